@@ -1,4 +1,4 @@
-//! `sweep`: experiment sweeps for GAN research. One YAML file in, a comparison that goes into a paper out.
+//! `sweep` runs experiment sweeps for GAN research: from one YAML file to a comparison for a paper.
 //!
 //! ```text
 //!  sweep.yaml ──spec──▶ jobs ──plan──▶ cohorts ──run──▶ order.json ─▶ ┌ worker ─────────────────────┐
@@ -10,47 +10,51 @@
 //!                             └──serve───▶ a live page
 //! ```
 //!
-//! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is their hash. Jobs of
-//! one blueprint train together as a **cohort**, in one worker process, as one batched program; a solo run is a cohort of one.
-//! **Orders** go down and **events** come up, both as files in a run directory; the database is a projection of the events.
+//! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is
+//! their hash. Jobs with the same blueprint train together as a **cohort**: one batched program in one worker process.
+//! A single job is a cohort of one. **Orders** go to the worker and **events** come back, both as files in a run
+//! directory. The database is a projection of the events.
 //!
-//! Each module is a package of its own below `src/`, so that the compiler holds this table:
+//! Each module is a package below `src/`, so the compiler enforces this table:
 //!
 //! | package | what | imports |
 //! |---|---|---|
-//! | [`formula`] | losses as formulas on logits: read, made stable, checked, evaluated | numerics |
+//! | [`formula`] | losses as formulas on logits: parses, stabilises, checks and evaluates them | numerics |
 //! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | formula |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
-//! | [`system`] | whole files, the time, which GPUs there are | nothing |
-//! | [`wire`] | what crosses a process boundary: orders, events, job states; where everything is in a home directory | spec, plan, system |
+//! | [`system`] | writing whole files, the time, the GPUs of this machine | nothing |
+//! | [`wire`] | what processes exchange: orders, events, job states; names in the home directory | spec, plan, system |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
 //! | [`tensor`] | tch helpers without domain meaning | numerics, system |
 //! | [`data`] | real samples | spec, numerics, system |
 //! | [`train`] | the fused trainer: layers, optimisers, objectives, checkpoints | spec, formula, tensor |
-//! | [`metrics`] | samples to numbers | spec, tensor |
+//! | [`metrics`] | scores of samples | spec, tensor |
 //! | [`worker`] | the process that trains cohorts | all of the above |
 //! | [`store`] | the SQLite database | spec, plan, wire, system |
 //! | [`run`] | the orchestrator, and its agents on other machines | spec, plan, wire, store, system |
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
-//! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
-//! | [`export`] | rows to tables and to runs of other trackers | spec, wire, data, store, figure, system |
+//! | [`report`] | turns rows into documents with figures, and these into text and pages | spec, wire, store, figure |
+//! | [`export`] | turns rows into tables and runs of other trackers | spec, wire, data, store, figure, system |
 //! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
-//! | [`operations`] | what commands do: functions that print nothing and tell events | spec, plan, wire, data, store, run, figure, report, export, serve, system |
-//! | [`cli`] | arguments and printing, without libtorch | operations, and what it is made of; serve |
-//! | [`compute`] | the commands that compute with libtorch, in an executable of their own | everything |
+//! | [`operations`] | what commands do | spec, plan, wire, data, store, run, figure, report, export, serve, system |
+//! | [`cli`] | arguments and printing, without libtorch | operations and its imports; serve |
+//! | [`compute`] | the commands that compute with libtorch, in a separate executable | everything |
 //!
-//! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
+//! `src/fuzz` holds tests only. `src/python` is the Python package of the wheel, which reads a home directory and links
+//! nothing. Rules that the manifests don't express (`tests/it/layout.rs` checks them):
 //!
-//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, export, serve, operations and cli link no libtorch, so that `sweep` starts at
-//!   once, and works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data and export alone ask the network; serve alone listens, on
-//!   the loopback.
-//! - Operations print nothing and draw nothing: they return results and tell events. Cli and compute show these.
-//! - formula, spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
-//!   random numbers.
-//! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
-//! - The worker never opens the database; it may run on another host.
-//! - A job's numbers depend on its blueprint, parameters and seed: not on its slot, its neighbours, or how often it was interrupted.
-//! - A member's NaN is an event of that member; a process's death is an attempt of the cohort.
+//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, export, serve, operations and
+//!   cli don't link libtorch, so `sweep` starts at once and works without libtorch. Only store uses sqlx and rusqlite,
+//!   and only cli uses clap. Only data and export access the network; only serve listens, on the loopback interface.
+//! - operations prints and draws nothing: it returns results and emits events. cli and compute show them.
+//! - formula, spec, plan, wire (except its log), the state machine of run, figure and the document of report do no I/O
+//!   and read no clock, environment or random numbers.
+//! - Only system writes and renames whole files and reads the time of day. Only `wire::home` knows the names in the
+//!   home directory.
+//! - The worker never opens the database, since it may run on another host.
+//! - A job's numbers depend on its blueprint, parameters and seed only: not on its slot, its neighbours or
+//!   interruptions.
+//! - NaN in a member is an event of that member; the death of a process is an attempt of the cohort.
 
 pub use sweep_cli as cli;
 pub use sweep_compute as compute;

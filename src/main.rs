@@ -1,10 +1,10 @@
-//! The executable that people start. It links no libtorch: what trains and scores is `sweep-worker` beside it.
+//! The `sweep` executable that people start. It does not link libtorch: `sweep-worker` next to it trains and scores.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 
-/// Where stdout is closed (`>&-`), writing to it must fail, as it does for every program. But Rust opens `/dev/null` there before it calls
-/// `main`, and so makes it work. Hence, still before that, and only then, the same file is opened for reading alone.
+/// If stdout is closed (`>&-`), writing to it must fail, as in every program. But Rust opens `/dev/null` in its place
+/// before `main`, so writing succeeds. This function runs even earlier and opens the file for reading only.
 #[cfg(target_os = "linux")]
 extern "C" fn keep_stdout_closed() {
     use rustix::fs::{Mode, OFlags, open};
@@ -15,15 +15,15 @@ extern "C" fn keep_stdout_closed() {
         && let Ok(file) = open("/dev/null", OFlags::RDONLY, Mode::empty())
     {
         let placed = dup2_stdout(&file).is_ok();
-        // It is stdout itself where nothing below it was closed.
+        // The file itself is stdout, unless a lower descriptor was closed, too.
         if placed && file.as_raw_fd() == stdout().as_raw_fd() {
             std::mem::forget(file);
         }
     }
 }
 
-// SAFETY: what stands in this section is called once, on the only thread, after the C library has started and before Rust has; the
-// function needs the former alone: it makes system calls and allocates nothing.
+// SAFETY: functions in this section are called once, on the only thread, after the C library has started and before
+// Rust has. This function only needs the C library: it makes system calls and allocates nothing.
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]

@@ -1,9 +1,9 @@
-//! The executable that links libtorch: it trains and scores what `sweep`, beside which it lies, hands over to it.
+//! The executable that links libtorch: `sweep`, in the same folder, starts it to train and score.
 
 use std::io::Write;
 
-/// Intel MKL inside libtorch picks its slowest kernels on other makers' processors, unless the process itself says, through this
-/// function that MKL looks up by name, that the fast ones may be used: on AMD EPYC (Zen 5) that doubles the speed of sgemm.
+/// Intel MKL inside libtorch selects its slowest kernels on processors of other makers, unless the process has this
+/// function, which MKL looks up by name. It doubles the speed of sgemm on AMD EPYC (Zen 5).
 #[unsafe(no_mangle)]
 pub extern "C" fn mkl_serv_intel_cpu_true() -> i32 {
     1
@@ -11,9 +11,9 @@ pub extern "C" fn mkl_serv_intel_cpu_true() -> i32 {
 
 fn main() {
     let code = sweep_compute::main(env!("SWEEP_BUILD"));
-    // As Rust does when `main` returns; whoever has to know whether something was written has asked.
+    // As Rust does when `main` returns. Callers that need to know whether a write succeeded have checked.
     let _ = std::io::stdout().flush();
-    // SAFETY: it ends the process, and nothing is left to do: what has a destructor was dropped in `main` of the library. An ordinary exit would
-    // take down all tables of libtorch, which is a third of the time of a short command.
+    // SAFETY: this ends the process, and nothing is left to do: `main` of the library has dropped everything with a
+    // destructor. A normal exit would also destroy libtorch's tables, a third of the time of a short command.
     unsafe { libc::_exit(code.into()) }
 }

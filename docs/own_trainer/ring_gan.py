@@ -40,7 +40,7 @@ class MLP:
         self.moves = 0
 
     def forward(self, batch):
-        """What comes out, and what went into each layer."""
+        """Returns the output, and the input of each layer."""
         inputs = []
         for layer in self.layers:
             if inputs:
@@ -51,7 +51,7 @@ class MLP:
         return batch, inputs
 
     def backward(self, inputs, slopes):
-        """The loss's gradients by the weights, and by what went in, from those by what came out."""
+        """Returns the loss's gradients with respect to weights and input, given those of the output."""
         gradients = []
         for layer, batch in zip(reversed(self.layers), reversed(inputs)):
             columns = list(zip(*batch))
@@ -63,7 +63,7 @@ class MLP:
         return gradients, slopes
 
     def adam(self, gradients, lr, beta1=0.5, beta2=0.999):
-        """One move of Adam (Kingma & Ba 2015)."""
+        """One step of Adam (Kingma & Ba 2015)."""
         self.moves += 1
         rate = lr * math.sqrt(1 - beta2**self.moves) / (1 - beta1**self.moves)
         for units, moments, slopes in zip(self.layers, self.moments, gradients):
@@ -93,7 +93,7 @@ def train_discriminator(d, g, args, rng):
 
 
 def train_generator(d, g, args, rng):
-    """Minimises −log D(G(z)), or log(1 − D(G(z))) where it is saturating."""
+    """Minimises −log D(G(z)), or log(1 − D(G(z))) if saturating."""
     fake, inputs = g.forward(noise(BATCH, rng))
     logits, of_d = d.forward(fake)
     slopes = [[(-sigmoid(logit) if args.saturating else sigmoid(logit) - 1) / BATCH] for (logit,) in logits]
@@ -103,7 +103,7 @@ def train_generator(d, g, args, rng):
 
 
 def evaluate(g, seed):
-    """How many modes have 1 % of the samples within 3 σ, and the mean distance of a sample from the nearest mode."""
+    """How many modes have 1 % of the samples within 3 σ, and the mean distance of a sample to its nearest mode."""
     samples, _ = g.forward(noise(500, random.Random(f"evaluation {seed}")))
     nearest = [min((math.dist(sample, mode), mode) for mode in MODES) for sample in samples]
     hits = [mode for distance, mode in nearest if distance < 3 * DEVIATION]
@@ -112,7 +112,7 @@ def evaluate(g, seed):
 
 
 def write_npy(path, rows):
-    """What `numpy.save` writes of an array of float32 (NumPy's format, version 1.0)."""
+    """The bytes that `numpy.save` writes for a float32 array (NumPy's format, version 1.0)."""
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(rows)}, {len(rows[0])}), }}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
     with open(path, "wb") as file:
@@ -153,7 +153,7 @@ def main():
         if step < args.steps and (step % EVERY == 0 or stopped):
             with open(checkpoint + ".new", "wb") as file:
                 pickle.dump((step, g, d, rng.getstate()), file)
-            os.replace(checkpoint + ".new", checkpoint)  # so that there is always a whole one
+            os.replace(checkpoint + ".new", checkpoint)  # there is always a complete one
             print(f"sweep: checkpoint step={step}", flush=True)
             if stopped:
                 return

@@ -27,7 +27,7 @@ def real(n):
 
 @torch.no_grad()
 def evaluate(g, z):
-    """How many modes have 1 % of the samples within 3 σ, and the mean distance of a sample from the nearest mode."""
+    """How many modes have 1 % of the samples within 3 σ, and the mean distance of a sample to its nearest mode."""
     distances, modes = torch.cdist(g(z), MODES).min(dim=1)
     hits = torch.bincount(modes[distances < 3 * DEVIATION], minlength=8)
     return (hits >= len(z) / 100).sum().item(), distances.mean().item()
@@ -78,7 +78,7 @@ for step in range(first + 1, args.steps + 1):
     if step < args.steps and (step % 50 == 0 or stopped):
         states = [part.state_dict() for part in parts]
         torch.save((step, states, torch.get_rng_state()), checkpoint + ".new")
-        os.replace(checkpoint + ".new", checkpoint)  # so that there is always a whole one
+        os.replace(checkpoint + ".new", checkpoint)  # there is always a complete one
         print(f"sweep: checkpoint step={step}", flush=True)
         if stopped:
             raise SystemExit

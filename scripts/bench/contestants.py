@@ -1,4 +1,4 @@
-"""Who races: processes that train for as long as they are told."""
+"""The contestants: processes that train for a given time."""
 
 import json
 import os
@@ -9,9 +9,9 @@ import sys
 
 PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 MKL = pathlib.Path(sys.prefix) / "mkl.so"
-# Who is not ready by then, compiling included, or takes so long for a round, is left out.
+# Seconds after which a contestant that is not ready (including compilation), or not done with a round, is left out.
 PATIENCE = 240
-# Of everything that counts threads.
+# For every library that sets a number of threads.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 
@@ -25,7 +25,7 @@ def environment(fast_mkl):
 
 
 class Peer:
-    """One of the peers' scripts with K members, in one process a core."""
+    """One of the peers' scripts with K members, in one process per core."""
 
     def __init__(self, script, workload, members, cores, device="cpu", compiled=False, fast_mkl=False, cpu_time=False):
         arguments = [sys.executable, PEERS / script, workload, "--members", str(members), "--device", device]
@@ -51,7 +51,7 @@ class Peer:
         return line
 
     def round(self, seconds):
-        """Model-steps a second, of all processes together."""
+        """Model-steps per second of all processes together."""
         for process in self.processes:
             process.stdin.write(f"{seconds}\n")
             process.stdin.flush()
@@ -69,7 +69,7 @@ class Peer:
 
 
 class Sweep:
-    """`sweep bench`, with the members that its planner chooses or with so many."""
+    """`sweep bench`, with a given number of members or the planner's."""
 
     def __init__(self, binary, workload, members, cores, device="cpu", cpu_time=False):
         choice = (["--members", str(members)] if members else []) + ["--cpu-time"] * cpu_time
@@ -94,7 +94,7 @@ class Sweep:
         return rate
 
     def roofline(self):
-        """Model-steps a second that a core allows, by the best that was measured of it."""
+        """Model-steps per second that a core allows, by its best measured rates."""
         network = self.documents[0]["networks"][0]
         best = lambda key: max(document["machine"][key] for document in self.documents)
         seconds = network["flops"] / (best("gflops") * 1e9) + network["bytes"] / (best("gigabytes") * 1e9)
@@ -106,7 +106,7 @@ class Sweep:
 
 
 def check_all(fixture):
-    """Ends the program where a peer does not compute the same losses as sweep's tests do."""
+    """Ends the program if a peer does not compute the same losses as sweep's tests."""
     for script in ["torch_eager.py", "torch_batched.py", "jax_vmap.py"]:
         say(f"checking the losses of {script}")
         done = subprocess.run([sys.executable, PEERS / script, fixture, "--check"], env=environment(True), stdout=sys.stderr)

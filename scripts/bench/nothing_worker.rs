@@ -1,14 +1,14 @@
-//! A worker that does nothing but speak the protocol (docs/worker-protocol.md), as fast as it can: what is left of the time of
-//! `sweep run` is the orchestrator's. `orchestrator.py` compiles it with rustc alone, so JSON is searched for what is needed of it.
+//! A worker that only speaks the protocol (docs/worker-protocol.md), as fast as it can, so the time of `sweep run` is the
+//! orchestrator's. `orchestrator.py` compiles it with rustc alone, so it searches the JSON text instead of parsing it.
 //!
-//! `NOTHING_SCORINGS=N` makes it report N scorings of each member, one score a metric of the order; `NOTHING_LOSSES=N`, losses of each
-//! member at N steps, of six series as D2GAN has them.
+//! `NOTHING_SCORINGS=N` makes it report N scorings of each member, one score per metric of the order; `NOTHING_LOSSES=N`
+//! reports losses of each member at N steps, in six series like D2GAN's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// An event log that is appended to line by line, each in one write, with a word on stdout after each.
+/// An event log. Appends each line in one write, and then prints a line on stdout.
 struct Log {
     file: File,
     seq: u64,
@@ -29,7 +29,7 @@ impl Log {
     }
 }
 
-/// What stands between `before` and the next `after`.
+/// The text between `before` and the next `after`.
 fn between<'a>(text: &'a str, before: &str, after: char) -> &'a str {
     let start = text.find(before).unwrap_or_else(|| panic!("no {before} in the order")) + before.len();
     &text[start..start + text[start..].find(after).unwrap()]
@@ -45,7 +45,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Losses at so many steps, as JSON: numbers of five digits that nobody could guess. All members have the same, which takes no time to make.
+/// Losses at the given number of steps, as JSON: unpredictable numbers of five digits. All members share them, which costs
+/// no time.
 fn losses(steps: u64, points: u64) -> String {
     let list = |value: &mut dyn FnMut(u64) -> String| (1..=points).map(value).collect::<Vec<_>>().join(",");
     let series = ["loss_d", "loss_g", "output_fake", "output_fake_2", "output_real", "output_real_2"];

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How fast everything around the training is: planning, running jobs that do nothing, taking in events, status and reports.
+"""Measures everything except training: planning, running empty jobs, reading events, status and reports.
 
-Prints a Markdown table on stdout and what goes on on stderr; exits with 1 where a bar is missed. Needs Python 3 and rustc.
+Prints a Markdown table on stdout and progress on stderr; exits with 1 if a target is missed. Needs Python 3 and rustc.
 
     scripts/bench/orchestrator.py                  all of it (some minutes, 4 GB of disk in the temporary directory)
     scripts/bench/orchestrator.py cohorts plan     some of it
@@ -53,7 +53,7 @@ class Bench:
         return path
 
     def call(self, *arguments, home, scorings=1, watch=None, losses=0):
-        """Runs sweep: seconds from command to exit, peak memory in bytes."""
+        """Runs sweep and returns the seconds from command to exit and the peak memory in bytes."""
         environment = dict(os.environ, SWEEP_HOME=str(home), SWEEP_WORKER=str(self.worker))
         environment.update(NOTHING_SCORINGS=str(scorings), NOTHING_LOSSES=str(losses))
         with open(self.folder / "output", "w+") as output:
@@ -70,7 +70,7 @@ class Bench:
         return seconds, usage.ru_maxrss * 1024
 
     def rounds(self, count, name, *arguments, **options):
-        """Medians of several runs, each in a home of its own."""
+        """Medians of several runs, each in its own home directory."""
         found = []
         for number in range(count):
             home = self.folder / f"{name}-{number}"
@@ -79,14 +79,14 @@ class Bench:
         return [seconds for seconds, _ in found], [memory for _, memory in found]
 
     def row(self, what, bar, unit, measured, more_is_better=False):
-        """`measured` are the rounds; the ratio says how many times better than the bar the median is."""
+        """`measured` are the rounds; the ratio says how many times better the median is than the target."""
         middle = statistics.median(measured)
         ratio = middle / bar if more_is_better else bar / middle
         spread = f" ({min(measured):.3g}–{max(measured):.3g})" if len(measured) > 1 else ""
         sign = "≥" if more_is_better else "≤"
         self.rows.append((what, ratio, f"{sign} {bar:,} {unit}", f"{number(middle)} {unit}{spread}"))
 
-    # What is measured.
+    # The measurements.
 
     def cohorts(self):
         file = self.file("cohorts", f"grid: {{alpha: {values(100, 0.01, 1)}, beta: {values(10, 0.1, 1)}}}", seeds=10)
@@ -115,7 +115,7 @@ class Bench:
         self.row("plan 1,000,000 jobs: peak memory", 1.5, "GB", [m / 1e9 for m in memory])
 
     def events(self):
-        """Two workers that log as fast as they can, while somebody reads the database."""
+        """Two workers log as fast as they can while another process reads the database."""
         grid = f"grid: {{alpha: {values(40, 0.01, 1)}, beta: {values(10, 0.1, 1)}}}"
         home = self.folder / "events"
         reader = Reader(home / "sweep.db")
@@ -149,7 +149,7 @@ class Bench:
 
 
 class Reader(threading.Thread):
-    """Reads the database all the time, some of it in long transactions, and watches a process's memory."""
+    """Reads the database continuously, partly in long transactions, and monitors a process's memory."""
 
     def __init__(self, path):
         super().__init__()
@@ -182,14 +182,14 @@ class Reader(threading.Thread):
             pages = int(Path(f"/proc/{self.process}/statm").read_text().split()[1])
             self.memory.append(pages * resource.getpagesize())
         except (OSError, IndexError):
-            pass  # It has just ended.
+            pass  # The process has just ended.
 
     def stop(self):
         self.over = True
         self.join()
 
     def growth(self):
-        """The most memory in the second quarter of the time, and in the last."""
+        """The peak memory in the second and in the last quarter of the time."""
         quarter = max(1, len(self.memory) // 4)
         return max(self.memory[quarter : 2 * quarter]), max(self.memory[-quarter:])
 

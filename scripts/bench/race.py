@@ -1,4 +1,4 @@
-"""The race on one workload."""
+"""The comparison on one workload."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import subprocess
 from contestants import Peer, Sweep, say
 
 GPU_MEMBERS = [1, 4, 16, 64, 256]
-# Processes of one model each, on one GPU at the same time.
+# Parallel processes on one GPU, with one model each.
 SIDE_BY_SIDE = 8
 
 
@@ -32,7 +32,7 @@ def attempt(name, make):
 
 
 def best(name, make, args):
-    """The contestant with the cohort size that is fastest in a short round. Larger ones are not tried once they are much slower."""
+    """The contestant at its fastest cohort size in a short round. Stops at sizes that are much slower."""
     fastest, rate = None, 0.0
     for members in args.members:
         peer = attempt(name, lambda: make(members))
@@ -55,7 +55,7 @@ def speed(rate):
 
 
 def rounds(racing, args):
-    """All in turn, round by round; what each reached."""
+    """Runs all in turn, round by round, and returns their rates."""
     rates = {name: [] for name in racing}
     for number in range(args.rounds):
         for name, contestant in racing.items():
@@ -88,9 +88,9 @@ def cpu(binary, workload, args):
 
 
 def gpu(binary, workload, args):
-    """Every contestant at every cohort size, and one model a process, one and several at a time."""
+    """Every contestant at every cohort size, and one model per process, one and several at a time."""
     say(workload.stem)
-    # One process has all cores: sweep makes its noise there.
+    # One process gets all cores, since sweep makes its noise on them.
     device, every = "cuda:0", [",".join(map(str, sorted(os.sched_getaffinity(0))))]
     makers = {
         "sweep": lambda k, cores: Sweep(binary, workload, k, cores, device),

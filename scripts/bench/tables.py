@@ -1,4 +1,4 @@
-"""What was measured, as Markdown."""
+"""The measurements as Markdown."""
 
 
 def rate(value):
@@ -16,7 +16,7 @@ def cpu(result):
     each = "one core" if processes == 1 else f"{processes} processes side by side on a core each"
     peers = ["PyTorch", "PyTorch tuned", "torch.compile", "JAX"]
     peers = [peer for peer in peers if any(peer in workload["contestants"] for workload in workloads.values())]
-    # A core reaches the roofline alone.
+    # The roofline is that of a single core.
     share = lambda workload: workload["contestants"]["sweep"]["median"] / processes / workload["roofline"]["steps"]
 
     def ratio(workload, name):

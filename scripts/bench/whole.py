@@ -1,4 +1,4 @@
-"""A whole sweep, wall clock: `sweep run` from command to report, against one PyTorch process a job."""
+"""The wall-clock time of a whole sweep: `sweep run` from command to report, against one PyTorch process per job."""
 
 import concurrent.futures
 import os
@@ -27,7 +27,7 @@ def run(binary, workload, args):
         ours = time.perf_counter() - start
     say(f"  sweep: {ours:.1f} s")
 
-    # A look needs no more than some of the scripts: all take the same time.
+    # --quick runs only some of the scripts, since all take the same time.
     some = jobs[:: len(jobs) // 8] if args.quick else jobs
 
     def script(job):

@@ -1,4 +1,4 @@
-//! `sweep agent`: trains on this machine what a run on another one hands out.
+//! `sweep agent`: trains on this machine what a run on another machine assigns to it.
 
 use std::num::NonZeroUsize;
 
@@ -8,24 +8,27 @@ use sweep_operations::agent::{Request, serve};
 use sweep_spec::policy::seconds;
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Train on this machine what `sweep run --on …` hands out elsewhere: it starts agents itself, through Slurm, ssh, or the command in the sweep \
-file. An agent does what it finds in its folder of the home directory, which all machines share, and says there how its workers are. It exits \
-when it is dismissed, when its time is over, or when there has been nothing to do for long; a SIGTERM or SIGUSR1 has its workers checkpoint \
-first.")]
+#[command(
+    long_about = "Train on this machine what `sweep run --on …` on another machine assigns to it. Normally that run \
+        starts agents itself, through Slurm, ssh, or the command in the sweep file. An agent reads its orders from \
+        its folder in the home directory, which all machines share, and reports the state of its workers there. It \
+        exits when it is dismissed, when its time is over, or after being idle for a while. On SIGTERM or SIGUSR1, \
+        its workers save checkpoints first."
+)]
 pub(crate) struct Args {
-    /// Which agent it is; no two have the same number at a time
+    /// Number of this agent; no two agents may have the same one at a time
     #[arg(long, value_name = "N")]
     number: usize,
     #[command(flatten)]
     slots: SlotArgs,
-    /// Exit once there has been nothing to do for so long (90s, 15m, 2h)
+    /// Exit after being without work for this long (90s, 15m, 2h)
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "5m")]
     idle: f64,
-    /// So many agents on this machine, this one among them, share its memory
+    /// Number of agents that share this machine's memory, including this one
     #[arg(long, value_name = "N", default_value = "1")]
     agents_here: NonZeroUsize,
-    /// Exit after so long, one minute before [default: what Slurm leaves it, if it is there]
+    /// Be gone after this long; workers are stopped one minute before [default: the time limit that Slurm has set, if
+    /// Slurm runs it]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! What `sweep bench` is asked: how fast the networks of a sweep train here, without running it.
+//! The arguments of `sweep bench`, which measures how fast the networks of a sweep train here, without running it.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -6,28 +6,29 @@ use std::time::Duration;
 
 use sweep_plan::slot::Device;
 
-/// What `sweep bench` is told.
+/// The arguments of `sweep bench`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The sweep file
     pub file: PathBuf,
-    /// Jobs that train together, one or several numbers with commas between them [default: as `sweep plan` packs them on one slot;
-    /// on a GPU that is what `sweep run` has found to be best there]
+    /// Jobs that train together: a number, or several separated by commas [default: as `sweep plan` packs them on one
+    /// slot; on a GPU, the number that `sweep run` has found to be fastest there]
     #[arg(long, value_name = "K", value_delimiter = ',')]
     pub members: Vec<NonZeroUsize>,
-    /// Where to compute: `cpu`, `cuda:0`
+    /// Device: `cpu`, `cuda:0`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: Device,
     /// CPU threads [default: 1 on the CPU, all cores on a GPU]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroU32>,
-    /// Seconds of training a round
+    /// Seconds of training in each round
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     pub seconds: Duration,
     /// Rounds; in each, all networks train in turn
     #[arg(long, value_name = "N", default_value = "3")]
     pub rounds: NonZeroU32,
-    /// Count the time that the processor spends on this process, not what passes: for a machine that is busy with other things
+    /// Count the time that the processor spends on this process instead of real time: for a machine that is busy with
+    /// other work
     #[arg(long)]
     pub cpu_time: bool,
     /// Machine-readable output

@@ -1,4 +1,4 @@
-//! `sweep cancel`: jobs that are not to be trained any more.
+//! `sweep cancel`: cancels jobs.
 
 use super::stderr::say;
 use super::table::plural;
@@ -6,23 +6,25 @@ use super::{Exit, Failure, Global};
 use sweep_operations::decisions::cancel;
 
 #[derive(clap::Args)]
-#[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"]))]
+#[command(
+    after_help = AFTER,
+    group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"])
+)]
 pub(crate) struct Args {
-    /// The sweep: all of its jobs that have not ended, unless --job names some
+    /// The sweep: cancels all of its unfinished jobs, unless --job names some
     #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
-    /// A job by its id, or the first characters of it; may be given several times
+    /// A job's id, or its first characters; may be given several times
     #[arg(add = super::complete::jobs(), long = "job", value_name = "ID")]
     jobs: Vec<String>,
 }
 
-const AFTER: &str = "\
-A worker leaves them out at its next look, twice a second between steps, and trains on with the other jobs of their cohort; one of your own
-(SWEEP_WORKER) is stopped, and the others go on from its checkpoint. What a job has scored so far stays in the database.
-`sweep retry --cancelled` takes it back.";
+const AFTER: &str = "Workers check for cancelled jobs twice a second between steps, and go on with the other jobs of \
+    the cohort. A worker of your own (SWEEP_WORKER) is stopped, and the others continue from its checkpoint. Scores \
+    that a job has so far stay in the database. `sweep retry --cancelled` undoes the cancellation.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let cancelled = cancel(&global.places, args.sweep.as_deref(), &args.jobs)?;
-    say(format!("{} cancelled; `sweep retry --cancelled` takes it back", plural(cancelled, "job")));
+    say(format!("{} cancelled; `sweep retry --cancelled` undoes that", plural(cancelled, "job")));
     Ok(Exit::Ok)
 }

@@ -1,4 +1,4 @@
-//! What `sweep classifier` is asked.
+//! The arguments of `sweep classifier`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use sweep_data::FileSet;
 
-/// What `sweep classifier` is told.
+/// The arguments of `sweep classifier`.
 #[derive(clap::Args)]
 pub struct Args {
     /// What to do.
@@ -20,25 +20,25 @@ pub struct Args {
 pub enum Command {
     /// Train the network on the training set, on one CPU thread, and write its weights
     Train {
-        /// Where to write the weights (safetensors)
+        /// File for the weights (safetensors)
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// What it learns to tell apart
+        /// The data set whose classes it learns
         #[arg(long, value_name = "NAME", default_value = "mnist", value_parser = sets())]
         dataset: FileSet,
-        /// The same seed gives the same weights, on the same kind of processor
+        /// Seed: the same one gives the same weights on the same kind of processor
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
         /// Passes over the training set
         #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
         epochs: u64,
     },
-    /// Print the share of the test set that the network gets wrong
+    /// Print the share of the test set that the network misclassifies
     Test {
         /// Weights that `sweep classifier train` wrote [default: those in the program]
         #[arg(long, value_name = "FILE")]
         weights: Option<PathBuf>,
-        /// What it tells apart
+        /// The data set whose classes it was trained on
         #[arg(long, value_name = "NAME", default_value = "mnist", value_parser = sets())]
         dataset: FileSet,
     },

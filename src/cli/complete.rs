@@ -1,5 +1,5 @@
-//! Completions of a shell, and manual pages. A shell asks this program itself, by the variable `COMPLETE`, what may come next: so that names of sweeps and ids
-//! of jobs are those of the database.
+//! Shell completions and manual pages. A shell asks this program itself, with the variable `COMPLETE`, what may come
+//! next. The names of sweeps and ids of jobs are therefore those in the database.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,12 +18,12 @@ use sweep_operations::database::with_store;
 use sweep_spec::metric::Metric;
 use sweep_wire::home::Home;
 
-/// By this a shell says that it wants to know what may come next.
+/// The variable with which a shell asks for completions.
 const VARIABLE: &str = "COMPLETE";
-/// Jobs that are offered at most.
+/// The largest number of jobs that are offered.
 const JOBS: u32 = 500;
 
-/// Which shell.
+/// A shell.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Shell {
     /// GNU Bash
@@ -43,7 +43,8 @@ For every new one:
   echo 'source <(sweep completions zsh)' >> ~/.zshrc
   sweep completions fish > ~/.config/fish/completions/sweep.fish
 
-Names of sweeps, ids of jobs, scores and keys are completed, too: those in the database of --home, SWEEP_HOME, or the folder where you are.")]
+Names of sweeps, ids of jobs, scores and keys are completed, too. They come from the database in --home, SWEEP_HOME, \
+or the current folder.")]
 pub(crate) struct CompletionsArgs {
     /// The shell
     shell: Shell,
@@ -51,19 +52,19 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(clap::Args)]
 pub(crate) struct ManArgs {
-    /// Where to write them
+    /// Folder to write them to
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// Answers a shell that wants to know what may come next, and ends then.
+/// Answers a shell that asks what may come next, and then exits.
 pub(super) fn answer() {
     if env::var_os(VARIABLE).is_some() {
         CompleteEnv::with_factory(Cli::command).complete();
     }
 }
 
-/// Prints what has a shell ask this program.
+/// Prints a script that makes a shell ask this program.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let name = match args.shell {
         Shell::Bash => "bash",
@@ -89,7 +90,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Names of sweeps.
+/// Completes names of sweeps.
 pub(super) fn sweeps() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let names = with_store(&place(), |store| async move { store.sweeps().await.map_err(Failure::from) });
@@ -98,7 +99,7 @@ pub(super) fn sweeps() -> ArgValueCompleter {
     })
 }
 
-/// Ids of jobs.
+/// Completes ids of jobs.
 pub(super) fn jobs() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let Some(prefix) = current.to_str() else { return Vec::new() };
@@ -109,19 +110,19 @@ pub(super) fn jobs() -> ArgValueCompleter {
     })
 }
 
-/// Names of scores.
+/// Completes names of scores.
 pub(super) fn metrics() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         beginning(current, Metric::ALL.map(|metric| (metric.name().to_owned(), metric.description().help.to_owned())))
     })
 }
 
-/// Names of keys, objectives, scores and whatever else can be explained.
+/// Completes names of keys, objectives, scores and everything else that can be explained.
 pub(super) fn explained() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| beginning(current, keys::names()))
 }
 
-/// Those that begin with what is there already. After a comma another one begins.
+/// Returns the candidates that start with what was typed. After a comma another one starts.
 fn beginning(current: &OsStr, all: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
     let (before, last) =
@@ -130,7 +131,7 @@ fn beginning(current: &OsStr, all: impl IntoIterator<Item = (String, String)>) -
     found.map(|(name, words)| CompletionCandidate::new(format!("{before}{name}")).help(Some(words.into()))).collect()
 }
 
-/// Where the line that is being completed says that the database is.
+/// Returns where the database is, according to the line that is being completed.
 fn place() -> Places {
     let words: Vec<OsString> = env::args_os().skip_while(|word| word != "--").collect();
     let said = |flag: &str, variable: &str| {

@@ -11,14 +11,14 @@ use super::stdout::{print, print_json};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global, events};
 use sweep_data::cache::{self, Cached, Manifest, Mapped};
-use sweep_data::{Depth, Fetched, FileSet, Origin, inception, origin};
+use sweep_data::{Depth, Fetched, FileSet, SourceState, inception, source_state};
 use sweep_operations::Tell;
 use sweep_operations::data_files::{Condition, State, fetch_inception, fetch_set, problem};
 use sweep_operations::inception::Weights;
 use sweep_operations::prepare::{Ready, prepare_for, preparing};
 use sweep_operations::sweep_file::Around;
 use sweep_spec::dataset::Toy;
-use sweep_spec::own::Kind;
+use sweep_spec::own_data::Kind;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -28,19 +28,19 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show which data sets there are, and where
+    /// List data sets and where they are
     List {
         /// Machine-readable output
         #[arg(long)]
         json: bool,
     },
-    /// Download data sets, or the network behind the scores of photographs; does nothing for those that are there
+    /// Download data sets, or the network behind the scores of photographs, unless they are there already
     Fetch {
-        /// Which
+        /// What to download
         #[arg(required = true, value_name = "NAME", value_parser = named(KNOWN.into_iter().chain([Named::Imagenet])))]
         sets: Vec<Named>,
     },
-    /// Read the data sets with a path that sweep files name, once: `sweep run` then finds them ready
+    /// Read the data sets at the paths in sweep files now, so that `sweep run` finds them ready
     Prepare {
         /// Sweep files
         #[arg(required = true, value_name = "FILE")]
@@ -48,23 +48,23 @@ enum Command {
     },
     /// Check every byte against the published checksums
     Verify {
-        /// Which [default: those of which there is a file]
+        /// Data sets [default: those that are there]
         #[arg(value_name = "NAME", value_parser = named(KNOWN))]
         sets: Vec<Named>,
     },
 }
 
-/// What can be asked for by name.
+/// What can be named.
 #[derive(Clone, Copy)]
 enum Named {
     Set(FileSet),
     /// The weights of the Inception network.
     Inception,
-    /// Behind an account.
+    /// ImageNet, which needs an account.
     Imagenet,
 }
 
-/// What can be had as files.
+/// Everything that can be downloaded.
 const KNOWN: [Named; 5] = {
     let [a, b, c, d] = FileSet::ALL;
     [Named::Set(a), Named::Set(b), Named::Set(c), Named::Set(d), Named::Inception]
@@ -86,17 +86,17 @@ fn named(those: impl IntoIterator<Item = Named>) -> impl TypedValueParser<Value 
         .try_map(move |name| those.iter().copied().find(|named| named.name() == name).ok_or("no such data set"))
 }
 
-/// How to get ImageNet: file and checksum as PyTorch's torchvision has them.
+/// How to get ImageNet, with the file and checksum that PyTorch's torchvision uses.
 const IMAGENET: &str = "\
-imagenet32 cannot be fetched: ImageNet is given only to who has an account and accepts its terms.
-Get one at https://image-net.org and download this file of ILSVRC 2012, about 138 GB:
+imagenet32 cannot be downloaded automatically: ImageNet requires an account, and that you accept its terms.
+Get an account at https://image-net.org and download this file of ILSVRC 2012, about 138 GB:
   ILSVRC2012_img_train.tar  (MD5 1d675b47d978889d74fa0da5fadfb00e)
-unpack it, and the 1,000 tars in it, each into a folder of its name:
+unpack it, and each of the 1,000 tars in it into a folder of its name:
   mkdir train && tar -xf ILSVRC2012_img_train.tar -C train && cd train
   for tar in *.tar; do mkdir \"${tar%.tar}\" && tar -xf \"$tar\" -C \"${tar%.tar}\" && rm \"$tar\"; done
 and name the folder in a sweep file:
   dataset: {name: imagenet32, path: /where/it/is/train}
-`sweep run` then reads the pictures once; `sweep data prepare FILE` does so before";
+`sweep run` then reads the pictures once, or `sweep data prepare FILE` does so in advance";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let (root, tell) = (global.places.data_root()?, events::tell());
@@ -114,7 +114,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Command::Fetch { sets } => {
             for named in sets {
                 let (fetched, how) = match named {
-                    Named::Set(set) => (fetch_set(set, &root, &tell)?, "with the right checksums"),
+                    Named::Set(set) => (fetch_set(set, &root, &tell)?, "with correct checksums"),
                     Named::Inception => (fetch_inception(&root, &tell)?, "`sweep data verify` compares its checksum"),
                     Named::Imagenet => return Err(Failure::environment(IMAGENET)),
                 };
@@ -134,7 +134,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 fn prepare(files: &[PathBuf], around: Around) -> Result<Exit, Failure> {
     for file in files {
         for Ready { name, content, samples } in prepare_for(file, around)? {
-            print(&format!("{name}: {} samples are ready, {content}\n", table::count(samples)))?;
+            print(&format!("{name}: {} samples ready, {content}\n", table::count(samples)))?;
         }
     }
     Ok(Exit::Ok)
@@ -164,12 +164,12 @@ fn as_table(root: &Path, states: &[State], weights: &Weights, caches: &[Cached])
     format!("Data sets in {}\n\n{table}{advice}{}{}", root.display(), caches_table(caches), unfinished(root))
 }
 
-/// How much of the disk something takes, if it is there.
+/// Returns the disk space that something takes; empty if it is not there.
 fn size(bytes: u64) -> String {
     if bytes == 0 { "-".to_owned() } else { table::binary_bytes(bytes) }
 }
 
-/// A folder as it is shown beside the `root` of data sets.
+/// Returns a folder as it is shown next to the `root` of data sets.
 fn shown(root: &Path, folder: Option<&Path>) -> String {
     folder.map_or("-".to_owned(), |folder| {
         let below = folder.strip_prefix(root).unwrap_or(folder);
@@ -177,7 +177,7 @@ fn shown(root: &Path, folder: Option<&Path>) -> String {
     })
 }
 
-/// The row of the Inception network in the table of data sets.
+/// Returns the row of the Inception network in the table of data sets.
 fn weights_row(weights: &Weights, root: &Path) -> Vec<String> {
     let folder = weights.file().and_then(|file| file.path.parent());
     let bytes = size(weights.file().map_or(0, |file| file.bytes));
@@ -194,26 +194,26 @@ fn weights_json(weights: &Weights) -> serde_json::Value {
     })
 }
 
-/// The line of the Inception network where its file is sound.
+/// Returns the line of the Inception network if its file is intact.
 fn verified(weights: &Weights) -> Option<String> {
     let file = weights.file().filter(|file| file.flaw.is_none())?;
     let checksum = file.sha256().map_or("(no published checksum)".to_owned(), |sha256| format!("SHA-256 {sha256}"));
     Some(format!("ok  {checksum}  {}\n", file.path.display()))
 }
 
-/// What interrupted runs left, if anything.
+/// Describes what interrupted runs have left, if anything.
 fn unfinished(root: &Path) -> String {
-    match cache::unfinished(root) {
+    match cache::unfinished_bytes(root) {
         0 => String::new(),
         bytes => format!(
-            "\n{} are not finished: the next run with these data sets goes on with them; who does not want that removes {}\n",
+            "\n{} are incomplete: the next run with these data sets continues them; to prevent that, remove {}\n",
             table::binary_bytes(bytes),
-            cache::making(root).display()
+            cache::unfinished_dir(root).display()
         ),
     }
 }
 
-/// What has been made ready.
+/// Returns the table of data sets that were read.
 fn caches_table(caches: &[Cached]) -> String {
     if caches.is_empty() {
         return String::new();
@@ -255,7 +255,10 @@ fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) 
                 .map(|file| {
                     let path = file.found.as_ref().map(|(path, _)| path.display().to_string());
                     let bytes = file.found.as_ref().map(|(_, bytes)| bytes);
-                    json!({"name": file.file.name, "path": path, "bytes": bytes, "problem": problem(file), "note": file.note})
+                    json!({
+                        "name": file.file.name, "path": path, "bytes": bytes, "problem": problem(file),
+                        "note": file.note
+                    })
                 })
                 .collect();
             json!({
@@ -297,17 +300,18 @@ fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) 
     )
 }
 
-/// Says whether what lies where a cache was read from is still what was read.
+/// Compares the files at a path with what was read into the cache.
 fn compare(root: &Path, cached: &Cached, manifest: &Manifest, tell: &Tell) -> Result<(), Failure> {
     let (content, path) = (cached.content, &manifest.path);
-    let why = match preparing(tell, |events| origin(root, manifest, events)) {
-        Origin::Same => return print(&format!("ok  {content}  {path}\n")),
-        Origin::Gone | Origin::Unknown => return Ok(()),
-        Origin::Other(None) => String::new(),
-        Origin::Other(Some(error)) => format!(" ({error})"),
+    let why = match preparing(tell, |events| source_state(root, manifest, events)) {
+        SourceState::Same => return print(&format!("ok  {content}  {path}\n")),
+        SourceState::Gone | SourceState::Unknown => return Ok(()),
+        SourceState::Other(None) => String::new(),
+        SourceState::Other(Some(error)) => format!(" ({error})"),
     };
     say(format!(
-        "warning: what lies in {path} is not what was read into {}{why}: the next run reads it again, and other samples are another data set",
+        "warning: the files in {path} are not those that were read into {}{why}: the next run reads them again, and \
+        changed samples count as another data set",
         cached.folder.display()
     ));
     Ok(())

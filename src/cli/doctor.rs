@@ -39,9 +39,9 @@ fn as_table(checks: &[Check]) -> String {
     let table = table::table(&header, checks.iter().map(row));
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let verdict = match (count(Status::Fail), count(Status::Warn)) {
-        (0, 0) => "All is well.".to_owned(),
-        (0, warnings) => format!("All that is needed works; {warnings} to look at."),
-        (failures, warnings) => format!("{failures} broken, {warnings} to look at."),
+        (0, 0) => "Everything works.".to_owned(),
+        (0, warnings) => format!("Everything that is needed works; {warnings} to check."),
+        (failures, warnings) => format!("{failures} broken, {warnings} to check."),
     };
     format!("{table}\n{verdict}\n")
 }

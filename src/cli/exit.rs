@@ -7,7 +7,7 @@ use sweep_operations::{Failure, Kind};
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All done, also when all was done before.
+    /// Everything is done, now or before.
     Ok,
     /// A bug.
     Internal,
@@ -21,12 +21,12 @@ pub enum Exit {
     Unexpected,
     /// Stopped by this signal.
     Signal(u8),
-    /// As the executable ended to which the command was handed over.
+    /// As the executable ended that took over the command.
     HandedOver(u8),
 }
 
 impl Exit {
-    /// What a shell sees.
+    /// Returns the exit code.
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
@@ -57,13 +57,13 @@ impl From<End> for Exit {
             End::Done | End::HandedOn => Exit::Ok,
             End::JobsFailed => Exit::JobsFailed,
             End::Stopped(Some(signal)) => Exit::Signal(signal),
-            // Nobody has asked.
+            // No signal has asked for it.
             End::Stopped(None) => Exit::Internal,
         }
     }
 }
 
-/// Prints why a command has failed to stderr.
+/// Prints to stderr why a command has failed.
 pub(crate) fn report(failure: Failure) -> Exit {
     let exit = failure.kind().into();
     draw(format_args!("error: {}", failure.into_words().trim_end()));

@@ -9,6 +9,13 @@ use sweep_operations::export::{Exported, Format, Request, export};
 use sweep_report::format::plural;
 
 #[derive(clap::Args)]
+#[command(
+    long_about = "Write results of sweeps for other programs: as tables, for TensorBoard, for an MLflow server, \
+    or as \
+    offline runs of Weights & Biases. Each job comes with its settings, its scores at each step and its losses. An \
+    export \
+    to a place that has an earlier one replaces what has changed there, and leaves everything else alone."
+)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// Sweeps by name [default: the one that was run last]
@@ -23,9 +30,6 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-Each job comes with its settings, its scores at each step and its losses. An export to a place that has an earlier one \
-replaces what has changed there, and leaves everything else alone.
-
 Examples:
   sweep export --to csv -o tables                  # results.csv, history.csv, protocols.csv
   sweep export wide narrow --to parquet -o tables  # two sweeps in the same tables

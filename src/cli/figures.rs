@@ -11,17 +11,17 @@ use sweep_report::document::{Block, Document};
 use sweep_report::format::plural;
 use sweep_system::whole::{self, Survives};
 
-/// Points of a figure's text: what a paper's captions have, about.
+/// Text size of figures in points, as in a paper's captions.
 const TEXT: f64 = 7.5;
-/// Points of an inch.
+/// Points in an inch.
 const INCH: f64 = 72.0;
 
-/// How wide figures are.
+/// The width of figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Width(f64);
 
 impl Width {
-    /// Reads `3.3in`, `84mm`, `8.4cm` or `240pt`.
+    /// Parses `3.3in`, `84mm`, `8.4cm` or `240pt`.
     pub(crate) fn parse(text: &str) -> Result<Width, String> {
         let expected = "expected a length such as `3.3in`, `84mm`, `8.4cm` or `240pt`";
         let split = text.find(|c: char| c.is_alphabetic()).ok_or(expected)?;
@@ -41,7 +41,7 @@ impl Width {
     }
 }
 
-/// Writes all figures of a document into a folder, and says which.
+/// Writes all figures of a document into a folder, and prints their names.
 pub(crate) fn write(document: &Document, folder: &Path, width: Width, home: &Path) -> Result<(), Failure> {
     let figures: Vec<&Figure> = document
         .blocks
@@ -52,7 +52,7 @@ pub(crate) fn write(document: &Document, folder: &Path, width: Width, home: &Pat
         })
         .collect();
     if figures.is_empty() {
-        return print("no figures yet: nothing is scored\n");
+        return print("no figures yet: there are no scores\n");
     }
     let failure = |path: &Path, error| Failure::environment(format!("cannot write {}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| failure(folder, error))?;
@@ -71,7 +71,7 @@ pub(crate) fn write(document: &Document, folder: &Path, width: Width, home: &Pat
         }
         said.push_str(&format!("{}: {}\n", figure.name, figure.title));
         if canvas.marks.iter().any(|mark| matches!(mark, sweep_figure::Mark::Text { text, .. } if lacks(text))) {
-            said.push_str("  its PDF has □ for characters that its font lacks; the SVG has them\n");
+            said.push_str("  its PDF shows □ for characters that its font lacks; the SVG shows them\n");
         }
     }
     print(&format!(

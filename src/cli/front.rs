@@ -1,4 +1,4 @@
-//! A run at a terminal, or elsewhere, as whoever has started it sees it.
+//! Shows a run at a terminal or elsewhere.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! `sweep gc`: what takes room in a home directory and is not needed.
+//! `sweep gc`: files in a home directory that are not needed.
 
 use serde_json::{Value, json};
 
@@ -9,19 +9,19 @@ use super::{Exit, Failure, Global};
 use sweep_operations::unneeded::{Group, Request, collect};
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Show what takes room in the home directory and is not needed, and remove it with --remove. Scores stay, and so do the logs from which `sweep rebuild` makes the \
-database again: those of earlier attempts, too.")]
+#[command(long_about = "Show files in the home directory that are not needed, and remove them with --remove. Scores \
+    are never removed, nor the logs from which `sweep rebuild` rebuilds the database, including those of earlier \
+    attempts.")]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
-    /// Remove it
+    /// Remove them
     #[arg(long)]
     remove: bool,
-    /// The states of finished jobs, too: without them, a file that asks for more steps trains from the start
+    /// Also the states of finished jobs. Without them, a file that asks for more steps trains from the start
     #[arg(long)]
     states: bool,
-    /// Data sets of your own, too, as they were read, where no sweep of this home directory uses them. Other home directories may: they
-    /// read them again, then
+    /// Also the caches of your own data sets that no sweep of this home directory uses. If another home directory uses
+    /// them, it reads the data again
     #[arg(long)]
     caches: bool,
     /// As JSON
@@ -48,7 +48,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let files = plural(files, "file");
     match remove {
         true => say(format!("removed {files}, {}", bytes(size))),
-        false if size > 0 => say(format!("nothing is removed yet: --remove removes {files}, {}", bytes(size))),
+        false if size > 0 => say(format!("nothing was removed: --remove removes {files}, {}", bytes(size))),
         false => {}
     }
     Ok(Exit::Ok)
@@ -66,6 +66,11 @@ fn as_table(groups: &[Group]) -> String {
 }
 
 fn as_json(groups: &[Group], removed: bool) -> Value {
-    let group = |group: &Group| json!({"what": group.what, "flag": group.flag, "files": group.files, "bytes": group.bytes, "removed": removed && group.asked, "paths": group.paths});
+    let group = |group: &Group| {
+        json!({
+            "what": group.what, "flag": group.flag, "files": group.files, "bytes": group.bytes,
+            "removed": removed && group.asked, "paths": group.paths
+        })
+    };
     groups.iter().map(group).collect()
 }

@@ -1,4 +1,5 @@
-//! Commands in messages work as they stand: where this one was told of another place, by a flag or by the environment, so must they be.
+//! Makes commands in messages ready to copy: if this command was given another place by a flag or the environment, they
+//! need it, too.
 
 use std::sync::OnceLock;
 
@@ -6,10 +7,10 @@ use sweep_operations::Places;
 use sweep_spec::text::plain;
 use sweep_system::shell::quoted;
 
-/// The flags that say where things are, as they are to be typed again; none of a place that is the usual one.
+/// The flags for places that differ from the default, as they are to be typed again.
 static FLAGS: OnceLock<Flags> = OnceLock::new();
 
-/// Commands that need to know where things are.
+/// Commands that need to know the places.
 const NAMES: [&str; 17] = [
     "run", "plan", "verify", "rescore", "doctor", "show", "query", "cancel", "retry", "status", "report", "rebuild",
     "pause", "resume", "data", "bench", "serve",
@@ -24,10 +25,10 @@ struct Flags {
 
 impl Flags {
     fn of(places: &Places) -> Flags {
-        // They come to terminals, too.
+        // Texts with them go to terminals, too.
         let flag = |name: &str, path: &std::path::Path| {
             let value = plain(&quoted(&path.to_string_lossy()));
-            // Else it would be taken for a flag.
+            // Otherwise it would be read as a flag.
             let between = if value.starts_with('-') { '=' } else { ' ' };
             Some(format!("{name}{between}{value}"))
         };
@@ -39,7 +40,8 @@ impl Flags {
         }
     }
 
-    /// The same command, here. One without what it needs is a mention, no command: `sweep run` is left alone, `sweep run FILE` is not.
+    /// Adds the flags to a command. A command without its required arguments is only a mention: `sweep run` is left
+    /// alone, `sweep run FILE` is not.
     fn command(&self, command: &str) -> String {
         // Flags may come first.
         let mut words = command.split(' ').skip_while(|word| !NAMES.contains(word));
@@ -63,7 +65,7 @@ impl Flags {
         }
     }
 
-    /// `text` with all commands between backticks so.
+    /// Does so for all commands in backticks in `text`.
     fn complete(&self, text: &str) -> String {
         let mut parts = text.split('`');
         let mut out = parts.next().unwrap_or_default().to_owned();
@@ -81,23 +83,23 @@ impl Flags {
     }
 }
 
-/// Remembers where this command was told that things are.
+/// Remembers the places of this command.
 pub(super) fn remember(places: &Places) {
-    // A test may run several.
+    // A test may run several commands.
     let _ = FLAGS.set(Flags::of(places));
 }
 
-/// A text for a person, with commands that work as they stand.
+/// Completes the commands in a text for a person.
 pub(super) fn complete(text: &str) -> String {
     FLAGS.get().map_or_else(|| text.to_owned(), |flags| flags.complete(text))
 }
 
-/// A command, `sweep …`, that works as it stands.
+/// Completes a command, `sweep …`.
 pub(super) fn command(command: &str) -> String {
     FLAGS.get().map_or_else(|| command.to_owned(), |flags| flags.command(command))
 }
 
-/// What was typed, as a shell would read it, wherever the environment said that things are.
+/// Returns what was typed, as a shell would read it, with the places that came from the environment.
 pub(crate) fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     command(&std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" "))

@@ -1,4 +1,4 @@
-//! `sweep init`: a sweep file to begin with.
+//! `sweep init`: writes a sweep file to start from.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -11,32 +11,33 @@ use sweep_spec::objective::Objective;
 use sweep_spec::sweep::Sweep;
 use sweep_system::shell::operands;
 
-/// Data sets that are proposed; more can be named.
+/// Data sets that are suggested. Others can be put into the file.
 const DATASETS: [&str; 5] = ["gaussians", "mnist", "fashion_mnist", "mnist_1k", "cifar10"];
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-At a terminal it asks for what no flag says. The file has comments; `sweep keys` explains every key, and docs/sweep-file.md all that a file can say.
+At a terminal, it asks for everything that no flag says. The file has comments; `sweep keys` explains each key, and \
+docs/sweep-file.md describes everything that a file can contain.
 
 Examples:
   sweep init
   sweep init digits.yaml --dataset mnist --objectives d2gan,wgan_gp,gan --seeds 5")]
 pub(crate) struct Args {
-    /// Where to write it [default: sweep.yaml]
+    /// The file to write [default: sweep.yaml]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// The data set: gaussians, mnist, fashion_mnist, mnist_1k or cifar10 [default: gaussians]
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// What to compare, separated by commas [default: d2gan,gan]
+    /// Objectives to compare, separated by commas [default: d2gan,gan]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     objectives: Vec<String>,
-    /// Runs of every setting [default: 8]
+    /// Runs of each setting [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     seeds: Option<u32>,
 }
 
-/// What is to be written.
+/// What to write.
 #[derive(Debug)]
 struct Wanted {
     file: PathBuf,
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     })?;
     let operand = operands(&[&shown.to_string()]);
     say(format!(
-        "{shown} has {}: look at it, then `sweep plan {operand}` and `sweep run {operand}`",
+        "wrote {shown} with {}: check it, then `sweep plan {operand}` and `sweep run {operand}`",
         plural(jobs, "job")
     ));
     Ok(Exit::Ok)
@@ -70,7 +71,7 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
     let dataset =
         ask.get(args.dataset.as_deref(), &format!("Data set ({})", DATASETS.join(", ")), DATASETS[0], |name| {
             DATASETS.into_iter().find(|known| *known == name).ok_or_else(|| {
-                format!("`{name}` is none of {}; any other can be put into the file", DATASETS.join(", "))
+                format!("`{name}` is not one of {}; any other data set can be put into the file", DATASETS.join(", "))
             })
         })?;
     let given = (!args.objectives.is_empty()).then(|| args.objectives.join(","));
@@ -81,7 +82,7 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
         |names| {
             let one = |name: &str| {
                 let found = Objective::ALL.into_iter().find(|objective| objective.name() == name.trim());
-                found.ok_or_else(|| format!("`{}` is no objective: `sweep keys` lists them", name.trim()))
+                found.ok_or_else(|| format!("`{}` is not an objective: `sweep keys` lists them", name.trim()))
             };
             names.split(',').map(one).collect::<Result<Vec<Objective>, String>>()
         },
@@ -89,7 +90,7 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
     let given = args.seeds.map(|seeds| seeds.to_string());
     let seeds = ask.get(
         given.as_deref(),
-        "Runs of every setting (with fewer than six no difference can be told from luck)",
+        "Runs of each setting (with fewer than six, no difference can be told from chance)",
         "8",
         |text| {
             text.parse()
@@ -106,7 +107,7 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
     Ok(Wanted { file: args.file.clone().unwrap_or(file), dataset, objectives, seeds })
 }
 
-/// Asks for what nobody has said, where somebody is there to answer.
+/// Asks for what no flag says, if there is a terminal.
 struct Ask {
     asks: bool,
 }
@@ -153,7 +154,7 @@ fn text(wanted: &Wanted) -> String {
 
 sweep: {name:28} # its name in the database and in reports
 dataset: {dataset}
-seeds: {seeds:<28} # runs of every setting; {{looks: [8, 12, 16, 20]}} adds some only while a comparison is undecided
+seeds: {seeds:<28} # runs of each setting; {{looks: [8, 12, 16, 20]}} adds some only while a comparison is undecided
 
 {model}
 {train}
@@ -171,17 +172,22 @@ variants:                           # compared with each other; each may overrid
 fn shape(dataset: &str) -> (&'static str, &'static str, &'static str) {
     match dataset {
         "gaussians" => (
-            "model:\n  generator: [128, 128]             # hidden layers\n  discriminator: [128]\n  noise: 64\n  discriminator_activation: relu\n",
+            "model:\n  generator: [128, 128]             # hidden layers\n  discriminator: [128]\n  noise: 64\n  \
+            discriminator_activation: relu\n",
             "train:\n  steps: 8000\n  batch: 128\n  lr: 5e-4                          # Adam, for both players\n",
-            "score:\n  every: 2000                       # steps\n  samples: 10000\n  metrics: [modes_covered, wasserstein]\n",
+            "score:\n  every: 2000                       # steps\n  samples: 10000\n  metrics: [modes_covered, \
+            wasserstein]\n",
         ),
         "mnist" | "fashion_mnist" => (
-            "model:\n  arch: mlp\n  generator: [400, 400]             # hidden layers\n  discriminator: [256, 256]\n  noise: 100\n  generator_norm: batch\n",
+            "model:\n  arch: mlp\n  generator: [400, 400]             # hidden layers\n  discriminator: [256, 256]\n  \
+            noise: 100\n  generator_norm: batch\n",
             "train:\n  steps: 8000\n  batch: 64\n  lr: 1e-3\n  adam_betas: [0.5, 0.999]\n",
-            "score:\n  every: 2000                       # steps\n  samples: 10000\n  metrics: [mode_score, inception_score, modes_covered, frechet]\n",
+            "score:\n  every: 2000                       # steps\n  samples: 10000\n  metrics: [mode_score, \
+            inception_score, modes_covered, frechet]\n",
         ),
         _ => (
-            "model:\n  arch: dcgan\n  width: 64                         # maps of the widest layers follow from it\n  noise: 100\n",
+            "model:\n  arch: dcgan\n  width: 64                         # sets the maps of the widest layers\n  \
+            noise: 100\n",
             "train:\n  steps: 20000\n  batch: 64\n  lr: 2e-4\n  adam_betas: [0.5, 0.999]\n",
             "score:\n  every: 5000                       # steps\n  samples: 10000\n",
         ),
@@ -191,17 +197,18 @@ fn shape(dataset: &str) -> (&'static str, &'static str, &'static str) {
 fn variant(objective: Objective) -> String {
     let name = objective.name();
     match name {
-        // These have to be set.
+        // They have no defaults.
         "d2gan" | "d2gan_dfm" => format!(
-            "  - name: {name}\n    objective: {name}\n    grid:                           # all combinations\n      alpha: [0.1, 0.2]\n      beta: [0.05, 0.1]"
+            "  - name: {name}\n    objective: {name}\n    grid:                           # all combinations\n      \
+            alpha: [0.1, 0.2]\n      beta: [0.05, 0.1]"
         ),
-        // A batch is shared out among them.
+        // They share a batch.
         "mgan" => "  - {name: mgan, objective: mgan, generators: 8}".to_owned(),
         _ => format!("  - {{name: {name}, objective: {name}}}"),
     }
 }
 
-/// What to do where `command` is given no file: take one of those that lie in `folder`, or make one.
+/// Says what to do if `command` is given no file: use one of those in `folder`, or make one.
 pub(super) fn advice(command: &str, folder: &Path) -> String {
     let is_sweep = |path: &PathBuf| {
         let ends = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
@@ -213,7 +220,7 @@ pub(super) fn advice(command: &str, folder: &Path) -> String {
     files.sort();
     let some: Vec<&str> = files.iter().map(String::as_str).take(5).collect();
     match &some[..] {
-        [] => "name a sweep file: `sweep init` writes one to begin with".to_owned(),
+        [] => "name a sweep file: `sweep init` writes one to start from".to_owned(),
         some => {
             let more = if files.len() > some.len() { ", …" } else { "" };
             format!(

@@ -12,13 +12,13 @@ use sweep_wire::home::Home;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// So long may the agent that has started this not say that it lives
+    /// Seconds for which the agent that started this may give no sign of life
     #[arg(long, value_name = "S")]
     seconds: f64,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    // A batch system tells all processes to end, and this one does when the agent has.
+    // A batch system tells all processes to end. This one ends when the agent has ended.
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
         flag::register(signal, Arc::default()).map_err(Failure::environment)?;
     }

@@ -62,9 +62,9 @@ pub use sweep_operations::{Failure, Places};
 use sweep_system::origin;
 use sweep_wire::home::Home;
 
-/// Above what every subcommand takes.
+/// The heading above the options of all commands.
 const HEADING: &str = "Places and messages";
-/// Columns of help at most.
+/// The widest help text, in columns.
 const WIDEST: u16 = 100;
 
 /// Train, score and compare sweeps of GANs
@@ -77,29 +77,37 @@ struct Cli {
     command: Command,
 }
 
-/// What every subcommand takes.
+/// The options of all commands.
 #[derive(Args)]
 struct GlobalArgs {
-    /// Where runs, samples and the database are
-    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR", env = "SWEEP_HOME", default_value = Places::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
+    /// Directory of runs, samples and the database
+    #[arg(
+        long,
+        global = true,
+        help_heading = HEADING,
+        value_name = "DIR",
+        env = "SWEEP_HOME",
+        default_value = Places::HOME,
+        value_parser = PathBufValueParser::new().map(Home::new)
+    )]
     home: Home,
     /// The results database [default: sweep.db in the home directory]
     #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "SWEEP_DB")]
     db: Option<PathBuf>,
-    /// Where the data sets are [default: sweep/data in the user's cache directory]
+    /// Directory of data sets [default: sweep/data in the user's cache directory]
     #[arg(long, global = true, help_heading = HEADING, value_name = "DIR", env = "SWEEP_DATA")]
     data: Option<PathBuf>,
-    /// More on stderr: -v for debug, -vv for trace
+    /// More messages on stderr: -v for debug, -vv for trace
     #[arg(short, long, global = true, help_heading = HEADING, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
-/// What every subcommand is told.
+/// The parsed options of all commands.
 #[derive(Clone, Debug)]
 pub struct Global {
     /// Where runs, results and data sets are.
     pub places: Places,
-    /// How much is logged: 0 is the usual.
+    /// How much is logged; 0 is the default.
     pub verbose: u8,
 }
 
@@ -109,66 +117,67 @@ impl From<GlobalArgs> for Global {
     }
 }
 
+/// A doc comment would replace the `long_about` of the arguments, so commands that have one get `about`.
 #[derive(Subcommand)]
 enum Command {
-    /// Write a sweep file to begin with
+    /// Write a sweep file to start from
     Init(init::Args),
     /// Show what would run: jobs, cohorts, slots, memory, predicted time
     Plan(plan::Args),
-    /// Run a sweep, or what of it is not done yet
+    /// Run a sweep, or what is not done yet of one
     Run(run::Args),
     /// Show jobs by state, what is running now, and the time left
     Status(status::Args),
-    /// Serve a live page of what runs, for a browser on this machine
+    #[command(about = "Serve a live page about runs, for a browser on this machine")]
     Serve(serve::Args),
     /// Cancel a sweep, or some of its jobs
     Cancel(cancel::Args),
     /// Retry failed or cancelled jobs
     Retry(retry::Args),
-    /// Pause a run: its workers save checkpoints and free their devices
+    #[command(about = "Pause a run: its workers save checkpoints and free their devices")]
     Pause(pause::PauseArgs),
-    /// Resume a paused run
+    #[command(about = "Resume a paused run")]
     Resume(pause::ResumeArgs),
     /// Compare the variants of one or more sweeps
     Report(report::Args),
-    /// Write results for other programs: CSV, Parquet, TensorBoard, MLflow, Weights & Biases
+    #[command(about = "Write results for other programs: CSV, Parquet, TensorBoard, MLflow, Weights & Biases")]
     Export(export::Args),
-    /// List or explain what a sweep file can say: keys, objectives, scores
+    /// List or explain what a sweep file can contain: keys, objectives, scores
     Keys(keys::Args),
     /// Run read-only SQL on the results database
     Query(query::Args),
-    /// Show one job: its settings, attempts, scores, samples, why it failed
+    /// Show one job: settings, attempts, scores, samples, and why it failed
     Show(show::Args),
     /// Show what happened to one job, in order; --follow it while it trains
     Logs(logs::Args),
-    /// Train a finished job again, alone, and say whether its scores agree
+    #[command(about = "Train a finished job again, alone, and compare its scores")]
     Verify(verify::Args),
     #[command(flatten)]
     Computing(Computing),
-    /// Write samples of a job, or a picture of them
+    #[command(about = "Write samples of a job, or a picture of them")]
     Sample(sample::Args),
-    /// Compute other scores of finished jobs, without training again
+    #[command(about = "Compute further scores of finished jobs, without training again")]
     Rescore(rescore::Args),
-    /// List, fetch and verify data sets
+    /// List, download and verify data sets
     Data(data::Args),
-    /// Check devices, libtorch, data and the database, and say how to mend what does not work
+    /// Check devices, libtorch, data and the database, and say how to fix problems
     Doctor(doctor::Args),
-    /// Show what is not needed any more, and remove it
+    #[command(about = "Show files that are no longer needed, and remove them")]
     Gc(gc::Args),
-    /// Rebuild the database from the run directories
+    #[command(about = "Rebuild the database from the run directories")]
     Rebuild(rebuild::Args),
     /// Print completions for a shell
     Completions(complete::CompletionsArgs),
     /// Write manual pages
     Man(complete::ManArgs),
-    /// Train on this machine what a run on another machine hands out
+    #[command(about = "Train on this machine what a run on another machine assigns to it")]
     Agent(agent::Args),
-    /// Watch over the agent that has started this
+    /// Watch over the agent that started this
     #[command(hide = true)]
     Lease(lease::Args),
 }
 
-/// Commands of the executable that links libtorch, to which this one hands them over.
+/// Commands that are handed over to the executable that links libtorch.
 #[derive(Subcommand)]
 pub enum Computing {
     /// Score samples that any program made
@@ -177,15 +186,15 @@ pub enum Computing {
     Classifier(classifier::Args),
     /// Measure how fast the networks of a sweep train on this machine
     Bench(bench::Args),
-    /// Train cohorts by the orders that come on stdin
+    /// Train cohorts by the orders on stdin
     #[command(hide = true)]
     Worker,
-    /// Do the tasks that come on stdin
+    /// Do the tasks on stdin
     #[command(hide = true)]
     Tasks,
 }
 
-/// What the command line and the environment say.
+/// Reads the command line and the environment.
 fn parse() -> Result<Cli, clap::Error> {
     let width = terminal::width(&stdout()).unwrap_or(WIDEST).min(WIDEST);
     let mut command = without_empty(Cli::command().term_width(width.into()));
@@ -193,7 +202,7 @@ fn parse() -> Result<Cli, clap::Error> {
         .map_err(|error| error.format(&mut command))
 }
 
-/// `command` without the environment variables that are empty: as everywhere, these say nothing.
+/// Makes `command` ignore environment variables that are empty.
 fn without_empty(command: clap::Command) -> clap::Command {
     let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     let command = command.mut_args(|arg| if arg.get_env().is_some_and(empty) { arg.env(None::<&str>) } else { arg });
@@ -211,7 +220,7 @@ fn told(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Runs the program that was built from these sources; the exit code is that of an `Exit`.
+/// Runs the program that was built from these sources. The exit code is that of an `Exit`.
 pub fn main(sources: &'static str) -> u8 {
     origin::remember(sources);
     complete::answer();
@@ -246,7 +255,8 @@ pub fn main(sources: &'static str) -> u8 {
     })
 }
 
-/// Runs what is handed over to the executable that links libtorch, by `compute`; the exit code is that of an `Exit`.
+/// Runs a command that was handed over to the executable that links libtorch, with `compute`. The exit code is that of
+/// an `Exit`.
 pub fn computing(sources: &'static str, compute: impl FnOnce(&Global, Computing) -> Result<Exit, Failure>) -> u8 {
     origin::remember(sources);
     run(|global, command| match command {
@@ -254,11 +264,11 @@ pub fn computing(sources: &'static str, compute: impl FnOnce(&Global, Computing)
             computer::check_origin()?;
             compute(global, command)
         }
-        _ => Err(Failure::usage("this executable is a part of sweep: run `sweep`, which lies beside it")),
+        _ => Err(Failure::usage("this executable is a part of sweep: run `sweep`, which lies next to it")),
     })
 }
 
-/// Has the executable that links libtorch run the command that this one was given.
+/// Runs this process's command in the executable that links libtorch.
 fn hand_over(command: &Computing) -> Result<Exit, Failure> {
     let replaces = matches!(command, Computing::Worker | Computing::Tasks);
     Ok(match computer::hand_over(replaces, &events::tell())? {
@@ -268,9 +278,10 @@ fn hand_over(command: &Computing) -> Result<Exit, Failure> {
 }
 
 fn run(command: impl FnOnce(&Global, Command) -> Result<Exit, Failure>) -> u8 {
-    // A limit on the size of files (`ulimit -f`) makes writing fail, which is told as any failure is, instead of ending the process.
+    // With a limit on the size of files (`ulimit -f`), writing then fails with an error that is reported, instead of
+    // ending the process.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
-        return exit::report(Failure::internal(format!("no handler of SIGXFSZ: {error}"))).code();
+        return exit::report(Failure::internal(format!("cannot handle SIGXFSZ: {error}"))).code();
     }
     let Cli { global, command: of } = match parse() {
         Ok(cli) => cli,

@@ -1,4 +1,4 @@
-//! Logs: everything of interest to a file in the home directory, warnings to stderr.
+//! Logs: everything of interest goes to a file in the home directory, warnings go to stderr.
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use sweep_operations::environment::variable;
 use sweep_spec::text::plain;
 use sweep_wire::home::Home;
 
-/// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
+/// Returns what goes to the file: this program's own messages, and warnings of its libraries. `SWEEP_LOG` overrides it.
 fn file_filter(verbose: u8) -> Result<Targets, Failure> {
     let own = match verbose {
         0 => LevelFilter::INFO,
@@ -31,13 +31,14 @@ fn file_filter(verbose: u8) -> Result<Targets, Failure> {
         2.. => LevelFilter::TRACE,
     };
     let Some(said) = variable("SWEEP_LOG") else {
-        // The packages are sweep_run, sweep_store, …: a target stands for all that begin with it.
+        // The packages are sweep_run, sweep_store, and so on: a target matches all names that start with it.
         return Ok(Targets::new().with_default(LevelFilter::WARN).with_target("sweep", own));
     };
     let said = said.to_string_lossy();
     said.parse().map_err(|error| {
         Failure::usage(format!(
-            "SWEEP_LOG is `{said}`, which is no filter of logs ({error}): write a level, or several as in warn,sweep=debug"
+            "SWEEP_LOG is `{said}`, which is not a log filter ({error}): write a level, or several as in \
+            warn,sweep=debug"
         ))
     })
 }
@@ -61,17 +62,17 @@ pub(crate) fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<
     let file = open().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
     let file = fmt::layer().fmt_fields(fields()).with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter);
     let stderr = to_terminal(Above(bars.clone()), verbose);
-    // Only the first of a process counts, which is what a test that runs several wants.
+    // Only the first call in a process counts, which suits a test that runs several commands.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
     Ok(())
 }
 
-/// Logs to stderr alone: for commands that are no run.
+/// Logs only to stderr: for commands that are not runs.
 pub(crate) fn to_stderr(verbose: u8) {
     let _ = tracing_subscriber::registry().with(to_terminal(io::stderr, verbose)).try_init();
 }
 
-/// What a person is to see.
+/// Returns the layer for messages to a person.
 fn to_terminal<S, W>(writer: W, verbose: u8) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -86,7 +87,7 @@ where
         .with_filter(stderr_level(verbose))
 }
 
-/// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
+/// Logs only to stderr: for workers, whose stderr is saved with their attempts.
 pub fn of_worker(verbose: u8) {
     let level = if verbose == 0 { LevelFilter::INFO } else { stderr_level(verbose) };
     let stderr = fmt::layer()
@@ -98,7 +99,7 @@ pub fn of_worker(verbose: u8) {
     let _ = tracing_subscriber::registry().with(stderr).try_init();
 }
 
-/// What an event says, without what acts on a terminal: it may repeat what a file or a worker says.
+/// Writes an event without characters that a terminal would act on, since it may repeat what a file or a worker says.
 fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
     let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
         let text = plain(&format!("{value:?}"));
@@ -120,7 +121,7 @@ impl<'a> MakeWriter<'a> for Above {
 
 impl Write for &Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // In the colours of the subscriber; what is in an event has been through `fields`.
+        // The subscriber adds colours; the text of the event has been through `fields`.
         draw_above(&self.0, String::from_utf8_lossy(bytes).trim_end_matches('\n'));
         Ok(bytes.len())
     }

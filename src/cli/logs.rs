@@ -14,17 +14,17 @@ use sweep_store::{Attempt, AttemptOutcome, JobDetails};
 use sweep_wire::event::{Cause, Event, Outcome, Record};
 use sweep_wire::log;
 
-/// How often somebody who follows looks.
+/// Time between two checks while following.
 const LOOK: Duration = Duration::from_millis(500);
-/// Seconds between two lines that say no more than how far training is.
+/// Seconds between two lines that only report progress.
 const STEADY: f64 = 10.0;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A job's id, or the first characters of it
+    /// A job's id, or its first characters
     #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
-    /// Go on with what happens next, until the job has ended
+    /// Continue with what happens next, until the job has ended
     #[arg(short, long)]
     follow: bool,
 }
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let mut details = job(&global.places, &args.job)?;
     let id = details.id.to_string();
     if details.attempts.is_empty() && !args.follow {
-        print(&format!("{}: the job has not been started: `sweep run FILE` trains it\n", details.id.short()))?;
+        print(&format!("{}: the job has not started: `sweep run FILE` trains it\n", details.id.short()))?;
         return Ok(Exit::Ok);
     }
     let mut told: Vec<Told> = Vec::new();
@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             if told.len() == at {
                 told.push(Told::of(global, attempt));
             }
-            // When the first one began, all others count from.
+            // All times count from the start of the first attempt.
             let first = details.attempts[0].started_at;
             let lines = told[at].lines(&details, attempt, first);
             if !lines.is_empty() {
@@ -58,15 +58,15 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 }
 
-/// How much of an attempt has been told.
+/// What was shown of an attempt.
 struct Told {
     path: PathBuf,
     offset: u64,
-    /// Whether its beginning has.
+    /// Whether its start was shown.
     begun: bool,
-    /// Whether its end has.
+    /// Whether its end was shown.
     ended: bool,
-    /// When it was last told how far it is.
+    /// When its progress was last shown.
     at: f64,
 }
 
@@ -76,7 +76,7 @@ impl Told {
         Told { path, offset: 0, begun: false, ended: false, at: f64::NEG_INFINITY }
     }
 
-    /// What there is to tell by now.
+    /// Returns the lines that have not been shown yet.
     fn lines(&mut self, details: &JobDetails, attempt: &Attempt, first: f64) -> Vec<String> {
         let mut lines = Vec::new();
         if !std::mem::replace(&mut self.begun, true) {
@@ -108,7 +108,7 @@ impl Told {
                 }
             }
         }
-        // What the worker could not say itself.
+        // The worker could not say this itself.
         if let (Some(outcome), false) = (attempt.outcome, self.ended) {
             self.ended = true;
             let at = attempt.ended_at.unwrap_or(attempt.started_at) - first;
@@ -119,7 +119,7 @@ impl Told {
         lines
     }
 
-    /// An event in words; none where it is of another job, or says nothing new.
+    /// Describes an event; `None` if it is about another job, or not new.
     fn words(&mut self, job: JobId, record: &Record) -> Option<String> {
         if record.event.job().is_some_and(|of| of != job) {
             return None;
@@ -127,7 +127,7 @@ impl Told {
         Some(match &record.event {
             Event::Started { step: 0, host, device, .. } => format!("started on {device}, {host}"),
             Event::Started { step, host, device, .. } => {
-                format!("goes on from step {} on {device}, {host}", count(*step as usize))
+                format!("continues from step {} on {device}, {host}", count(*step as usize))
             }
             Event::Progress { step, rate } => {
                 if record.at - self.at < STEADY {
@@ -174,7 +174,7 @@ impl Told {
     }
 }
 
-/// `+00:01:23.4  done`
+/// Writes `+00:01:23.4  done`.
 fn line(seconds: f64, words: &str) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (hours, minutes) = (tenths / 36_000, tenths / 600 % 60);

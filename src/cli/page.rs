@@ -1,4 +1,4 @@
-//! The HTML report: one file, with sample sheets in it as long as there is room.
+//! The HTML report: one file that includes sample sheets up to a limit.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
@@ -16,10 +16,10 @@ use sweep_report::render::html::{self, Page, data_uri};
 use sweep_system::clock;
 use sweep_system::whole::{self, Survives};
 
-/// Bytes of sample sheets in the page at most; the others lie beside it.
+/// The largest total size of sample sheets in the page, in bytes. The others lie next to it.
 const ROOM: usize = 20_000_000;
 
-/// The page as one text; where it is to be written to a file, sheets beyond its room are written beside that.
+/// Returns the page as one text. If it goes to a file, writes further sheets next to that.
 pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> Result<String, Failure> {
     let sheets = Sheets {
         home: InHome(home),
@@ -29,7 +29,7 @@ pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> 
         failure: RefCell::new(None),
     };
     let made = format!("Made by sweep {} on {}.", env!("CARGO_PKG_VERSION"), clock::date(clock::now()));
-    // Whether a sheet lies beside it shows when it has been drawn.
+    // It is only known after drawing whether any sheets lie next to it.
     let main = html::main(document, &sheets);
     let written = sheets.written.get();
     if let Some(error) = sheets.failure.take() {
@@ -37,7 +37,7 @@ pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> 
     }
     if let (1.., Some((folder, _))) = (written, &sheets.beside) {
         tracing::warn!(
-            "{} did not fit into the page and lie in {}: keep them together",
+            "{} did not fit into the page and are in {}: keep them together",
             plural(written, "sample sheet"),
             folder.display()
         );
@@ -46,7 +46,7 @@ pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> 
     Ok(html::page(&document.title, &main, &Page { made: &made, pictures, alone: true }))
 }
 
-/// The folder for what does not fit into the page, and how the page calls it.
+/// Returns the folder for sheets that do not fit into the page, and its name in the page.
 fn beside(page: &Path) -> (PathBuf, OsString) {
     let mut name = page.file_stem().unwrap_or_default().to_owned();
     name.push("-sheets");
@@ -63,7 +63,7 @@ struct Sheets<'a> {
 }
 
 impl Sheets<'_> {
-    /// Puts a sheet beside the page; how the page calls it.
+    /// Writes a sheet next to the page, and returns its address in the page.
     fn put(&self, (folder, called): &(PathBuf, OsString), name: &str, png: &[u8]) -> Option<String> {
         let path = folder.join(name);
         let put = || {
@@ -104,7 +104,7 @@ impl Files for Sheets<'_> {
     }
 }
 
-/// A name in an address.
+/// Encodes a name for an address.
 fn encoded(name: &OsStr) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     name.as_bytes()
@@ -114,10 +114,10 @@ fn encoded(name: &OsStr) -> String {
         .collect()
 }
 
-/// Programs that show a file in what this desktop shows it in: of desktops by freedesktop.org, and of macOS.
+/// Programs that open a file with the desktop's default program: on freedesktop.org desktops and on macOS.
 const OPENERS: [&str; 2] = ["xdg-open", "open"];
 
-/// Has a file shown; whether a program here does so.
+/// Opens a file. Returns whether a program here could.
 pub(crate) fn is_shown(file: &Path) -> bool {
     let start = |opener: &&str| {
         let mut command = Command::new(opener);

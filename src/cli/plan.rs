@@ -1,4 +1,4 @@
-//! `sweep plan`: what would run; nothing is started.
+//! `sweep plan`: shows what would run, and starts nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::init::advice;
 use super::plan_json::{expanded, json};
-use super::policy::some_seconds;
 use super::slots::SlotArgs;
 use super::stdout::{print, print_json};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global, events};
+use sweep_operations::budget::Budget;
 use sweep_operations::networks::hidden;
 use sweep_operations::own_trainers::{Seconds, as_typed, commands};
 use sweep_operations::plan::{Draft, Planned};
@@ -22,7 +22,7 @@ use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::BlueprintId;
 use sweep_wire::home::Home;
 
-/// Shapes of cohorts that are shown one by one at most.
+/// The largest number of kinds of cohorts that are shown one by one.
 const SHOWN: usize = 12;
 
 #[derive(clap::Args)]
@@ -31,13 +31,13 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
     #[command(flatten)]
     slots: SlotArgs,
-    /// Say how many seeds of each cell fit into so much time (90s, 15m, 2h, 1d)
-    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
-    budget: Option<f64>,
+    /// Show how many seeds of each cell fit into this time (90s, 15m, 2h, 1d) or these GPU-hours (16gpuh)
+    #[arg(long, value_name = "TIME")]
+    budget: Option<Budget>,
     /// Print the plan as JSON: every cohort with its jobs
     #[arg(long, conflicts_with = "expanded")]
     json: bool,
-    /// Print every job as YAML, with all settings as they are after defaults and overrides
+    /// Print every job as YAML, with all settings after defaults and overrides
     #[arg(long)]
     expanded: bool,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let Some(file) = &args.file else { return Err(Failure::usage(advice("plan", Path::new(".")))) };
     let (places, tell) = (&global.places, events::tell());
-    // What nobody knows yet is planned for, and is no job that could be listed.
+    // Points that are not known yet are planned for, but are not jobs that could be listed.
     let draft = Draft::read(places, file, !args.json && !args.expanded, &tell)?;
     let text = if args.expanded {
         expanded(&draft.expansion)?
@@ -123,7 +123,7 @@ fn readable(planned: &Planned, home: &Home) -> String {
     out
 }
 
-/// What the time is of, where not all may be trained.
+/// Says what the time refers to if not everything may be trained.
 fn at_most(expansion: &Expansion) -> &'static str {
     match (expansion.race.is_some(), expansion.prune.is_some() || !expansion.stops.is_empty()) {
         (true, _) => ", for the most jobs",
@@ -136,7 +136,7 @@ fn jobs(total: usize, unique: usize) -> String {
     match total - unique {
         0 => table::count(total),
         again => format!(
-            "{}, of them {} different ({} stand in it twice)",
+            "{}, of which {} are different ({} appear twice)",
             table::count(total),
             table::count(unique),
             table::count(again)
@@ -144,7 +144,7 @@ fn jobs(total: usize, unique: usize) -> String {
     }
 }
 
-/// What last states take that stay.
+/// Describes the disk space of last states that are kept.
 fn disk(expansion: &Expansion) -> Option<String> {
     let mut bytes: HashMap<BlueprintId, u64> = HashMap::new();
     let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
@@ -159,22 +159,22 @@ fn disk(expansion: &Expansion) -> Option<String> {
     let all: u64 = bytes.values().sum();
     (all > 0).then(|| {
         format!(
-            "about {} of last states, from which more steps go on (`train: {{checkpoints: drop}}`: none)",
+            "about {} of last states, from which training can continue for more steps (`train: {{checkpoints: drop}}` \
+            keeps none)",
             table::bytes(all)
         )
     })
 }
 
-/// How long it takes, as far as that is known.
+/// Describes how long it takes, as far as that is known.
 fn time(plan: &Plan, seconds: &Seconds) -> String {
     let own = |placed: &&Placed| placed.cohort.blueprint.own().is_some();
     let unknown = plan.cohorts.iter().filter(own).filter(|placed| !seconds.contains_key(&placed.blueprint)).count();
     match plan.cohorts.len() - unknown {
-        0 => "not known before a job has ended".to_owned(),
-        _ if unknown > 0 => format!(
-            "not known before a job of your own trainer has ended; {} cohorts wait for that",
-            table::count(unknown)
-        ),
+        0 => "unknown until a job has ended".to_owned(),
+        _ if unknown > 0 => {
+            format!("unknown until a job of your own trainer has ended; {} cohorts use it", table::count(unknown))
+        }
         _ => format!("about {} (estimated; training and scoring)", table::duration(plan.seconds)),
     }
 }
@@ -195,13 +195,13 @@ fn cohorts(plan: &Plan) -> String {
     )
 }
 
-/// Of what `sweep run` will find out first how many train best together.
+/// Describes for which jobs `sweep run` will first measure how many train best together.
 fn unmeasured(questions: &[Question]) -> Option<String> {
     let kinds: BTreeSet<String> = questions.iter().map(|question| question.kind.to_string()).collect();
     (!kinds.is_empty()).then(|| {
         let blueprints: BTreeSet<BlueprintId> = questions.iter().map(|question| question.blueprint).collect();
         format!(
-            "how many jobs train best together, for {} on {}:\n`sweep run` measures that first, then plans anew",
+            "how many jobs train best together, for {} on {}:\n`sweep run` measures that first, then plans again",
             table::plural(blueprints.len(), "blueprint"),
             kinds.into_iter().collect::<Vec<_>>().join("; ")
         )
@@ -214,7 +214,7 @@ fn memory(plan: &Plan) -> String {
     let most = most.map(|most| format!("about {} a cohort at most", table::bytes(most)));
     match (most, plan.cohorts.iter().any(|placed| own(&placed))) {
         (Some(most), false) => most,
-        (Some(most), true) => format!("{most}, beside trainers of your own"),
+        (Some(most), true) => format!("{most}, in addition to your own trainer"),
         (None, _) => "that of your own trainer".to_owned(),
     }
 }
@@ -225,7 +225,7 @@ fn axes(variant: &Summary) -> String {
     if axes.is_empty() { "nothing".to_owned() } else { axes.join(" × ") }
 }
 
-/// The cohorts by what a reader can tell them apart by; what fits on a screen of them, longest first.
+/// Lists the cohorts by what a reader can tell apart; as many as fit on a screen, longest first.
 fn shapes(plan: &Plan, seconds: &Seconds) -> String {
     let mut groups: Vec<([String; 3], Vec<&Placed>)> = Vec::new();
     let mut index: BTreeMap<[String; 3], usize> = BTreeMap::new();
@@ -272,7 +272,7 @@ fn shapes(plan: &Plan, seconds: &Seconds) -> String {
     let mut out = table::table(&header, rows);
     if groups.len() > SHOWN {
         let more = table::count(groups.len() - SHOWN);
-        out.push_str(&format!("… and {more} more of these, which take less time (every cohort: --json)\n"));
+        out.push_str(&format!("… and {more} more, which take less time (all cohorts: --json)\n"));
     }
     out
 }

@@ -1,4 +1,4 @@
-//! A plan, and the jobs of a sweep, for programs.
+//! A plan, and the jobs of a sweep, as JSON and YAML.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,16 +21,16 @@ struct JsonPlan<'a> {
     sweep: &'a str,
     jobs: JsonJobs,
     variants: Vec<JsonVariant<'a>>,
-    /// Which jobs are stopped early.
+    /// Which jobs may be stopped early.
     early: serde_json::Value,
-    /// Which cells are sought: points that are not known yet are in none of the other figures.
+    /// Which cells are searched. No other figure includes points that are not known yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     searches: Vec<serde_json::Value>,
     slots: &'a [Slot],
     cohorts: Vec<JsonCohort>,
-    /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
+    /// Blueprints for which it is not known how many jobs train best together on a slot's GPU.
     unmeasured: BTreeSet<BlueprintId>,
-    /// The command line of one job of each variant with a trainer of the user's own.
+    /// The command line of one job of each variant with an own trainer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<JsonCommand<'a>>,
     seconds: f64,
@@ -47,7 +47,7 @@ struct JsonCommand<'a> {
 struct JsonJobs {
     total: usize,
     unique: usize,
-    /// How many different ones there are by each look, as long as nothing is decided.
+    /// How many different jobs there are after each look, as long as nothing is decided.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     by_look: Vec<usize>,
 }
@@ -119,7 +119,7 @@ pub(super) fn json(planned: &Planned, home: &Home) -> Result<String, Failure> {
 #[derive(Serialize)]
 struct YamlSweep<'a> {
     sweep: &'a str,
-    /// As JSON has them: serde_yaml cannot write an enum in an enum.
+    /// As in JSON: serde_yaml cannot write an enum in an enum.
     blueprints: BTreeMap<BlueprintId, serde_json::Value>,
     jobs: Vec<YamlJob<'a>>,
 }
@@ -134,7 +134,7 @@ struct YamlJob<'a> {
     seed: u64,
 }
 
-/// The typed settings that are hashed into ids, as YAML.
+/// Writes the typed settings that are hashed into ids, as YAML.
 pub(super) fn expanded(expansion: &Expansion) -> Result<String, Failure> {
     let mut ids: BTreeMap<*const Blueprint, BlueprintId> = BTreeMap::new();
     let mut blueprints = BTreeMap::new();

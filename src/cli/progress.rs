@@ -1,4 +1,4 @@
-//! How far a run is: bars on a terminal, a line now and then elsewhere. Both on stderr.
+//! Shows the progress of a run on stderr: bars on a terminal, a line now and then elsewhere.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,37 +16,37 @@ use sweep_run::spool::Watch;
 use sweep_run::state::{SlotView, View};
 use sweep_run::{Observer, Standing};
 
-/// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
+/// Without a terminal, the least time between two lines while jobs end, and the time between them while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
 
-/// Slots of agents that are drawn at most.
+/// The largest number of slots of agents that are drawn.
 const SHOWN: usize = 16;
 
 /// The display of one run.
 pub(crate) struct Progress {
-    /// Sees how it stands with agents on other machines.
+    /// The state of agents on other machines.
     agents: Option<Watch>,
-    /// What was said last while nothing is there to train on, and when.
+    /// What was last said while there are no slots yet, and when.
     waited: Option<(String, Instant)>,
     bars: MultiProgress,
-    /// The overall bar and one a slot, on a terminal.
+    /// The overall bar and one bar for each slot, on a terminal.
     drawn: Option<(ProgressBar, Vec<ProgressBar>)>,
-    /// All the work since training began, and when that was, to predict the end from.
+    /// All work at the start of training, and the time of the start. Used to predict the end.
     work: Option<(f64, Instant)>,
-    /// How many jobs there were at the last look, and how much was left of their work.
+    /// The number of jobs, and what was left of their work, at the last update.
     known: (usize, f64),
-    /// What follows once all of that has ended.
+    /// What follows when all of that has ended.
     coming: Rc<Cell<Coming>>,
-    /// What the last line said, and when.
+    /// The contents of the last line, and its time.
     line: Option<(usize, Instant)>,
     said_stopping: bool,
     said_paused: bool,
 }
 
 impl Progress {
-    /// Draws on `bars`, for `slots` slots; says, too, what is `coming` after that.
+    /// Draws on `bars`, for `slots` slots. Also shows what is `coming` after that.
     pub(crate) fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>, coming: Rc<Cell<Coming>>) -> Self {
-        // MultiProgress draws to stderr, and to nothing where that is no terminal.
+        // MultiProgress draws to stderr, and nowhere if that is not a terminal.
         let drawn = (!bars.is_hidden()).then(|| {
             let overall = bars.add(ProgressBar::new(1));
             overall.set_style(style("{wide_bar:.green} {msg}"));
@@ -84,7 +84,7 @@ impl Progress {
             Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left.as_secs_f64())),
             Some(_) | None => String::new(),
         };
-        let paused = if view.paused && !view.stopping { "; paused (`sweep resume` goes on)" } else { "" };
+        let paused = if view.paused && !view.stopping { "; paused (`sweep resume` continues)" } else { "" };
         let coming = self.coming.get().words();
         let (settled, jobs) = (view.settled, view.jobs);
         hints::complete(&format!("{settled}/{jobs} jobs{failed}, {share:.0} % of steps{left}{coming}{paused}"))
@@ -110,7 +110,7 @@ impl Progress {
     }
 }
 
-/// Takes the bars away.
+/// Removes the bars.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some((overall, slots)) = &self.drawn {
@@ -130,7 +130,7 @@ impl Observer for Progress {
 }
 
 impl Progress {
-    /// `2 agents, 3 in the queue (1234_0: Priority)`
+    /// Writes `2 agents, 3 in the queue (1234_0: Priority)`.
     fn agents(&self) -> Option<String> {
         let (there, coming, why) = self.agents.as_ref()?.standing();
         let why = why.map_or_else(String::new, |why| format!(" ({why})"));
@@ -138,7 +138,7 @@ impl Progress {
         Some(format!("{}{queue}", plural(there, "agent")))
     }
 
-    /// Nothing is there yet to train on.
+    /// Shows that there are no slots yet.
     fn waiting(&mut self) {
         let Some((_, coming, why)) = self.agents.as_ref().map(Watch::standing) else { return };
         let text = match why {
@@ -159,7 +159,7 @@ impl Progress {
         }
     }
 
-    /// Networks are measured: which, and with how many jobs.
+    /// Shows which networks are measured, and with how many jobs.
     fn measuring(&mut self, answered: usize, questions: usize, now: &[(Question, usize)]) {
         let Some((bar, slots)) = &self.drawn else { return };
         bar.set_length(questions.max(1) as u64);
@@ -185,7 +185,7 @@ impl Progress {
         if view.paused != self.said_paused {
             self.said_paused = view.paused;
             self.say(if view.paused {
-                "paused: workers checkpoint and stop; `sweep resume` goes on"
+                "paused: workers checkpoint and stop; `sweep resume` continues"
             } else {
                 "goes on"
             });
@@ -198,7 +198,7 @@ impl Progress {
                 bar.set_position(view.steps_done);
                 let agents = self.agents().map_or_else(String::new, |agents| format!("; {agents}"));
                 bar.set_message(overall + &agents);
-                // Of many slots those that are at work.
+                // Of many slots, only busy ones are shown.
                 let shown = view.slots.iter().filter(|slot| slots.len() == view.slots.len() || slot.is_some());
                 let idle = std::iter::repeat(&None);
                 for (bar, slot) in slots.iter().zip(shown.chain(idle)) {
@@ -212,11 +212,11 @@ impl Progress {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // A template that does not parse falls back to the default look; the test below keeps ours parsing.
+    // A template that does not parse falls back to the default look. The test below makes sure that ours parse.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `d2gan on mnist x16, step 1200/10000, 3400 model-steps/s, mode_score 7.91`
+/// Writes `d2gan on mnist x16, step 1200/10000, 3400 model-steps/s, mode_score 7.91`.
 fn describe(slot: &SlotView) -> String {
     let (objective, dataset) = slot.what;
     let members = if slot.members > 1 { format!(" x{}", slot.members) } else { String::new() };
@@ -232,7 +232,7 @@ fn describe(slot: &SlotView) -> String {
     format!("{objective}{on}{members}, step {}/{}{rate}{scoring}{score}", slot.step, slot.steps)
 }
 
-/// What is left, at the pace at which work has gone down so far; `None` too early to say.
+/// Predicts the time that is left from the pace so far; `None` if it is too early to say.
 fn time_left(work: f64, left: f64, elapsed: Duration) -> Option<Duration> {
     let done = work - left;
     if elapsed < Duration::from_secs(2) || done < 0.005 * work || done <= 0.0 {

@@ -1,4 +1,4 @@
-//! `sweep query`: SQL of the user's own, on a connection that can only read.
+//! `sweep query`: runs SQL on a read-only connection.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::ControlFlow;
@@ -13,33 +13,33 @@ use sweep_figure::field_text as field;
 use sweep_operations::database::with_store;
 use sweep_report::format::distinct;
 use sweep_spec::text::{self, line};
-use sweep_store::{Sink, Value};
+use sweep_store::{Sink, SqlValue};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-The views `results` (a row a job, with a column for each parameter and each final score) and `history` (a row a job, step and score, \
-or loss) hold most answers:
+The views `results` (one row per job, with a column for each parameter and each final score) and `history` (one row \
+per job, step, and score or loss) answer most questions:
 
   sweep query 'SELECT alpha, beta, avg(mode_score) FROM results GROUP BY 1, 2'
   sweep query 'SELECT variant, state, count(*) FROM results GROUP BY 1, 2'
   sweep query \"SELECT step, avg(value) FROM history WHERE metric = 'mode_score' GROUP BY 1\"
 
-A final score is NULL where a job did not reach its last step, and where it is NaN; `nan_scores` tells which. The file is \
-SQLite's: `sqlite3 sweep-results/sweep.db` works as well.")]
+A final score is NULL if the job did not reach its last step, or if it is NaN; `nan_scores` tells which. The file is \
+an SQLite database: `sqlite3 sweep-results/sweep.db` works as well.")]
 pub(crate) struct Args {
     /// One SELECT, or - to read it from stdin
     #[arg(value_name = "SQL", allow_hyphen_values = true)]
     sql: String,
-    /// How rows are written
+    /// Format of the rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
-    /// Aligned columns; one line a value where the terminal is too narrow
+    /// Aligned columns; one line per value if the terminal is too narrow
     Table,
-    /// Comma-separated values; NULL is an empty field. A text that spreadsheets would compute begins with an apostrophe
+    /// Comma-separated values; NULL is an empty field. A text that spreadsheets would compute starts with an apostrophe
     Csv,
     /// An array of objects
     Json,
@@ -75,7 +75,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Bytes of SQL at most.
+/// The longest SQL, in bytes.
 const MOST: u64 = 1_000_000;
 
 fn stdin() -> Result<String, Failure> {
@@ -85,12 +85,12 @@ fn stdin() -> Result<String, Failure> {
         .read_to_string(&mut sql)
         .map_err(|error| Failure::usage(format!("cannot read SQL from stdin: {error}")))?;
     if sql.len() as u64 > MOST {
-        return Err(Failure::usage(format!("stdin goes on after {MOST} bytes: expected SQL that is not as long")));
+        return Err(Failure::usage(format!("the SQL on stdin is too long: expected at most {MOST} bytes")));
     }
     Ok(sql)
 }
 
-/// Stdout, which may be gone.
+/// Stdout, whose reader may be gone.
 struct Out<W: Write> {
     writer: W,
     error: Option<io::Error>,
@@ -128,11 +128,11 @@ impl<W: Write> Sink for Csv<'_, W> {
         self.record(names.iter().map(|name| field(name)).collect())
     }
 
-    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
-        let shown = |value: &Value| match value {
-            Value::Null => String::new(),
-            Value::Text(text) => field(text),
-            Value::Integer(_) | Value::Real(_) | Value::Blob(_) => text(value),
+    fn row(&mut self, values: Vec<SqlValue>) -> ControlFlow<()> {
+        let shown = |value: &SqlValue| match value {
+            SqlValue::Null => String::new(),
+            SqlValue::Text(text) => field(text),
+            SqlValue::Integer(_) | SqlValue::Real(_) | SqlValue::Blob(_) => text(value),
         };
         self.record(values.iter().map(shown).collect())
     }
@@ -146,21 +146,21 @@ struct Json<'a, W: Write> {
 
 impl<W: Write> Sink for Json<'_, W> {
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
-        // Keys of an object must differ; two columns may have one name.
+        // Keys of an object must differ, but two columns may have the same name.
         self.names = distinct(&names);
         ControlFlow::Continue(())
     }
 
-    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
+    fn row(&mut self, values: Vec<SqlValue>) -> ControlFlow<()> {
         let start = if self.rows == 0 { "[\n" } else { ",\n" };
         self.rows += 1;
-        // Written by hand so that the columns keep their order.
+        // Written by hand, which keeps the order of the columns.
         let fields = self.names.iter().zip(&values).map(|(name, value)| {
             let value = match value {
-                Value::Null => json!(null),
-                Value::Integer(value) => json!(value),
-                Value::Real(value) if value.is_finite() => json!(value),
-                Value::Real(_) | Value::Text(_) | Value::Blob(_) => json!(text(value)),
+                SqlValue::Null => json!(null),
+                SqlValue::Integer(value) => json!(value),
+                SqlValue::Real(value) if value.is_finite() => json!(value),
+                SqlValue::Real(_) | SqlValue::Text(_) | SqlValue::Blob(_) => json!(text(value)),
             };
             format!("{}:{value}", json!(name))
         });
@@ -172,7 +172,7 @@ impl<W: Write> Sink for Json<'_, W> {
 #[derive(Default)]
 struct Table {
     names: Vec<String>,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<SqlValue>>,
 }
 
 impl Sink for Table {
@@ -181,7 +181,7 @@ impl Sink for Table {
         ControlFlow::Continue(())
     }
 
-    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
+    fn row(&mut self, values: Vec<SqlValue>) -> ControlFlow<()> {
         self.rows.push(values);
         ControlFlow::Continue(())
     }
@@ -189,7 +189,7 @@ impl Sink for Table {
 
 impl Table {
     fn text(&self) -> String {
-        let shown = |value: &Value| line(&text(value));
+        let shown = |value: &SqlValue| line(&text(value));
         let cells: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
         let wide = |column: usize| {
             let rows = cells.iter().map(|row| row[column].chars().count());
@@ -200,7 +200,7 @@ impl Table {
             return self.upright(&cells);
         }
         let align = |column: usize| {
-            let numeric = |row: &Vec<Value>| !matches!(row[column], Value::Text(_) | Value::Blob(_));
+            let numeric = |row: &Vec<SqlValue>| !matches!(row[column], SqlValue::Text(_) | SqlValue::Blob(_));
             if self.rows.iter().all(numeric) { Align::Right } else { Align::Left }
         };
         let header: Vec<(&str, Align)> =
@@ -208,7 +208,7 @@ impl Table {
         table::table(&header, cells)
     }
 
-    /// One line a value, for rows that are wider than the terminal.
+    /// Writes one line per value, for rows that are wider than the terminal.
     fn upright(&self, cells: &[Vec<String>]) -> String {
         let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let mut out = String::new();
@@ -222,15 +222,15 @@ impl Table {
     }
 }
 
-/// A value as text: floats with all their digits, bytes as hexadecimal digits.
-fn text(value: &Value) -> String {
+/// Writes a value as text: floats with all their digits, bytes as hexadecimal digits.
+fn text(value: &SqlValue) -> String {
     match value {
-        Value::Null => "NULL".into(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) if *value == f64::INFINITY => "inf".into(),
-        Value::Real(value) if *value == f64::NEG_INFINITY => "-inf".into(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(text) => text.clone(),
-        Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        SqlValue::Null => "NULL".into(),
+        SqlValue::Integer(value) => value.to_string(),
+        SqlValue::Real(value) if *value == f64::INFINITY => "inf".into(),
+        SqlValue::Real(value) if *value == f64::NEG_INFINITY => "-inf".into(),
+        SqlValue::Real(value) => value.to_string(),
+        SqlValue::Text(text) => text.clone(),
+        SqlValue::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! `sweep rebuild`: recreates the database from the run directories.
+//! `sweep rebuild`: rebuilds the database from the run directories.
 
 use super::stderr::say;
 use super::stdout::print;
@@ -7,9 +7,11 @@ use super::{Exit, Failure, Global};
 use sweep_operations::rebuild::rebuild;
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Recreate the database from the run directories: the sweeps in HOME/sweeps, the orders and event logs in HOME/runs, \
-those of `sweep rescore` too, and what was cancelled or tried again (HOME/decisions.jsonl). The earlier database is kept beside the new one.")]
+#[command(
+    long_about = "Rebuild the database from the run directories: from the sweeps in HOME/sweeps, the orders and event \
+        logs in HOME/runs, including those of `sweep rescore`, and the record of cancelled and retried jobs \
+        (HOME/decisions.jsonl). The earlier database is kept next to the new one."
+)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {

@@ -19,29 +19,29 @@ use sweep_wire::database::Database;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Sweeps by name [default: the one that was run last]
+    /// Names of sweeps [default: the one that was run last]
     #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweeps: Vec<String>,
-    /// How it is written [default: as the ending of --output says, else a table]
+    /// Format [default: by the extension of --output, otherwise a table]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to this file instead of stdout; `.html`, `.tex`, `.md`, `.csv` and `.json` say the format
+    /// Write to this file instead of stdout; the extension (`.html`, `.tex`, `.md`, `.csv`, `.json`) sets the format
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Write each figure into this folder, for a paper: as SVG, as PDF, and its data as CSV
+    /// Write each figure into this folder, for a paper: as SVG and PDF, with its data as CSV
     #[arg(long, value_name = "DIR")]
     figures: Option<PathBuf>,
-    /// How wide these figures are: one column of a paper, such as `3.3in`, `84mm`, `8.4cm` or `240pt`
+    /// Width of these figures, one column of a paper: `3.3in`, `84mm`, `8.4cm` or `240pt`
     #[arg(long, value_name = "LENGTH", default_value = "3.3in", value_parser = Width::parse, requires = "figures")]
     width: Width,
-    /// Open the file in the browser, or in what else shows such files
+    /// Open the file in the browser, or in the desktop's default program
     #[arg(long, requires = "output")]
     open: bool,
-    /// Compare by this score instead of the usual one for the data
+    /// Compare by this score instead of the default for the data
     #[arg(long, value_name = "NAME", value_parser = measure)]
     metric: Option<Measure>,
-    /// Which step of each run the scores are of: `last`, the last planned one; `best`, that of the run's own best main score, which
-    /// flatters; or a number. Expectations and the exit code go by the scores that are shown
+    /// The step of each run whose scores to show: `last`, the last planned one; `best`, the one with the run's best
+    /// main score, which is too optimistic; or a number. Expectations and the exit code use the same scores
     #[arg(long, value_name = "last|best|N", default_value = "last")]
     step: Step,
 }
@@ -52,9 +52,10 @@ enum Format {
     Table,
     /// Markdown
     Md,
-    /// A fragment for `\input` in a paper: tables of booktabs. Bold is only what a test finds better
+    /// A fragment for `\input` in a paper, with booktabs tables. Bold marks only what a test finds better
     Latex,
-    /// One line a number: section, table, row, column, value, std, n, of. A text that spreadsheets would compute begins with an apostrophe
+    /// One line per number: section, table, row, column, value, std, n, of. A text that spreadsheets would compute
+    /// starts with an apostrophe
     Csv,
     /// Everything, with types
     Json,
@@ -63,7 +64,7 @@ enum Format {
 }
 
 impl Format {
-    /// What the ending of a file says.
+    /// Returns the format for a file's extension.
     fn of(path: &Path) -> Option<Format> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "html" | "htm" => Some(Format::Html),
@@ -115,20 +116,20 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(exit(&outcomes))
 }
 
-/// Refuses to write over the database, by whatever path.
+/// Fails if the output is the database, by any path.
 fn check_output(path: &Path, database: &Path) -> Result<(), Failure> {
     let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let Some(output) = identity(path) else { return Ok(()) };
     if Database::at(database).files().iter().any(|file| identity(file) == Some(output)) {
         let path = path.display();
         return Err(Failure::usage(format!(
-            "{path} is the results database: --output names another file for the report"
+            "{path} is the results database: choose another file for the report with --output"
         )));
     }
     Ok(())
 }
 
-/// The short report with which `sweep run` ends. The exit code is that of the sweeps' expectations.
+/// Prints the short report at the end of `sweep run`. The exit code is that of the sweeps' expectations.
 pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     let names = sweeps.iter().map(|&name| name.to_owned()).collect();
     let options = Options { metric: None, short: true, step: Step::Last };
@@ -137,14 +138,14 @@ pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     Ok(exit(&outcomes))
 }
 
-/// The report on sweeps by name, with commands in it that work as they stand.
+/// Makes the report on these sweeps, and completes the commands in it.
 fn make(global: &Global, names: Vec<String>, options: Options) -> Result<Report, Failure> {
     let mut report = with_store(&global.places, |store| report_on(store, names, options))?;
     report.document.edit_sentences(hints::complete);
     Ok(report)
 }
 
-/// How a document is written; none of a page, which is more than a document's text.
+/// Returns how a document is written; `None` for a page, which is more than a document's text.
 fn format(format: Format, to_file: bool) -> Option<render::Format> {
     match format {
         Format::Table => Some(table(to_file)),

@@ -1,4 +1,4 @@
-//! `sweep rescore`: other scores of finished jobs, from the generators that they left.
+//! `sweep rescore`: computes further scores of finished jobs from their saved generators.
 
 use serde_json::json;
 
@@ -11,28 +11,40 @@ use sweep_plan::slot::Device;
 use sweep_spec::metric::Metric;
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Compute other scores of finished jobs from the generators that they left (runs/<cohort>/generators.safetensors), without training again. \
-The samples are those that were scored at the last step, so the same settings give the same values. Where the settings are others, reports \
-show the new values from now on, until the sweep's file is run again; earlier ones stay in the database. `sweep rebuild` finds them again.")]
+#[command(long_about = "Compute further scores of finished jobs from their saved generators \
+    (runs/<cohort>/generators.safetensors), without training again. The samples are those that were scored at the \
+    last step, so the same settings give the same values. If the settings differ, reports show the new values until \
+    the sweep's file is run again; earlier values stay in the database. `sweep rebuild` restores the new scores, too.")]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
-    /// A sweep by name [default: the one that was run last]
+    /// Name of a sweep [default: the one that was run last]
     #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
-    /// Only these of its jobs: ids, or the first characters of them
+    /// Only these of its jobs: ids, or their first characters
     #[arg(add = super::complete::jobs(), long = "job", value_name = "ID,…", value_delimiter = ',')]
     jobs: Vec<String>,
-    /// Which scores [default: those of each job]
-    #[arg(add = super::complete::metrics(), long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
+    /// Scores [default: those of each job]
+    #[arg(
+        add = super::complete::metrics(),
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        value_parser = super::report::metric
+    )]
     metrics: Option<Vec<Metric>>,
-    /// Where to compute: `cpu` or `cuda:N`
+    /// Device: `cpu` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// CPU threads
-    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SWEEP_THREADS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     threads: u32,
-    /// A summary as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
     /// Samples of each generator
@@ -61,6 +73,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 fn as_json(Rescored { sweep, jobs, scores, seconds, failed, without_generator, .. }: &Rescored) -> String {
-    let document = json!({"sweep": sweep, "jobs": jobs, "scores": scores, "seconds": seconds, "failed": failed, "without_generator": without_generator});
+    let document = json!({
+        "sweep": sweep, "jobs": jobs, "scores": scores, "seconds": seconds, "failed": failed,
+        "without_generator": without_generator
+    });
     format!("{document:#}\n")
 }

@@ -1,4 +1,4 @@
-//! `sweep retry`: jobs that have failed or were cancelled are trained after all.
+//! `sweep retry`: retries failed or cancelled jobs.
 
 use super::stderr::say;
 use super::table::plural;
@@ -7,25 +7,28 @@ use sweep_operations::decisions::{Again, Waiting, retry};
 use sweep_system::shell::operands;
 
 #[derive(clap::Args)]
-#[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]
+#[command(
+    after_help = AFTER,
+    group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"])
+)]
 pub(crate) struct Args {
-    /// The sweep [default: all; with --job the one that was run last]
+    /// The sweep [default: all sweeps; with --job, the one that was run last]
     #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
-    /// All that have failed
+    /// All failed jobs
     #[arg(long)]
     failed: bool,
-    /// All that were cancelled
+    /// All cancelled jobs
     #[arg(long)]
     cancelled: bool,
-    /// A job by its id, or the first characters of it; may be given several times
+    /// A job's id, or its first characters; may be given several times
     #[arg(add = super::complete::jobs(), long = "job", value_name = "ID")]
     jobs: Vec<String>,
 }
 
-const AFTER: &str = "\
-The jobs wait again, and the next `sweep run` of their file goes on with them: failed ones from their last checkpoint, cancelled ones from
-one that still has them, or from the start. No run may be at work in the same place.";
+const AFTER: &str = "The jobs wait again, and the next `sweep run` of their file trains them: failed ones from their \
+    last checkpoint, cancelled ones from a checkpoint that still contains them, or from the start. No run may be at \
+    work in the same place.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let Args { sweep, failed, cancelled, jobs } = args;

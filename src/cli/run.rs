@@ -1,4 +1,4 @@
-//! `sweep run`: trains what of one or more sweep files is not done yet.
+//! `sweep run`: trains the jobs of one or more sweep files that are not done yet.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use super::front::Terminal;
 use super::hints::command_line;
 use super::init::advice;
-use super::policy::{PolicyArgs, some_seconds};
+use super::policy::PolicyArgs;
 use super::slots::SlotArgs;
 use super::stderr::say;
 use super::stdout::print;
 use super::terminal::draws;
 use super::{Exit, Failure, Global, report};
+use sweep_operations::budget::Budget;
 use sweep_operations::busy_gpus::BusyGpus;
 use sweep_operations::run::agents::{Elsewhere, On};
 use sweep_operations::run::{End, Ended, Front, Request, Run};
 use sweep_run::Interrupted;
 use sweep_system::shell::operands;
 
-/// What a run is told that is to be detached, and one that was.
+/// The flag of a run that is to be detached, and of one that was.
 const DETACH: &str = "--detach";
 const DETACHED: &str = "--detached";
 
@@ -35,21 +36,21 @@ pub(crate) struct Args {
     /// Seconds between checkpoints; 0 saves one only when a run stops
     #[arg(long, value_name = "S", default_value_t = 60)]
     checkpoint_seconds: u64,
-    /// Stop a worker that has been silent for so many seconds, and kill it if it does not stop; 0 never does
+    /// Stop a worker that has been silent for this many seconds, and kill it if it does not stop; 0 never does
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
-    /// Train on agents on other machines that share the home directory: `ssh:HOST,HOSTxN` (N workers there), or `slurm` or
-    /// `launch`, as the sweep file says under `run:`
+    /// Train with agents on other machines that share the home directory: `ssh:HOST,HOSTxN` (N workers there), or
+    /// `slurm` or `launch`, as set under `run:` in the sweep file
     #[arg(long, value_name = "WHERE", value_parser = On::parse)]
     on: Option<On>,
-    /// With --on: show how agents would be started, ask Slurm whether it would take them, and start nothing
+    /// With --on: show how agents would be started, ask Slurm whether it would accept them, and start nothing
     #[arg(long, requires = "on")]
     dry_run: bool,
-    /// With --on: where the run is interrupted, leave agents at work until the cohorts that they have are at their end; the same command goes on
-    /// with them [default: at a terminal it asks, else they stop after a checkpoint]
+    /// With --on: if the run is interrupted, leave agents at work until their cohorts end; the same command continues
+    /// with them [default: at a terminal it asks, otherwise they stop after a checkpoint]
     #[arg(long, requires = "on")]
     keep: bool,
-    /// With --on slurm: have Slurm run this command itself, as a job of one core, and return
+    /// With --on slurm: let Slurm run this command itself, as a job of one core, and return
     #[arg(long, requires = "on")]
     detach: bool,
     /// This is such a job
@@ -58,16 +59,18 @@ pub(crate) struct Args {
     /// What to do with GPUs in --devices whose memory other programs use
     #[arg(long, value_enum, default_value_t = BusyGpusArg::Leave)]
     busy_gpus: BusyGpusArg,
-    /// Train as many seeds of each cell as fit into so much time (90s, 15m, 2h, 1d), and end after that; what is done before takes none of it
-    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
-    budget: Option<f64>,
-    /// Train finished jobs again that lack scores of earlier steps (`score.every`); on the CPU to the same bits
+    /// Train as many seeds of each cell as fit into this time (90s, 15m, 2h, 1d) or these GPU-hours (16gpuh), and then
+    /// end; jobs that are already done do not count
+    #[arg(long, value_name = "TIME")]
+    budget: Option<Budget>,
+    /// Train finished jobs again that lack scores of earlier steps (`score.every`); on the CPU the results are
+    /// identical to the bit
     #[arg(long)]
     rescore_history: bool,
     /// If another run is at work in the same home directory, wait for it instead of giving up
     #[arg(long)]
     wait: bool,
-    /// Serve a page that follows the run, as `sweep serve` does, on this port or a free one, until the run ends
+    /// Serve a page about the run, as `sweep serve` does, on this port or a free one, until the run ends
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     serve: Option<u16>,
     /// Do not print a report at the end
@@ -75,14 +78,14 @@ pub(crate) struct Args {
     no_report: bool,
 }
 
-/// What becomes of slots on GPUs whose memory others use.
+/// What to do about GPUs whose memory others use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum BusyGpusArg {
-    /// Leave them to the others.
+    /// Do not use them.
     Leave,
-    /// Wait for them.
+    /// Wait until they are free.
     Wait,
-    /// Share them.
+    /// Use them anyway.
     Share,
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         busy_gpus: args.busy_gpus.into(),
         budget: args.budget,
         rescore_history: args.rescore_history,
-        // One that is started again after its machine was lost may be taken for at work for a while.
+        // After its machine was lost, a restarted run may look as if it were still at work for a while.
         wait: args.wait || args.detached,
         page: args.serve,
         again: command_line(),
@@ -139,7 +142,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 }
 
-/// What becomes of agents where the run is asked to stop: whoever interrupts it at a terminal is asked.
+/// Returns what happens to agents when the run is asked to stop. At a terminal, the user is asked.
 fn interrupted(keep: bool) -> Interrupted {
     match (keep, draws(&io::stderr()) && io::stdin().is_terminal()) {
         (true, _) => Interrupted::Leave,
@@ -148,9 +151,9 @@ fn interrupted(keep: bool) -> Interrupted {
     }
 }
 
-/// Whether agents are to go on.
+/// Asks whether agents are to continue.
 fn ask() -> bool {
-    say("stop agents after a checkpoint [s], or leave them at work until their cohorts end [k]? (Ctrl-C again: stop)");
+    say("stop agents after a checkpoint [s], or keep them at work until their cohorts end [k]? (Ctrl-C again: stop)");
     let mut line = String::new();
     let read = io::stdin().read_line(&mut line);
     read.is_ok() && line.trim().to_lowercase().starts_with('k')
@@ -164,7 +167,7 @@ fn dry_run(elsewhere: &Elsewhere, detach: bool) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The command that was typed, as it goes on there.
+/// Returns the command that was typed, for running there.
 fn detached() -> Result<Vec<String>, Failure> {
     let program = env::current_exe().map_err(Failure::environment)?;
     let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());

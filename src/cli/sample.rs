@@ -1,4 +1,4 @@
-//! `sweep sample`: samples of one job, as a file that other programs read.
+//! `sweep sample`: writes samples of one job as a file that other programs read.
 
 use std::path::PathBuf;
 
@@ -10,40 +10,49 @@ use sweep_plan::slot::{Device, Slot};
 use sweep_spec::moves::Weights;
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Write samples of a job's generator. Unless told otherwise, they are the first of those that were scored: of as many, `sweep score` gives the job's scores \
-again, but for those of a part of them, which it draws anew. Arrays are float32: points [n, coordinates], images [n, channels, height, width] in [−1, 1].")]
+#[command(long_about = "Write samples of a job's generator. By default, they are the first of the samples that were \
+    scored. With as many samples, `sweep score` gives the job's scores again, except those of a random part of the \
+    samples, which it draws again. Arrays are float32: points [n, coordinates], images [n, channels, height, width] \
+    in [−1, 1].")]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
-    /// A job's id, or the first characters of it
+    /// A job's id, or its first characters
     #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
-    /// Where to write: an array (.npy), samples and their noise (.npz), one picture of all (.png), or a folder with a picture of each
+    /// Output: an array (.npy), samples and their noise (.npz), one picture of all samples (.png), or a folder with a
+    /// picture of each
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
     /// How many samples [default: 1000]; with --interpolate, how many paths [default: 10]
     #[arg(short = 'n', long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     count: Option<u32>,
-    /// The generator after this step. Only the last one is kept: for another, the job is trained again up to there
+    /// Use the generator after this step. Only the last one is kept: for another, the job is trained again up to that
+    /// step
     #[arg(long, value_name = "STEP")]
     step: Option<u64>,
-    /// Draw the noise by this seed. The same seed gives all jobs the same noise
+    /// Seed of the noise. The same seed gives all jobs the same noise
     #[arg(long, value_name = "N", conflicts_with = "noise_from")]
     seed: Option<u64>,
-    /// Take the noise from which this job was scored
+    /// Use the noise from which this job was scored
     #[arg(add = super::complete::jobs(), long, value_name = "JOB")]
     noise_from: Option<String>,
-    /// Go from one noise vector to another with so many points, on each of N paths
+    /// Go from one noise vector to another with this many points, on each of N paths
     #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(u32).range(2..=1000))]
     interpolate: Option<u32>,
-    /// Which weights, where the job kept a moving average of them: ema or raw
+    /// Which weights to use if the job kept a moving average of them: ema or raw
     #[arg(long, value_name = "WHICH", default_value = "ema", value_parser = weights)]
     weights: Weights,
-    /// Where to compute: `cpu` or `cuda:N`
+    /// Device: `cpu` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// CPU threads
-    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SWEEP_THREADS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     threads: u32,
 }
 

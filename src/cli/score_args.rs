@@ -1,12 +1,12 @@
-//! How scores are computed: the flags that `sweep score` and `sweep rescore` share.
+//! Settings of scores: the flags that `sweep score` and `sweep rescore` share.
 
 use clap::{Arg, ArgMatches, Command, FromArgMatches};
 
 use sweep_operations::score_settings::{ScoreSettings, flagged};
 use sweep_spec::keys::Described;
-use sweep_spec::value::Value;
+use sweep_spec::value::SettingValue;
 
-/// The flags of settings of scores that are given: one for each key that has a flag, and with its help.
+/// The given flags for settings of scores. Each key that has a flag has one here, with the key's help.
 #[derive(Clone, Debug, Default)]
 pub struct ScoreArgs(pub ScoreSettings);
 
@@ -14,7 +14,7 @@ impl clap::Args for ScoreArgs {
     fn augment_args(command: Command) -> Command {
         command.args(flagged().map(|(key, flag, value)| {
             let parse = |text: &str| key.parse(text);
-            // What is wrong with a number below 0 is told better by what the key takes.
+            // The key's own error message is better for a number below 0.
             let arg = Arg::new(flag).long(flag).value_name(value).allow_negative_numbers(true).value_parser(parse);
             arg.help(key.help.trim().trim_end_matches('.'))
         }))
@@ -27,8 +27,9 @@ impl clap::Args for ScoreArgs {
 
 impl FromArgMatches for ScoreArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given =
-            |(key, flag, _): (&'static Described, &str, _)| Some((key.name, matches.get_one::<Value>(flag)?.clone()));
+        let given = |(key, flag, _): (&'static Described, &str, _)| {
+            Some((key.name, matches.get_one::<SettingValue>(flag)?.clone()))
+        };
         Ok(ScoreArgs(ScoreSettings::new(flagged().filter_map(given))))
     }
 
@@ -55,7 +56,7 @@ mod tests {
         for (flags, expected) in [
             (
                 ["--classifier", "slf"],
-                "invalid value 'slf' for '--classifier <NAME>': `slf` is not what sees images (did you mean `self`?)",
+                "invalid value 'slf' for '--classifier <NAME>': `slf` is not a scoring network (did you mean `self`?)",
             ),
             (
                 ["--splits", "0"],

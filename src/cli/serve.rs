@@ -1,4 +1,4 @@
-//! `sweep serve`: a page that follows what runs.
+//! `sweep serve`: serves a page about runs.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use sweep_spec::text::plain;
 use sweep_system::whole::{self, Survives};
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Serve a page with the report of each sweep, how far they are, what runs and why jobs failed, that follows the database while runs write to \
-it. It only reads, and only this machine sees it, with the token in the address that it prints; the ssh command that it prints, too, brings it to \
-another machine. Ctrl-C ends it. `sweep run --serve FILE` starts one beside a run.")]
+#[command(long_about = "Serve a live page with the report and progress of each sweep, what runs now, and why jobs \
+    failed. It only reads the database. Only this machine can open it, with the token in the printed address; the \
+    printed ssh command forwards it to another machine. Ctrl-C ends it. `sweep run --serve FILE` serves one during a \
+    run.")]
 pub(crate) struct Args {
     /// The port [default: a free one]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Open the page in a browser
     #[arg(long)]
     open: bool,
-    /// End with whoever holds the other end of stdin, and wait for a database that is not there yet
+    /// End when the other end of stdin is closed, and wait for a database that does not exist yet
     #[arg(long, hide = true)]
     beside: bool,
 }
@@ -38,8 +38,8 @@ pub(crate) fn run(global: &Global, Args { port, open, beside }: Args) -> Result<
     Ok(end.into())
 }
 
-/// Opens the address in the user's browser by way of a file that only this user can read: whatever a command is told, all users of the machine
-/// can see. The file goes with the answer.
+/// Opens the address in the user's browser by way of a file that only this user can read, since all users of the
+/// machine can see the arguments of a command. The file is removed with the returned value.
 fn opened(address: &str) -> Result<TempDir, Failure> {
     let private = Permissions::from_mode(0o700);
     let folder = tempfile::Builder::new().permissions(private).tempdir().map_err(Failure::environment)?;

@@ -1,4 +1,4 @@
-//! `sweep show`: all that is known of one job.
+//! `sweep show`: shows everything about one job.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ use sweep_wire::home::Home;
 use sweep_wire::real;
 use sweep_wire::status::Status;
 
-/// Lines of a worker's stderr that are shown.
+/// How many lines of a worker's stderr are shown.
 const LINES: usize = 100;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A job's id, or the first characters of it
+    /// A job's id, or its first characters
     #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
     /// As JSON
@@ -52,7 +52,7 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
         facts.push(("why", details.message.clone()));
     }
     facts.push(("seed", details.job.seed.to_string()));
-    // The objective's before those of training.
+    // Parameters of the objective come before those of training.
     let names = parameter_names();
     let mut parameters: Vec<_> = details.job.parameters.iter().collect();
     parameters.sort_by_key(|(name, _)| names.iter().position(|known| known == name).unwrap_or(names.len()));
@@ -69,7 +69,7 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     out.push_str(&scores(details));
     out.push_str(&attempts(details));
     out.push_str(&trouble(details, home));
-    // By way of JSON: YAML's tags have no place for an enum in an enum.
+    // By way of JSON: YAML's tags cannot express an enum in an enum.
     let settings = serde_json::to_value(details.job.blueprint.as_ref()).map_err(Failure::internal)?;
     let settings = serde_yaml::to_string(&settings).map_err(Failure::internal)?;
     out.push_str("\nSettings\n");
@@ -77,7 +77,7 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     Ok(out)
 }
 
-/// A row a step, a column a metric and a way of measuring it.
+/// Writes one row per step, with a column for each metric and way of measuring it.
 fn scores(details: &JobDetails) -> String {
     let columns: BTreeSet<(Measure, i64)> = details.scores.iter().map(|score| (score.metric, score.ask)).collect();
     if columns.is_empty() {
@@ -102,7 +102,7 @@ fn scores(details: &JobDetails) -> String {
     format!("\nScores\n{}", table::table(&header, rows.iter().map(row)))
 }
 
-/// The name of a metric; where it was measured in several ways, with the settings in which this one differs from others.
+/// Returns the name of a metric. If it was measured in several ways, adds the settings that differ.
 fn column(details: &JobDetails, columns: &BTreeSet<(Measure, i64)>, metric: Measure, ask: i64) -> String {
     let settings = |ask: i64| details.asks.get(&ask).and_then(Value::as_object).cloned().unwrap_or_default();
     let others = columns.iter().filter(|column| column.0 == metric && column.1 != ask).map(|column| settings(column.1));
@@ -152,20 +152,21 @@ fn attempts(details: &JobDetails) -> String {
     out
 }
 
-/// What the worker said last, and what to do.
+/// Describes the worker's last words, and what to do.
 fn trouble(details: &JobDetails, home: &Home) -> String {
     let advice = match details.status {
         Status::Failed => {
-            "The job failed. When its cause is mended, `sweep retry --failed`, then `sweep run FILE`, tries it again from its last checkpoint."
+            "The job failed. When the cause is fixed, `sweep retry --failed` and then `sweep run FILE` retry it from \
+            its last checkpoint."
         }
         Status::Diverged => {
-            "The job diverged: a loss or a weight became NaN or infinite. That is a result, counted as such in reports. A \
-             smaller learning rate is the usual remedy."
+            "The job diverged: a loss or a weight became NaN or infinite. That is a result, counted as such in \
+            reports. A smaller learning rate is the usual remedy."
         }
         Status::Pending if !details.attempts.is_empty() => {
-            "The job was begun and waits: `sweep run FILE` goes on with it."
+            "The job has started and waits: `sweep run FILE` continues it."
         }
-        Status::Pending => "The job has not been started: `sweep run FILE` trains it.",
+        Status::Pending => "The job has not started: `sweep run FILE` trains it.",
         Status::Running | Status::Done | Status::Collapsed | Status::Pruned | Status::Cancelled => {
             return String::new();
         }
@@ -206,8 +207,17 @@ fn json(details: &JobDetails, home: &Home) -> String {
             "directory": home.path().join(&attempt.directory),
         })
     };
-    let entry = |(sweep, variant, axes): &(String, String, String)| json!({"sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()});
-    let score = |score: &sweep_store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std, "asked": details.asks.get(&score.ask)});
+    let entry = |(sweep, variant, axes): &(String, String, String)| {
+        json!({
+            "sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()
+        })
+    };
+    let score = |score: &sweep_store::Scored| {
+        json!({
+            "metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std,
+            "asked": details.asks.get(&score.ask)
+        })
+    };
     let job = json!({
         "job": details.id,
         "state": details.status,
@@ -222,7 +232,11 @@ fn json(details: &JobDetails, home: &Home) -> String {
         "entries": details.entries.iter().map(entry).collect::<Vec<_>>(),
         "attempts": details.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "scores": details.scores.iter().map(score).collect::<Vec<_>>(),
-        "samples": details.samples.iter().map(|(step, path)| json!({"step": step, "path": home.path().join(path)})).collect::<Vec<_>>(),
+        "samples": details
+            .samples
+            .iter()
+            .map(|(step, path)| json!({"step": step, "path": home.path().join(path)}))
+            .collect::<Vec<_>>(),
     });
     format!("{job:#}\n")
 }

@@ -1,4 +1,4 @@
-//! `sweep status`: how far sweeps are, and what runs now.
+//! `sweep status`: shows the progress of sweeps, and what runs now.
 
 use std::io::stdout;
 use std::time::Duration;
@@ -18,25 +18,25 @@ use sweep_store::{Progress, Running, Store};
 use sweep_system::clock;
 use sweep_wire::status::Status;
 
-/// Time between two looks of `--watch`.
+/// Time between two updates of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One sweep by name [default: all]
+    /// Name of a sweep [default: all]
     #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
-    /// Look again every two seconds until all is done or nothing runs
+    /// Update every two seconds until everything is done or nothing runs
     #[arg(long)]
     watch: bool,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     loop {
-        // Before the database is read: a run that ends in between is seen in the next look.
+        // Before the database is read: if a run ends in between, the next update shows it.
         let orchestrator = Orchestrator::of(&global.places.database(), &global.places.home);
         let progress = with_store(&global.places, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
@@ -54,7 +54,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 if orchestrator == Orchestrator::Absent { sweep_run::spool::left(&global.places.home) } else { None };
             plain(&format!("{of}{}", text(&progress, orchestrator, agents.as_deref())))
         };
-        // A new look replaces the last one on a terminal, and follows it elsewhere.
+        // On a terminal an update replaces the last one, and elsewhere it follows it.
         let clear = if args.watch && !args.json && draws(&stdout()) { "\x1b[H\x1b[2J" } else { "" };
         let read = draw(&format!("{clear}{}", if args.json { text } else { hints::complete(&text) }))?;
         if !args.watch || !left || !read || orchestrator == Orchestrator::Absent {
@@ -76,7 +76,7 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
     Ok(progress)
 }
 
-/// `agents` were left at work by a run that has ended.
+/// `agents`: those left at work by a run that has ended.
 fn text(all: &[Progress], orchestrator: Orchestrator, agents: Option<&str>) -> String {
     let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
     let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
@@ -102,25 +102,26 @@ fn text(all: &[Progress], orchestrator: Orchestrator, agents: Option<&str>) -> S
         }
     }
     if running.is_empty() && orchestrator == Orchestrator::Paused {
-        out.push_str("\nThe run is paused; `sweep resume` goes on.\n");
+        out.push_str("\nThe run is paused; `sweep resume` continues it.\n");
         return out;
     }
     if running.is_empty() && orchestrator == Orchestrator::AtWork {
-        out.push_str("\nA run is at work; no cohort trains at this moment.\n");
+        out.push_str("\nA run is at work; no cohort trains at the moment.\n");
         return out;
     }
     if running.is_empty() || orchestrator == Orchestrator::Absent {
         if let Some(agents) = agents {
             out.push_str(&format!(
-                "\nNo run is at work; agents of an earlier one may be ({agents}): the same `sweep run` goes on with them.\n"
+                "\nNo run is at work, but agents of an earlier one may be ({agents}): the same `sweep run` continues \
+                with them.\n"
             ));
             if !running.is_empty() {
-                out.push_str("What they have done of jobs shown as running is seen when it does.\n");
+                out.push_str("Until then, jobs shown as running may be further than shown.\n");
             }
         } else if all.iter().any(|progress| progress.ended() < progress.jobs()) {
-            out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");
+            out.push_str("\nNothing runs now; `sweep run FILE` continues.\n");
             if !running.is_empty() {
-                out.push_str("Jobs shown as running were cut off with the run that had them.\n");
+                out.push_str("Jobs shown as running stopped when their run was killed.\n");
             }
         }
         return out;

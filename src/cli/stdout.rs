@@ -1,4 +1,4 @@
-//! Writing to stdout: what a command was asked for.
+//! Writes the results of a command to stdout.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,28 +8,29 @@ use super::hints;
 use sweep_operations::Failure;
 use sweep_spec::text::{self, plain};
 
-/// Writes to stdout, without what acts on a terminal, wherever it comes from, and with commands that work as they stand.
+/// Writes to stdout, without characters that a terminal would act on, no matter where they come from. Completes
+/// commands in the text.
 pub fn print(text: &str) -> Result<(), Failure> {
     draw(&hints::complete(&plain(text))).map(|_| ())
 }
 
-/// Writes JSON to stdout: all that it says, and nothing that acts on a terminal.
+/// Writes JSON to stdout with its full content, but nothing that a terminal would act on.
 pub fn print_json(text: &str) -> Result<(), Failure> {
     draw(&text::json(text)).map(|_| ())
 }
 
-/// Writes text of this program's own making to stdout, with the colours that it has: others' texts in it have been through
-/// [`sweep_spec::text`]. Whether anybody goes on reading.
+/// Writes text made by this program to stdout, with its colours. Texts of others in it have been through
+/// [`sweep_spec::text`]. Returns whether there is still a reader.
 pub(crate) fn draw(text: &str) -> Result<bool, Failure> {
     written(stdout()?.write_all(text.as_bytes()))
 }
 
-/// Stdout as a file: the standard library takes all that is written to a closed one for written.
+/// Returns stdout as a file: the standard library reports no error when stdout is closed.
 pub(crate) fn stdout() -> Result<File, Failure> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(unwritten)
 }
 
-/// Whether anybody goes on reading. A reader that has gone away (`| head`) has what it wanted.
+/// Returns whether there is still a reader. One that is gone (`| head`) has what it wanted.
 pub(crate) fn written(result: io::Result<()>) -> Result<bool, Failure> {
     match result {
         Ok(()) => Ok(true),

@@ -17,21 +17,22 @@ pub enum Align {
     Right,
 }
 
-/// Lines of `name  value`, wrapped where the terminal ends.
+/// Writes lines of `name  value`, wrapped at the width of the terminal.
 pub fn facts(facts: &[(&str, String)]) -> String {
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (*name, plain(value))).collect();
     columns::facts(facts.iter().map(|(name, value)| (*name, value.as_str())), width(&stdout()))
 }
 
-/// A table with a header, wrapped where the terminal ends; through a pipe every row is one line, unless `COLUMNS` says otherwise.
+/// Writes a table with a header, wrapped at the width of the terminal. Through a pipe each row is one line, unless
+/// `COLUMNS` is set.
 pub fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let header: Vec<(&str, bool)> = header.iter().map(|(name, align)| (*name, *align == Align::Right)).collect();
-    // Before widths are counted.
+    // This comes before widths are counted.
     let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     Columns { header: &header, rows: &rows, width: width(&stdout()), rule: false }.draw(&rows)
 }
 
-/// `2 × cpu (1 thread each)`.
+/// Writes `2 × cpu (1 thread each)`.
 pub fn slots(slots: &[Slot]) -> String {
     let mut kinds: Vec<(&Slot, usize)> = Vec::new();
     for slot in slots {

@@ -1,4 +1,4 @@
-//! What is known of the terminal that a stream goes to.
+//! Properties of the terminal that a stream goes to.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -8,22 +8,23 @@ use rustix::termios::tcgetwinsize;
 
 use sweep_operations::environment::variable;
 
-/// Columns of a terminal that does not say how many it has (`script`, some continuous integration).
+/// Columns of a terminal that does not report them (`script`, some continuous integration).
 const USUAL: u16 = 80;
-/// In fewer columns nothing can be read: a terminal that says it has them breaks lines itself.
+/// In fewer columns nothing can be read, and lines are left to the terminal to break.
 const LEAST: u16 = 20;
 
-/// Whether `stream` goes to a terminal that understands more than lines of text.
+/// Whether `stream` goes to a terminal that can do more than print lines of text.
 pub(super) fn draws(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && variable("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Whether `stream` goes to a terminal that understands colours, of somebody who wants them.
+/// Whether `stream` goes to a terminal that can show colours, and the user wants them.
 pub(super) fn colours(stream: &impl IsTerminal) -> bool {
     draws(stream) && variable("NO_COLOR").is_none()
 }
 
-/// Columns to write to `stream` in: what `COLUMNS` says, or else the terminal has. `None`: it is no terminal, and lines stay whole.
+/// Returns the number of columns for `stream`: `COLUMNS`, or else the terminal's width. `None` if it is not a terminal,
+/// in which case lines stay whole.
 pub(super) fn width(stream: &(impl IsTerminal + AsFd)) -> Option<u16> {
     let terminal = stream.is_terminal().then(|| tcgetwinsize(stream).map_or(0, |size| size.ws_col));
     columns(variable("COLUMNS").as_deref(), terminal)

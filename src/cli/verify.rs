@@ -16,23 +16,29 @@ use sweep_store::JobDetails;
 use sweep_wire::real;
 use sweep_wire::status::Status;
 
-/// Rows that are shown at most where not all scores agree.
+/// The largest number of rows that are shown if not all scores agree.
 const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
-#[command(long_about = "\
-Train a finished job again, alone, and say whether its scores agree: to the bit, or by how much they differ. What training does not \
-measure in the same way (`sweep rescore` does) is not compared. Nothing that is stored changes. Exit code 0: they agree to the bit; 101: \
-they differ; 2: nothing is left to compare.")]
+#[command(long_about = "Train a finished job again, alone, and compare its scores: they agree to the bit, or differ \
+    by a stated amount. Scores that training does not measure in the same way (those of `sweep rescore`) are not \
+    compared. Nothing that is stored changes. Exit code 0: they agree to the bit; 101: they differ; 2: there is \
+    nothing to compare.")]
 pub(crate) struct Args {
-    /// A job's id, or the first characters of it
+    /// A job's id, or its first characters
     #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
-    /// Where to compute: `cpu` or `cuda:N`
+    /// Device: `cpu` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// CPU threads
-    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SWEEP_THREADS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     threads: u32,
     /// As JSON
     #[arg(long)]
@@ -54,14 +60,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(match comparison.agrees() {
         Some(true) => Exit::Ok,
         Some(false) => Exit::Unexpected,
-        // As for a job that has no scores to begin with.
+        // As for a job that has no scores.
         None => Exit::Usage,
     })
 }
 
 fn text(comparison @ Comparison { rows, .. }: &Comparison) -> String {
     let differ: Vec<&Row> = rows.iter().filter(|row| row.differs()).collect();
-    // Where all agree, the last step of each metric is enough to look at.
+    // If all agree, the last step of each metric is enough.
     let last = rows.iter().map(|row| row.step).max();
     let shown: Vec<&Row> = if differ.is_empty() {
         rows.iter().filter(|row| Some(row.step) == last).collect()
@@ -99,7 +105,7 @@ fn conclusion(Comparison { stored, again, rows }: &Comparison) -> String {
     let compared = rows.iter().filter(|row| row.compared).count();
     let differ: Vec<&Row> = rows.iter().filter(|row| row.differs()).collect();
     let mut text = match (compared, differ.first()) {
-        (0, _) => "Nothing is left to compare.".to_owned(),
+        (0, _) => "There is nothing to compare.".to_owned(),
         (1, None) => format!("The score agrees to the bit ({}).", trained(stored)),
         (all, None) => format!("All {} scores agree to the bit ({}).", count(all), trained(stored)),
         (all, Some(first)) => {
@@ -125,7 +131,7 @@ fn conclusion(Comparison { stored, again, rows }: &Comparison) -> String {
     text
 }
 
-/// Which scores are not compared, and why.
+/// Describes which scores are not compared, and why.
 fn not_compared(rows: &[Row]) -> Option<String> {
     let names = |stored: bool| {
         let mut steps: BTreeMap<Measure, BTreeSet<u64>> = BTreeMap::new();
@@ -139,15 +145,15 @@ fn not_compared(rows: &[Row]) -> Option<String> {
         steps.iter().map(name).collect::<Vec<_>>().join(", ")
     };
     let why = [
-        (true, "training does not measure it so; `sweep rescore` did, or another version of this program"),
-        (false, "the shorter job from which it went on was not measured so"),
+        (true, "it was measured in another way, by `sweep rescore` or another version of this program"),
+        (false, "the shorter job that it continued was not measured in this way"),
     ];
     let named = why.map(|(stored, why)| (names(stored), why)).into_iter().filter(|(names, _)| !names.is_empty());
     let sentences: Vec<String> = named.map(|(names, why)| format!("Not compared: {names} ({why}).")).collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// `trained in a cohort of 16 on cpu`
+/// Writes `trained in a cohort of 16 on cpu`.
 fn trained(stored: &JobDetails) -> String {
     match stored.attempts.last() {
         Some(attempt) => {
@@ -157,7 +163,7 @@ fn trained(stored: &JobDetails) -> String {
     }
 }
 
-/// The device of an attempt; its slot where the worker has not said.
+/// Returns the device of an attempt, or its slot if the worker has not reported the device.
 fn place<'a>(device: &'a str, slot: &'a str) -> &'a str {
     if device.is_empty() { slot } else { device }
 }
@@ -180,7 +186,9 @@ fn as_json(comparison @ Comparison { stored, again, rows }: &Comparison) -> Stri
     let document = json!({
         "job": stored.id,
         "agrees": comparison.agrees(),
-        "trained": last.map(|attempt| json!({"members": attempt.members, "device": place(&attempt.device, &attempt.slot)})),
+        "trained": last.map(|attempt| json!({
+            "members": attempt.members, "device": place(&attempt.device, &attempt.slot)
+        })),
         "again": {"state": again.status, "device": again.attempts.last().map(|attempt| &attempt.device)},
         "scores": rows.iter().map(row).collect::<Vec<_>>(),
         "not_compared": not_compared(rows),

@@ -1,4 +1,4 @@
-//! `sweep bench`: how fast the networks of a sweep train here, without running it.
+//! `sweep bench`: measures how fast the networks of a sweep train here, without running the sweep.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -24,14 +24,14 @@ use sweep_spec::job::Job;
 use sweep_tensor::{bench, memory};
 use sweep_worker::bench::{Bench, Clock, POOL};
 
-/// How long the machine's own speed is measured, before and after.
+/// Time to measure the machine's own speed, before and after.
 const MACHINE: Duration = Duration::from_millis(400);
-/// Where the machine's speed is known.
+/// The only slot for which the machine's speed is measured.
 const ONE_THREAD: Slot = Slot { device: Device::Cpu, threads: 1 };
-/// Between a seed and the next that stands for it.
+/// Distance between a seed and its replacements.
 const OTHER_SEEDS: u64 = 1_000_003;
 
-/// What one CPU core can do at most.
+/// The limits of one CPU core.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Machine {
     /// 10⁹ floating-point operations a second in products of float32 matrices.
@@ -49,7 +49,8 @@ impl Machine {
         Machine { gflops: self.gflops.max(other.gflops), gigabytes: self.gigabytes.max(other.gigabytes) }
     }
 
-    /// Steps a second of one model if nothing took time but its products at full speed, and then its optimisers' traffic at full speed.
+    /// Steps a second of one model if only its products took time, at full speed, and then its optimisers' memory
+    /// traffic.
     fn steps(self, blueprint: &BuiltIn) -> f64 {
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9);
         let traffic = blueprint.step_bytes() as f64 / (self.gigabytes * 1e9);
@@ -62,18 +63,18 @@ struct Document {
     processor: String,
     device: Device,
     threads: u32,
-    /// Whether the time is the processor's and not what passed.
+    /// Whether it measures processor time instead of wall-clock time.
     cpu_time: bool,
-    /// Of one core; none where the device is another.
+    /// Speed of one core; `None` on other devices.
     machine: Option<Machine>,
-    /// Images are random ones: nothing is read from files.
+    /// Whether images are random: no files are read.
     synthetic: bool,
     networks: Vec<Row>,
 }
 
 #[derive(Serialize)]
 struct Row {
-    /// Those of the file that train these networks.
+    /// Variants of the file that train these networks.
     variants: Vec<String>,
     objective: &'static str,
     dataset: &'static str,
@@ -81,16 +82,16 @@ struct Row {
     discriminator: String,
     batch: u32,
     members: usize,
-    /// Model-steps a second, round by round.
+    /// Model-steps a second, for each round.
     rounds: Vec<f64>,
     median: f64,
     least: f64,
     most: f64,
-    /// Of one step of one model.
+    /// Floating-point operations in one step of one model.
     flops: u64,
-    /// Of one step of one model.
+    /// Bytes in one step of one model.
     bytes: u64,
-    /// Model-steps a second that the machine allows.
+    /// Model-steps a second that the machine's limits allow.
     roofline: Option<f64>,
     share: Option<f64>,
 }
@@ -122,7 +123,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     tasks.retain(|task| task.job.blueprint.own().is_none());
     if tasks.is_empty() {
         return Err(Failure::usage(format!(
-            "{}: nothing of this is trained by sweep itself, and how fast a program of yours is shows when it runs",
+            "{}: sweep trains none of these jobs itself, and cannot measure a trainer of your own before it runs",
             args.file.display()
         )));
     }
@@ -163,7 +164,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// For each blueprint of the plan, the cohorts that are to train: its largest, or those of the sizes in `members`.
+/// The cohorts to train for each blueprint of the plan: its largest, or those of the sizes in `members`.
 fn cohorts(plan: Plan, members: &[NonZeroUsize]) -> Vec<Vec<Job>> {
     let mut largest: Vec<Vec<Job>> = Vec::new();
     let mut index: HashMap<BlueprintId, usize> = HashMap::new();
@@ -176,7 +177,7 @@ fn cohorts(plan: Plan, members: &[NonZeroUsize]) -> Vec<Vec<Job>> {
             Some(_) => {}
         }
     }
-    // More members than the file has jobs: the same parameters again, with other seeds.
+    // For more members than the file has jobs, the parameters repeat with other seeds.
     let sized = |jobs: &Vec<Job>, size: usize| -> Vec<Job> {
         let seed = |i: usize, job: &Job| job.seed.wrapping_add((i / jobs.len()) as u64 * OTHER_SEEDS);
         jobs.iter().cycle().take(size).enumerate().map(|(i, job)| Job { seed: seed(i, job), ..job.clone() }).collect()

@@ -16,7 +16,7 @@ use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::train::{BATCH, Options, train};
 use sweep_system::output::Output;
 
-/// The networks of digits and of clothing.
+/// The shape of the classifiers of digits and clothing.
 const DESIGN: Design = Design { shape: [1, 28, 28], classes: 10 };
 
 /// Images of 28×28 in ten classes.
@@ -41,7 +41,7 @@ impl Examples for Drawings {
     }
 }
 
-/// Bytes of a file with weights at most: these networks are small.
+/// Largest size of a file with weights, in bytes: these networks are small.
 const WEIGHTS: u64 = 1 << 28;
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Result<Exit, Failure> {
-    // Before training, so that a wrong path costs no minutes.
+    // Before training, so a wrong path fails at once.
     let cannot = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", out.display()));
     let mut output = Output::open(out).map_err(cannot)?;
     let images = Drawings(set.load(root, Split::Train).map_err(Failure::environment)?);
@@ -87,7 +87,7 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
     bar.finish_and_clear();
 
     output.write_all(&weights).and_then(|()| output.finish()).map_err(cannot)?;
-    say(format!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display()));
+    say(format!("trained in {}; weights saved in {}", HumanDuration(start.elapsed()), out.display()));
     let net = Classifier::read(&out.display().to_string(), &weights, DESIGN).map_err(Failure::internal)?;
     examine(&net, root, set)
 }

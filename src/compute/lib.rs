@@ -1,4 +1,4 @@
-//! What of the command line computes with libtorch: the worker, and the commands that score, train or measure by themselves.
+//! The commands that compute with libtorch: the worker, and commands that score, train or measure by themselves.
 
 mod bench;
 mod classifier;
@@ -6,7 +6,8 @@ mod score;
 
 use sweep_cli::{Computing, Exit, Failure, Global, logging};
 
-/// Runs what only the executable with libtorch can, which was built from these sources; the exit code is that of an `Exit`.
+/// Runs a command in the executable with libtorch, built from the sources with this hash. Returns the exit code of an
+/// `Exit`.
 pub fn main(sources: &'static str) -> u8 {
     sweep_cli::computing(sources, run)
 }

@@ -1,4 +1,4 @@
-//! An array of NumPy as a data set: points, or images of bytes or floats.
+//! A NumPy array as a data set: points, or images of bytes or floats.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use super::cache::{Block, Fingerprint, Form, Input, Labelled, Stamp, Values};
 use super::dtype::Dtype;
 use super::npy::{HEAD, Header, NpyError};
 use super::regular;
-use sweep_spec::own::{MAX_DIMS, MAX_SIDE, Shape};
+use sweep_spec::own_data::{MAX_DIMS, MAX_SIDE, Shape};
 
 /// An array on disk.
 pub(super) struct Array {
@@ -23,18 +23,18 @@ pub(super) struct Array {
     fingerprint: Fingerprint,
 }
 
-/// What the samples are, and how they lie.
+/// What the samples are, and their layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Points([usize; 1]),
-    /// Channel by channel, as in the cache.
+    /// One channel after another, as in the cache.
     Planes([usize; 3]),
-    /// Pixel by pixel.
+    /// Channels interleaved, pixel by pixel.
     Pixels([usize; 3]),
 }
 
 impl Layout {
-    /// By type and shape.
+    /// Determines the layout from type and shape.
     fn of(header: &Header) -> Result<Layout, NpyError> {
         let colours = |size: usize| size == 1 || size == 3;
         let side = |size: usize| (1..=MAX_SIDE).contains(&size);
@@ -60,7 +60,7 @@ impl Layout {
         }
     }
 
-    /// Where value `at` of a sample in the cache lies in the sample on disk.
+    /// Returns where value `at` of a sample in the cache is in the sample on disk.
     fn source(self, at: usize) -> usize {
         match self {
             Layout::Points(_) | Layout::Planes(_) => at,
@@ -73,17 +73,17 @@ impl Layout {
 }
 
 impl Array {
-    /// The array at `path`; `range` is what −1 and 1 stand for in float images.
+    /// Opens the array at `path`. In float images, `range` holds the values that map to −1 and 1.
     ///
     /// # Errors
-    /// Where it is no array, or one that is neither points nor images.
+    /// If it is not an array, or neither points nor images.
     pub(crate) fn open(path: &Path, range: Option<(f64, f64)>) -> Result<Self, DataError> {
         let flawed = |flaw| DataError::Npy { path: path.to_owned(), flaw };
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => DataError::Place {
                 path: path.to_owned(),
                 what: "there is no such file".to_owned(),
-                advice: "check the path (in a sweep file, a relative one begins at the folder of that file)".to_owned(),
+                advice: "check the path (in a sweep file, relative paths start at the folder of that file)".to_owned(),
             },
             _ => DataError::Read { path: path.to_owned(), source },
         };
@@ -113,7 +113,7 @@ impl Array {
         Ok(Array { path: path.to_owned(), file, header, layout, range, fingerprint })
     }
 
-    /// The bytes of samples as they lie on disk.
+    /// Returns the bytes of samples as they are on disk.
     fn bytes(&self, range: &Range<usize>) -> Result<Vec<u8>, DataError> {
         let each = self.features() * self.header.dtype.width();
         let mut bytes = vec![0; range.len() * each];
@@ -122,7 +122,7 @@ impl Array {
         Ok(bytes)
     }
 
-    /// Where they begin.
+    /// Returns the offset of their first byte.
     fn start(&self, range: &Range<usize>) -> u64 {
         (self.header.offset + range.start * self.features() * self.header.dtype.width()) as u64
     }
@@ -131,12 +131,12 @@ impl Array {
         self.header.dims[1..].iter().product()
     }
 
-    /// The float at `bytes`, as it is trained on.
+    /// Returns the float at `bytes`, as used in training.
     fn float(&self, bytes: &[u8]) -> Result<f32, (f64, String)> {
         let value = self.header.dtype.value(bytes);
         match self.range {
             Some((low, high)) => {
-                let outside = || (value, format!("a value from {low} to {high}, as `range` says"));
+                let outside = || (value, format!("a value from {low} to {high}, the `range` in the sweep file"));
                 self.header.dtype.scaled(value, (low, high)).ok_or_else(outside)
             }
             None if (value as f32).is_finite() => Ok(value as f32),
@@ -145,7 +145,7 @@ impl Array {
     }
 }
 
-/// What the system says of the array's file. Its header says how samples lie.
+/// Returns the metadata of the array's file. Its header determines how samples are stored.
 fn look(path: &Path, file: &File, header: &Header, range: Option<(f64, f64)>) -> io::Result<Fingerprint> {
     let Header { dtype, dims, offset, fortran: _ } = header;
     let mut fingerprint = Fingerprint::new(format!("npy {range:?} {dtype:?} {dims:?} from {offset}"), path);
@@ -208,7 +208,7 @@ impl Input for Array {
                 }
                 let float = self.float(value).map_err(|(found, expected)| {
                     let offset = start + ((sample * features + at) * width) as u64;
-                    let flaw = NpyError::Value { offset, sample: range.start + sample, expected, found };
+                    let flaw = NpyError::BadValue { offset, sample: range.start + sample, expected, found };
                     DataError::Npy { path: self.path.clone(), flaw }
                 })?;
                 samples.extend(float.to_le_bytes());
@@ -292,13 +292,15 @@ mod tests {
         let (narrow, _file) = open(&bytes, Some((0.0, 0.5))).unwrap();
         let error = narrow.read(0..1, &|_| {}).err().unwrap().to_string();
         assert!(
-            error.ends_with("byte 132: expected a value from 0 to 0.5, as `range` says, found 1 in sample 0"),
+            error.ends_with(
+                "byte 132: expected a value from 0 to 0.5, the `range` in the sweep file, found 1 in sample 0"
+            ),
             "{error}"
         );
     }
 
     #[test]
-    fn the_same_bytes_under_another_header_are_another_data_set() {
+    fn the_same_bytes_with_another_header_are_another_data_set() {
         let name = |descr, dims, range| {
             let (array, _file) = open(&npy(descr, dims, &[0; 48]), range).unwrap();
             let hash = array.digest(0..array.len(), &|_| {}).unwrap().to_hex();

@@ -1,4 +1,4 @@
-//! The data sets that come as files: their names, sizes and checksums, and where they may lie.
+//! Finds and loads data sets that consist of known files, and checks them against their published sizes and checksums.
 
 use std::path::{Path, PathBuf};
 
@@ -6,41 +6,41 @@ use super::error::{DataError, Flaw};
 use super::file::read;
 use super::idx::Idx;
 use super::images::Images;
-use super::known::{Contents, Depth, FileSet, KnownFile};
+use super::published::{Contents, Depth, FileSet, PublishedFile};
 use super::{records, stl10};
 
-/// Which part of a data set.
+/// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// What is trained on.
+    /// For training.
     Train,
-    /// What networks are tested with.
+    /// For testing networks.
     Test,
 }
 
-/// What there is of one file.
+/// The state of one file.
 #[derive(Debug)]
 pub struct FileState {
-    /// Which.
-    pub file: &'static KnownFile,
-    /// Where, if it is there, and its size on disk in bytes.
+    /// The file.
+    pub file: &'static PublishedFile,
+    /// Its path and size in bytes, if it exists.
     pub found: Option<(PathBuf, u64)>,
-    /// What is wrong with it, if it is there.
+    /// What is wrong with it, if anything.
     pub flaw: Option<Flaw>,
-    /// What a user should know of it, though it can be used.
+    /// A remark for users, if it can be used but differs from the published file.
     pub note: Option<String>,
 }
 
 impl FileState {
-    /// Whether the file is there and is the published one.
+    /// Returns whether the file exists and is the published one.
     pub fn is_sound(&self) -> bool {
         self.found.is_some() && self.flaw.is_none()
     }
 }
 
 impl FileSet {
-    /// The files of one part.
-    fn part(self, split: Split) -> &'static [KnownFile] {
+    /// Returns the files of one part.
+    fn part(self, split: Split) -> &'static [PublishedFile] {
         let (train, test) = match self {
             FileSet::Mnist | FileSet::FashionMnist => self.files().split_at(2),
             FileSet::Cifar10 => self.files().split_at(5),
@@ -52,7 +52,7 @@ impl FileSet {
         }
     }
 
-    /// The folder where `sweep data fetch` puts the files.
+    /// Returns the folder where `sweep data fetch` puts the files.
     pub fn home(self, root: &Path) -> PathBuf {
         match self {
             FileSet::Mnist | FileSet::FashionMnist => root.join(self.name()),
@@ -61,7 +61,8 @@ impl FileSet {
         }
     }
 
-    /// Where the files may lie, the best place first: their own folder, where other programs put them, or `root` itself.
+    /// Returns the folders that may hold the files, best first: their own folder, folders of other programs, or `root`
+    /// itself.
     fn folders(self, root: &Path) -> [PathBuf; 4] {
         let (alias, inner) = match self {
             FileSet::Mnist => ("MNIST", "MNIST/raw"),
@@ -72,9 +73,9 @@ impl FileSet {
         [self.home(root), root.join(alias), root.join(inner), root.to_owned()]
     }
 
-    /// Where `file` is. Plain files are found before compressed ones, since they load faster; some copies of MNIST in the wild have
-    /// a dot for the dash before `idx`.
-    fn locate(self, root: &Path, file: &KnownFile) -> Option<PathBuf> {
+    /// Returns the path of `file`. Uncompressed files come first because they load faster. In some copies of MNIST,
+    /// names have a dot instead of the dash before `idx`.
+    fn locate(self, root: &Path, file: &PublishedFile) -> Option<PathBuf> {
         let dotted = file.name.replace("-idx", ".idx");
         let folders = self.folders(root);
         let endings: &[&str] = if matches!(file.contents, Contents::Large { .. }) { &[""] } else { &["", ".gz"] };
@@ -86,19 +87,20 @@ impl FileSet {
         candidates.find(|path| path.is_file())
     }
 
-    /// Reads one file, if it is there.
-    fn load_file(self, root: &Path, file: &'static KnownFile) -> Option<(PathBuf, Result<Idx, Flaw>)> {
+    /// Reads one file if it exists.
+    fn load_file(self, root: &Path, file: &'static PublishedFile) -> Option<(PathBuf, Result<Idx, Flaw>)> {
         let path = self.locate(root, file)?;
         let idx = read(&path, file.bytes()).and_then(|contents| file.check(self, contents));
-        // Fashion-MNIST has the file names of MNIST. In the folder that the user named, the other one's files are none of ours.
+        // Fashion-MNIST uses the same file names as MNIST. If the user's own folder holds the files of the other data
+        // set, ignore them.
         let foreign = matches!(idx, Err(Flaw::Swapped { .. })) && path.parent() == Some(root);
         (!foreign).then_some((path, idx))
     }
 
-    /// Images and labels of one part.
+    /// Loads images and labels of one part.
     ///
     /// # Errors
-    /// Where a file is missing, or not the published one.
+    /// If a file is missing, or not the published one.
     pub fn load(self, root: &Path, split: Split) -> Result<Images, DataError> {
         if self == FileSet::Stl10 {
             return Err(DataError::Large(self.name()));
@@ -126,10 +128,10 @@ impl FileSet {
         }
     }
 
-    /// Where the one file of a data set is that is not read as a whole.
+    /// Returns the path of the only file of a data set that is not read as a whole.
     ///
     /// # Errors
-    /// Where it is missing.
+    /// If it is missing.
     pub(super) fn large(self, root: &Path) -> Result<PathBuf, DataError> {
         let missing = || DataError::Missing {
             set: self.name(),
@@ -141,7 +143,7 @@ impl FileSet {
 
     /// Reads and checks every file.
     pub fn state(self, root: &Path, depth: Depth) -> Vec<FileState> {
-        let state = |file: &'static KnownFile| {
+        let state = |file: &'static PublishedFile| {
             let path = match file.contents {
                 Contents::Large { .. } => self.locate(root, file).map(|path| (file.check_large(&path, depth), path)),
                 Contents::Idx { .. } | Contents::Records { .. } => {
@@ -157,16 +159,20 @@ impl FileSet {
     }
 }
 
-/// What to say of a file that has only part of the published samples, where that is allowed.
-fn smaller(file: &KnownFile, path: &Path, found: usize) -> Option<String> {
+/// Returns a remark about a file that contains only part of the published samples, if that is allowed.
+fn smaller(file: &PublishedFile, path: &Path, found: usize) -> Option<String> {
     let most = match file.contents {
         Contents::Records { most, .. } => most,
         Contents::Large { .. } => stl10::PUBLISHED,
         Contents::Idx { .. } => return None,
     };
     let path = path.display();
-    (found < most)
-        .then(|| format!("{path} has {found} images, the published file {most}: scores do not compare with others'"))
+    (found < most).then(|| {
+        format!(
+            "{path} has {found} images, the published file has {most}: scores are not comparable with \
+            published ones"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -174,7 +180,7 @@ mod tests {
     use super::*;
     use crate::records::RECORD;
 
-    /// A label file of the right shape and wrong contents.
+    /// A label file of the right shape with wrong contents.
     fn labels(count: u32) -> Vec<u8> {
         let mut bytes = vec![0, 0, 8, 1];
         bytes.extend(count.to_be_bytes());
@@ -182,7 +188,7 @@ mod tests {
         bytes
     }
 
-    /// The error of loading training labels from `contents`.
+    /// Returns the error from loading `contents` as training labels.
     fn refusal(contents: &[u8]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = &FileSet::Mnist.files()[1];
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_has_the_published_sizes() {
-        let bytes = |set: FileSet| set.files().iter().map(KnownFile::bytes).collect::<Vec<_>>();
+        let bytes = |set: FileSet| set.files().iter().map(PublishedFile::bytes).collect::<Vec<_>>();
         assert_eq!(bytes(FileSet::Mnist), [47_040_016, 60_008, 7_840_016, 10_008]);
         assert_eq!(bytes(FileSet::Cifar10), [30_730_000; 6]);
         assert_eq!(bytes(FileSet::Stl10), [2_764_800_000]);
@@ -204,7 +210,7 @@ mod tests {
             }
             let (train, test) = set.samples();
             for (split, samples) in [(Split::Train, train), (Split::Test, test)] {
-                let bytes: usize = set.part(split).iter().map(KnownFile::bytes).sum();
+                let bytes: usize = set.part(split).iter().map(PublishedFile::bytes).sum();
                 let headers = if set == FileSet::Cifar10 { 0 } else { 16 + 8 };
                 assert_eq!(bytes - headers, samples * (set.dataset().features() + 1), "{split:?}");
             }
@@ -212,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn photographs_come_from_all_files_of_their_part_and_damage_is_named_with_the_place() {
+    fn photographs_come_from_all_files_of_their_part_and_damage_is_reported_with_its_position() {
         let dir = tempfile::tempdir().unwrap();
         let home = FileSet::Cifar10.home(dir.path());
         std::fs::create_dir(&home).unwrap();
@@ -227,17 +233,18 @@ mod tests {
         assert_eq!(FileSet::Cifar10.load(dir.path(), Split::Test).unwrap().labels, [5, 5]);
         assert!(FileSet::Cifar10.state(dir.path(), Depth::Full).iter().all(FileState::is_sound));
 
-        // As many as in the published file, and others.
+        // As many as in the published file, but different.
         write("test_batch.bin", &[5; 10_000 * RECORD]);
         let error = FileSet::Cifar10.load(dir.path(), Split::Test).unwrap_err().to_string();
-        // By sha1sum.
+        // Computed with sha1sum.
         let found =
-            "SHA-1 67eb016db431130d61cd03c7ad570b013799c88c expected, 504ee88c7d1a07cb1c2304810b3b0806c1ead301 found";
+            "expected SHA-1 67eb016db431130d61cd03c7ad570b013799c88c, found 504ee88c7d1a07cb1c2304810b3b0806c1ead301";
         assert!(error.contains(found), "{error}");
 
         write("data_batch_3.bin", &[7; RECORD + 5]);
         let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();
-        let place = "data_batch_3.bin: expected whole records of 3073 bytes, but the one that begins at byte 3073 ends at byte 3078";
+        let place = "data_batch_3.bin: expected whole records of 3073 bytes, but the record at byte 3073 ends \
+            at byte 3078";
         assert!(error.contains(place) && error.contains("run `sweep data fetch cifar10`"), "{error}");
         std::fs::remove_file(home.join("data_batch_5.bin")).unwrap();
         let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();
@@ -245,22 +252,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_refused_with_the_place() {
-        assert!(refusal(&labels(60_000)).contains("MD5 a25bea736e30d166cdddb491f175f624 expected"));
-        assert!(refusal(&labels(59_999)).contains("byte 4: expected 60000 as size of dimension 0, found 59999"));
+    fn a_wrong_file_is_refused_with_the_position() {
+        assert!(refusal(&labels(60_000)).contains("expected MD5 a25bea736e30d166cdddb491f175f624"));
+        assert!(refusal(&labels(59_999)).contains("byte 4: expected dimension 0 to have size 60000, found 59999"));
         assert!(refusal(&labels(60_000)[..60_007]).contains("ends at byte 60007"));
-        assert!(refusal(&[labels(60_000), vec![0]].concat()).contains("goes on after byte 60008"));
+        assert!(refusal(&[labels(60_000), vec![0]].concat()).contains("continues after byte 60008"));
         assert!(refusal(b"<html>404</html>").contains("found magic number 3c 68 74 6d"));
         assert!(refusal(b"").contains("ends at byte 0, within its header of 8 bytes"));
     }
 
     #[test]
-    fn files_are_found_in_their_folder_in_that_of_others_and_in_the_root_itself() {
+    fn files_are_found_in_their_folder_in_alternative_folders_and_in_the_root() {
         let dir = tempfile::tempdir().unwrap();
         let file = &FileSet::FashionMnist.files()[1];
         let find = || FileSet::FashionMnist.locate(dir.path(), file);
         assert_eq!(find(), None);
-        // From the last resort to the first choice.
+        // From the last choice to the first.
         for name in [
             "train-labels.idx1-ubyte.gz",
             "train-labels-idx1-ubyte",
@@ -278,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_what_to_do() {
+    fn missing_files_are_named_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let error = FileSet::Mnist.load(dir.path(), Split::Test).unwrap_err().to_string();
         assert!(error.contains("t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are missing"), "{error}");

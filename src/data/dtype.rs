@@ -1,16 +1,16 @@
-//! The types of numbers that arrays of other programs hold.
+//! The number types in arrays of other programs.
 
 use std::fmt;
 
 use half::f16;
 
-/// How values lie in a file.
+/// How values are stored in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dtype {
     kind: Kind,
-    /// Bytes of one value.
+    /// Bytes per value.
     width: usize,
-    /// The first byte counts most.
+    /// Big-endian.
     big: bool,
 }
 
@@ -20,11 +20,11 @@ enum Kind {
     Unsigned,
     Signed,
     Float,
-    /// The upper half of a float32.
+    /// bfloat16: the upper half of a float32.
     Brain,
 }
 
-/// As NumPy calls it.
+/// Formats it like NumPy.
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = 8 * self.width;
@@ -39,10 +39,10 @@ impl fmt::Display for Dtype {
 }
 
 impl Dtype {
-    /// Bytes.
+    /// Unsigned bytes.
     pub const U8: Dtype = Dtype { kind: Kind::Unsigned, width: 1, big: false };
 
-    /// As NumPy writes it: `<f4`, `>i2`, `|u1`.
+    /// Parses NumPy's notation: `<f4`, `>i2`, `|u1`.
     pub fn of_numpy(descr: &str) -> Option<Dtype> {
         let (order, rest) = descr.split_at_checked(1)?;
         let (kind, width) = rest.split_at_checked(1)?;
@@ -62,7 +62,7 @@ impl Dtype {
         known.then_some(Dtype { kind, width, big: order == ">" && width > 1 })
     }
 
-    /// Of a tensor in a file of safetensors.
+    /// Converts the type of a tensor in a safetensors file.
     pub fn of_tensor(dtype: safetensors::Dtype) -> Option<Dtype> {
         use safetensors::Dtype as Of;
         let (kind, width) = match dtype {
@@ -84,17 +84,17 @@ impl Dtype {
         Some(Dtype { kind, width, big: false })
     }
 
-    /// Bytes of one value.
+    /// Returns the bytes per value.
     pub fn width(self) -> usize {
         self.width
     }
 
-    /// Whether values have fractions.
+    /// Returns whether values are floats.
     pub fn is_float(self) -> bool {
         matches!(self.kind, Kind::Float | Kind::Brain)
     }
 
-    /// By how much of itself a number is rounded at most, where that is more than float32 does.
+    /// Returns the largest relative rounding error of a value, if it exceeds that of float32.
     pub fn rounding(self) -> f64 {
         match (self.kind, self.width) {
             (Kind::Float, 2) => 2f64.powi(-11),
@@ -103,21 +103,22 @@ impl Dtype {
         }
     }
 
-    /// `value`, of which `low` stands for −1 and `high` for 1; `None` where it is outside by more than rounding explains.
+    /// Maps `value` from [`low`, `high`] to [−1, 1]. `None` if it is outside by more than rounding can explain.
     ///
-    /// Who scales to [0, 1] in this type or in float32 rounds a few times, each by half a step of numbers of the size of the ends: eight steps
-    /// of float32 (2⁻²³) are a millionth, and four roundings of a shorter type are allowed likewise. What is farther out was scaled otherwise.
+    /// Scaling to [0, 1] in this type or in float32 rounds a few times, each time by half a step at the size of the
+    /// ends. Eight float32 steps (2⁻²³) are a millionth; for shorter types, four roundings are allowed. Values farther
+    /// out were scaled in another way.
     pub fn scaled(self, value: f64, (low, high): (f64, f64)) -> Option<f32> {
         let slack = f64::max(1e-6, 4.0 * self.rounding()) * low.abs().max(high.abs());
         let inside = (low - slack..=high + slack).contains(&value);
         inside.then(|| (2.0 * (value - low) / (high - low) - 1.0).clamp(-1.0, 1.0) as f32)
     }
 
-    /// The value that begins `bytes`. Whole numbers beyond 2⁵³ are rounded.
+    /// Returns the value at the start of `bytes`. Integers beyond 2⁵³ are rounded.
     ///
     /// # Panics
     ///
-    /// Where there are fewer bytes than a value has.
+    /// If there are fewer bytes than a value needs.
     pub fn value(self, bytes: &[u8]) -> f64 {
         let mut little = [0; 8];
         little[..self.width].copy_from_slice(&bytes[..self.width]);
@@ -174,17 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn rounding_is_no_way_out_of_a_range_and_a_wrong_scale_is() {
+    fn rounding_errors_are_accepted_but_a_wrong_scale_is_not() {
         let of = |descr| Dtype::of_numpy(descr).unwrap();
         for (descr, value, range, expected) in [
             ("<f4", 1.000_000_1, (0.0, 1.0), Some(1.0)),
             ("<f4", -1e-7, (0.0, 1.0), Some(-1.0)),
             ("<f8", 255.000_03, (0.0, 255.0), Some(1.0)),
             ("<f4", 0.25, (0.0, 1.0), Some(-0.5)),
-            // One step beyond the end, where steps are wide for their distance.
+            // One step beyond the end, where the step is large relative to the distance between the ends.
             ("<f4", 1_001.000_06, (1_000.0, 1_001.0), Some(1.0)),
             ("<f2", 1.000_976_562_5, (0.0, 1.0), Some(1.0)),
-            // One brightness of 256, and what belongs to other ends.
+            // One brightness level too many, and values that belong to another range.
             ("<f4", 256.0 / 255.0, (0.0, 1.0), None),
             ("<f2", 256.0 / 255.0, (0.0, 1.0), None),
             ("<f4", 1.000_01, (0.0, 1.0), None),
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_real_number_is_of_no_type() {
+    fn types_without_real_numbers_are_unknown() {
         for other in ["", "<", "<f", "<f16", "<c8", "|V2", "<U3", "|O", "<M8[ns]", "|f4", "=f4", "é4"] {
             assert_eq!(Dtype::of_numpy(other), None, "{other}");
         }

@@ -1,4 +1,4 @@
-//! What can be wrong with real samples.
+//! Errors of data sets.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,25 +10,26 @@ use super::records::RecordError;
 use super::stl10::StlError;
 use sweep_spec::id::DataId;
 
-/// A data set cannot be used.
+/// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// Files are not there.
+    /// Files are missing.
     #[error(
-        "no {set} in {}: {} missing; run `sweep data fetch {set}`, or name the folder that holds the files with --data or SWEEP_DATA",
+        "no {set} in {}: {} missing; run `sweep data fetch {set}`, or name the folder that holds the files with --data \
+        or SWEEP_DATA",
         root.display(),
         list(files)
     )]
     Missing {
         /// The data set's name.
         set: &'static str,
-        /// Where they were looked for.
+        /// Where they were searched.
         root: PathBuf,
         /// Their names.
         files: Vec<&'static str>,
     },
-    /// A file is there, but not what it should be.
-    #[error("{}: {flaw}; run `sweep data fetch {set}` to get a sound one", path.display())]
+    /// A file is not what it should be.
+    #[error("{}: {flaw}; run `sweep data fetch {set}` to get a correct copy", path.display())]
     File {
         /// The data set's name.
         set: &'static str,
@@ -38,7 +39,7 @@ pub enum DataError {
         #[source]
         flaw: Flaw,
     },
-    /// Images and labels don't belong together.
+    /// The number of images differs from the number of labels.
     #[error("{images} images but {labels} labels: the two files belong to different data sets")]
     Counts {
         /// Number of images.
@@ -47,12 +48,12 @@ pub enum DataError {
         labels: usize,
     },
     /// It is too large to be read as a whole.
-    #[error("{0} is trained on through its cache only, and has no part to test with")]
+    #[error("{0} can only be used through its cache, and has no test part")]
     Large(&'static str),
-    /// A data set without a sample.
+    /// It has no samples.
     #[error("the data set has no samples")]
     Empty,
-    /// What lies at a path is not what it should be.
+    /// A path does not hold what it should.
     #[error("{}: {what}; {advice}", path.display())]
     Place {
         /// The path.
@@ -62,7 +63,7 @@ pub enum DataError {
         /// What to do.
         advice: String,
     },
-    /// An array of NumPy that cannot be used.
+    /// A NumPy array that cannot be used.
     #[error("{}: {flaw}", path.display())]
     Npy {
         /// The file.
@@ -75,12 +76,13 @@ pub enum DataError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Too many samples are damaged for it to be chance.
+    /// Too many samples are damaged.
     #[error(
-        "{}: {damaged} of the first {read} samples of {name} are damaged, which is too many to leave out: {}{}; mend or remove them",
+        "{}: {damaged} of the first {read} samples of {name} are damaged, which is too many to leave out: {}{}; repair \
+        or remove them",
         path.display(),
         first.join("; "),
         if *damaged > first.len() { "; …" } else { "" }
@@ -88,29 +90,32 @@ pub enum DataError {
     Damaged {
         /// The data set's name.
         name: String,
-        /// Where it lies.
+        /// Its path.
         path: PathBuf,
         /// How many are damaged.
         damaged: usize,
-        /// Of so many.
+        /// The number of samples read.
         read: usize,
-        /// The first of them, each with what is wrong.
+        /// The first damaged ones, each with what is wrong.
         first: Vec<String>,
     },
     /// A cache cannot be written.
     #[error(
-        "cannot write to {}: {source}; samples are made ready in the folder of data sets: name one that is writable and has room with \
-         --data or SWEEP_DATA",
+        "cannot write to {}: {source}; prepared samples are stored in the folder of data sets: choose one that is \
+        writable and has enough space with --data or SWEEP_DATA",
         path.display()
     )]
     Write {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A cache that is not as it was made.
-    #[error("{}: {what}; remove its folder, and `sweep run` or `sweep data prepare` makes it again", path.display())]
+    /// A cache is damaged.
+    #[error(
+        "{}: {what}; remove its folder, then `sweep run` or `sweep data prepare` will make it again",
+        path.display()
+    )]
     Cache {
         /// The file or folder.
         path: PathBuf,
@@ -125,22 +130,24 @@ pub enum DataError {
     Unprepared {
         /// Their checksum.
         content: DataId,
-        /// Where they would be.
+        /// The folder where they should be.
         folder: PathBuf,
     },
-    /// Nobody has read the samples yet.
+    /// The samples have not been read yet.
     #[error(
-        "the samples of `{0}` have not been read yet: run `sweep data prepare FILE` with the sweep file that names their path"
+        "the samples of `{0}` have not been read yet: run `sweep data prepare FILE` with the sweep file that names \
+        their path"
     )]
     Unread(&'static str),
-    /// A mixture that cannot be drawn from.
+    /// A mixture is not valid.
     #[error(
-        "a mixture needs at least one mode, finite centres and a finite covariance of at least 0; found {modes} modes, covariance {covariance}"
+        "a mixture needs at least one mode, finite centres and a finite covariance of at least 0; found {modes} modes, \
+        covariance {covariance}"
     )]
     Mixture {
         /// Number of modes.
         modes: usize,
-        /// Variance of each coordinate about its mode.
+        /// Variance of each coordinate around its mode.
         covariance: f64,
     },
 }
@@ -151,53 +158,56 @@ pub enum Flaw {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// It is named .gz and isn't.
-    #[error("expected gzip (bytes 1f 8b at byte 0), found {found}; a file that is not compressed is named without .gz")]
+    /// Its name ends in .gz, but it is not compressed.
+    #[error(
+        "expected gzip (bytes 1f 8b at byte 0), found {found}; if the file is not compressed, remove .gz from its \
+        name"
+    )]
     NotGzip {
         /// The first bytes.
         found: String,
     },
-    /// The compressed stream breaks off or is damaged.
+    /// The compressed stream is truncated or damaged.
     #[error("the gzip stream is broken at byte {offset} of {length}, after {unpacked} unpacked bytes: {source}")]
     Gzip {
-        /// Where in the compressed file.
+        /// The position in the compressed file.
         offset: usize,
         /// Size of the compressed file.
         length: usize,
-        /// Bytes that came out before.
+        /// Bytes unpacked before that.
         unpacked: usize,
-        /// What the decoder said.
+        /// The error of the decoder.
         source: io::Error,
     },
     /// The header or the length is wrong.
     #[error(transparent)]
     Idx(#[from] IdxError),
-    /// A record is not what it should be.
+    /// A record is not valid.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The length is wrong.
     #[error(transparent)]
     Stl(#[from] StlError),
-    /// All looks right, but the contents are others.
-    #[error("the contents differ from the published file: {expected} expected, {found} found")]
+    /// The format is right, but the contents differ.
+    #[error("the contents differ from the published file: expected {expected}, found {found}")]
     Checksum {
-        /// Of the published file, uncompressed.
+        /// That of the published file, uncompressed.
         expected: Checksum,
-        /// Of this one.
+        /// That of this file.
         found: String,
     },
-    /// It breaks off.
+    /// It is truncated.
     #[error("expected at least {least} bytes of weights, but the file ends at byte {found}")]
     Short {
-        /// The weights alone.
+        /// The size of the weights alone.
         least: u64,
         /// Bytes in the file.
         found: u64,
     },
-    /// It goes on where nothing is expected.
+    /// It is too long.
     #[error("expected at most {most} bytes, but the file ends at byte {found}")]
     Long {
-        /// Bytes at most.
+        /// The most bytes it may have.
         most: u64,
         /// Bytes in the file.
         found: u64,
@@ -205,14 +215,14 @@ pub enum Flaw {
     /// It is a file of another data set with the same file names.
     #[error("this is a file of {other}, not of {set}")]
     Swapped {
-        /// The data set that was asked for.
+        /// The requested data set.
         set: &'static str,
-        /// The one that this file belongs to.
+        /// The data set that this file belongs to.
         other: &'static str,
     },
 }
 
-/// "a, b and c are", "a is".
+/// Joins names: "a, b and c are", "a is".
 fn list(files: &[&str]) -> String {
     match files {
         [] => "nothing is".to_owned(),

@@ -1,4 +1,4 @@
-//! Downloading data sets: the only place of the program that uses the network.
+//! Downloads data sets. No other part of the program uses the network.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -9,55 +9,55 @@ use md5::{Digest, Md5};
 use super::checksum::Checksum;
 use super::error::Flaw;
 use super::hex::hex;
-use super::known::{Contents, Depth, FileSet, KnownFile};
+use super::published::{Contents, Depth, FileSet, PublishedFile};
 use super::source::{Source, SourceError};
 use sweep_system::whole::{self, NewFile, Survives};
 
-/// How a fetch ended well.
+/// The result of a successful fetch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// All files were there and sound.
+    /// All files were there already, and correct.
     AlreadyThere,
-    /// These were written.
+    /// These files were written.
     Stored(Vec<PathBuf>),
 }
 
-/// What goes on in a fetch.
+/// An event of a fetch.
 #[derive(Debug)]
 pub enum FetchEvent<'a> {
-    /// A place is asked.
+    /// A source is tried.
     Trying(&'a str),
-    /// It does not have the files, or cannot be reached.
+    /// The source does not have the files, or cannot be reached.
     Failed(&'a str, &'a SourceError),
-    /// Something of this name and size, if known, is arriving.
+    /// Something with this name, and size if known, is arriving.
     File {
         /// A file's or a package's name.
         name: &'a str,
         /// Bytes to come.
         bytes: Option<u64>,
     },
-    /// So many bytes more have arrived.
+    /// This many more bytes have arrived.
     Progress(u64),
-    /// A file has been checked and put in its place.
+    /// A file has been checked and stored.
     Stored(&'a Path),
 }
 
-/// A data set could not be fetched.
+/// Why a data set could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No place gave all files.
+    /// No source provided all files.
     #[error("{}", instructions(*set, home, missing, tried))]
     NoSource {
         /// The data set.
         set: FileSet,
         /// Where the files belong.
         home: PathBuf,
-        /// Those that are still missing.
+        /// The files that are still missing.
         missing: Vec<&'static str>,
-        /// The places, and why not from there.
+        /// The sources, and why each failed.
         tried: Vec<(String, SourceError)>,
     },
-    /// No place gave the weights of the Inception network: why, and how to get them by hand.
+    /// No source provided the weights of the Inception network: why, and how to get them by hand.
     #[error("{0}")]
     NoWeights(String),
     /// Files cannot be written.
@@ -65,7 +65,7 @@ pub enum FetchError {
     Write {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -84,10 +84,10 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
         Some((address, md5)) => {
             writeln!(
                 text,
-                "On a machine with a network, get {address}\n(MD5 {md5}), unpack it, and take these files of it:"
+                "On a machine with a network, download {address}\n(MD5 {md5}), unpack it, and take these files from it:"
             )
         }
-        None => writeln!(text, "Get these files from elsewhere, compressed (with .gz at the end of the name) or not:"),
+        None => writeln!(text, "Get these files from elsewhere, compressed (with names that end in .gz) or not:"),
     };
     for file in missing {
         let _ = writeln!(text, "  {file}");
@@ -96,11 +96,11 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
     text
 }
 
-/// Sees to it that the files of `set` are in `root`, and does nothing where they are. Each file is written only after it was checked
-/// (its checksum; its size and labels where none is published), and under a temporary name until it is complete.
+/// Makes sure that the files of `set` are in `root`; does nothing if they are. Each file is only kept if it passes its
+/// checks (its checksum; size and labels if no checksum is published), and has a temporary name until it is complete.
 ///
 /// # Errors
-/// Where no place gives all files, or they cannot be written; the text says what to do by hand.
+/// If no source provides all files, or they cannot be written. The text says what to do by hand.
 pub fn fetch(set: FileSet, root: &Path, events: &dyn Fn(FetchEvent<'_>)) -> Result<Fetched, FetchError> {
     let unsound =
         set.state(root, Depth::Quick).into_iter().filter(|state| !state.is_sound()).map(|state| state.file).collect();
@@ -111,7 +111,7 @@ fn fetch_from(
     sources: &[Source],
     set: FileSet,
     home: &Path,
-    mut wanted: Vec<&'static KnownFile>,
+    mut wanted: Vec<&'static PublishedFile>,
     events: &dyn Fn(FetchEvent<'_>),
 ) -> Result<Fetched, FetchError> {
     if wanted.is_empty() {
@@ -119,7 +119,7 @@ fn fetch_from(
     }
     let unwritable = |source| FetchError::Write { path: home.to_owned(), source };
     std::fs::create_dir_all(home).map_err(unwritable)?;
-    // Of a fetch that was interrupted: as large as a data set.
+    // Files that an interrupted fetch left: they may be as large as a data set.
     whole::sweep_up(home);
     let (mut stored, mut tried) = (Vec::new(), Vec::new());
     for source in sources {
@@ -145,8 +145,8 @@ fn fetch_from(
     Err(FetchError::NoSource { set, home: home.to_owned(), missing, tried })
 }
 
-/// Checks one file and puts it in its place.
-fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -> Result<PathBuf, SourceError> {
+/// Checks one file and stores it.
+fn store(set: FileSet, home: &Path, file: &PublishedFile, contents: &mut dyn Read) -> Result<PathBuf, SourceError> {
     let path = home.join(file.name);
     let mut new = NewFile::beside(&path).map_err(SourceError::Write)?;
     let mut contents = contents.take(file.bytes() as u64 + 1);
@@ -167,7 +167,7 @@ fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -
     Ok(path)
 }
 
-/// Copies piece by piece; returns the checksum.
+/// Copies piece by piece and returns the checksum.
 pub(super) fn copy<D: Digest>(from: &mut dyn Read, to: &mut dyn Write) -> Result<String, SourceError> {
     let (mut digest, mut piece) = (D::new(), vec![0; 1 << 20]);
     loop {
@@ -193,14 +193,16 @@ pub(super) mod tests {
     use super::*;
 
     /// Three labels, 0 1 2, and their checksum.
-    static LABELS: KnownFile =
-        KnownFile { name: "labels", contents: Contents::Idx { dims: &[3], md5: "2dab5672e75db8be26c5d98d167b573d" } };
-    static IMAGES: KnownFile = KnownFile {
+    static LABELS: PublishedFile = PublishedFile {
+        name: "labels",
+        contents: Contents::Idx { dims: &[3], md5: "2dab5672e75db8be26c5d98d167b573d" },
+    };
+    static IMAGES: PublishedFile = PublishedFile {
         name: "images",
         contents: Contents::Idx { dims: &[3, 1, 2], md5: "dad5520a7c9d234288dd9edbc292fa42" },
     };
 
-    fn contents(file: &KnownFile) -> Vec<u8> {
+    fn contents(file: &PublishedFile) -> Vec<u8> {
         let Contents::Idx { dims, .. } = file.contents else { panic!("{file:?}") };
         let mut bytes = vec![0, 0, 8, dims.len() as u8];
         dims.iter().for_each(|&size| bytes.extend((size as u32).to_be_bytes()));
@@ -266,7 +268,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn files_come_from_the_first_place_that_has_sound_ones() {
+    fn files_come_from_the_first_source_with_correct_ones() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().join("new folder");
         let mut damaged = contents(&LABELS);
@@ -286,7 +288,11 @@ pub(super) mod tests {
         let labels = format!("labels of Some({})", gz(&contents(&LABELS)).len());
         assert_eq!(log[..5], ["trying", "failed: http status: 404", "trying", &images, "stored images"]);
         assert_eq!(log[5], labels);
-        assert!(log[6].contains("failed: labels: the contents differ from the published file: MD5"), "{}", log[6]);
+        assert!(
+            log[6].contains("failed: labels: the contents differ from the published file: expected MD5"),
+            "{}",
+            log[6]
+        );
         assert_eq!(log[7..], ["trying", &labels, "stored labels"]);
     }
 

@@ -1,4 +1,4 @@
-//! Reading a file that may be compressed, without trusting what it says about its size.
+//! Reads a file that may be compressed, without trusting what it says about its size.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,11 +9,12 @@ use super::error::Flaw;
 use super::hex::hex;
 use super::regular;
 
-/// The most that deflate can make of one byte.
+/// The most bytes that deflate can produce from one byte.
 const DEFLATE_MAX: usize = 1032;
 
-/// The contents of `path`, unpacked if they are gzip: at most one byte more than `length`, which is what the caller expects. That
-/// byte tells a file that is too long from a right one; nothing makes this read or allocate more.
+/// Returns the contents of `path`, unpacked if they are gzip. `length` is the number of bytes that the caller expects.
+/// Returns at most one byte more, which is enough to detect a file that is too long. Never reads or allocates more than
+/// that needs.
 pub(super) fn read(path: &Path, length: usize) -> Result<Vec<u8>, Flaw> {
     let (file, metadata) = regular::open(path)?;
     // gzip of incompressible bytes is larger than these, by less than this.
@@ -44,7 +45,7 @@ fn gunzip(bytes: &[u8], length: usize) -> Result<Vec<u8>, Flaw> {
     }
 }
 
-/// Hands out a few bytes at a time, so that the place of an error is known to within as many.
+/// Passes on a few bytes at a time, so the position of an error is known to within that many.
 struct Counting<'a> {
     bytes: &'a [u8],
     taken: usize,
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_gives_one_byte_too_many_and_no_more() {
+    fn a_decompression_bomb_yields_one_byte_too_many_and_no_more() {
         let bomb = gz(&vec![0; 50_000_000]);
         let out = read_as("a.gz", &bomb, 1000).unwrap();
         assert_eq!(out.len(), 1001);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_gzip_or_breaks_off_says_so_with_the_place() {
+    fn invalid_or_truncated_gzip_is_reported_with_the_position() {
         let error = read_as("a.gz", b"<html>", 100).unwrap_err().to_string();
         assert!(error.contains("found 3c 68 74 6d"), "{error}");
         assert!(read_as("a.gz", b"", 100).unwrap_err().to_string().contains("an empty file"));
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_the_place_of_a_file_is_an_error_and_not_a_panic() {
+    fn a_folder_instead_of_a_file_is_an_error_and_not_a_panic() {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(read(dir.path(), 10), Err(Flaw::Io(_))));
         assert!(matches!(read(&dir.path().join("none"), 10), Err(Flaw::Io(_))));
@@ -128,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_at_most_one_byte_too_many(
+        fn arbitrary_bytes_yield_at_most_one_byte_too_many(
             start in prop::sample::select(vec![&b""[..], b"\x1f\x8b", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"]),
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             named in prop::sample::select(vec!["a", "a.gz"]),

@@ -1,4 +1,4 @@
-//! A folder of pictures as a data set, with or without one folder a class.
+//! A folder of pictures as a data set, with or without one folder per class.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,9 +10,9 @@ use super::cache::{Block, Damaged, Fingerprint, Form, Input, Labelled, Values};
 use super::listing::Listing;
 use super::picture::{LARGEST, decode};
 use super::regular;
-use sweep_spec::own::{Kind, Shape};
+use sweep_spec::own_data::{Kind, Shape};
 
-/// The pictures of a folder.
+/// The pictures in a folder.
 pub(super) struct Folder {
     kind: Kind,
     size: usize,
@@ -20,17 +20,17 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Lists the pictures below `root`, which will be `size`×`size`.
+    /// Lists the pictures below `root`. They will be scaled to `size`×`size`.
     ///
     /// # Errors
-    /// As [`Listing::open`], and where there are no classes though `kind` has them.
+    /// As for [`Listing::open`], and if `kind` needs classes and there are none.
     pub(crate) fn open(kind: Kind, root: &Path, size: usize) -> Result<Self, DataError> {
         let listing = Listing::open(root, Folder::purpose(kind, size))?;
         if kind == Kind::Imagenet32 && listing.classes().next().is_none() {
             return Err(DataError::Place {
                 path: root.to_owned(),
-                what: "expected one folder a class (n01440764, …), found pictures without".to_owned(),
-                advice: "name the folder that holds the folders, or take `name: images`".to_owned(),
+                what: "expected one folder per class (n01440764, …), found pictures without class folders".to_owned(),
+                advice: "set the path to the folder that holds the class folders, or use `name: images`".to_owned(),
             });
         }
         Ok(Folder { kind, size, listing })
@@ -40,7 +40,7 @@ impl Folder {
         format!("{} {size}", kind.name())
     }
 
-    /// The bytes of a picture's file, or what is wrong with it.
+    /// Returns the bytes of a picture's file, or what is wrong with it.
     fn file(&self, at: usize) -> Result<Result<Vec<u8>, String>, DataError> {
         let path = self.listing.path(at);
         match regular::read(&path, LARGEST) {
@@ -50,7 +50,7 @@ impl Folder {
         }
     }
 
-    /// What `make` makes of each picture in `range`, and the checksum of all their names, classes and files.
+    /// Applies `make` to each picture in `range`. Also returns the checksum of all their names, classes and files.
     fn each<T: Send>(
         &self,
         range: Range<usize>,
@@ -165,7 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("a.jpg", jpeg(9, 9))]);
         let error = Folder::open(Kind::Imagenet32, dir.path(), 8).err().unwrap().to_string();
-        assert!(error.contains("take `name: images`"), "{error}");
+        assert!(error.contains("use `name: images`"), "{error}");
     }
 
     #[test]
@@ -190,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_no_picture_is_so_large_as_is_damaged_and_not_read() {
+    fn a_file_too_large_for_a_picture_is_damaged_and_not_read() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("a.jpg", jpeg(9, 9)), ("b.jpg", vec![])]);
         fs::File::options().write(true).open(dir.path().join("b.jpg")).unwrap().set_len(1 << 40).unwrap();
         let block = Folder::open(Kind::Images, dir.path(), 8).unwrap().read(0..2, &|_| {}).unwrap();
-        assert!(block.damaged[0].why.contains("too many"), "{}", block.damaged[0].why);
+        assert!(block.damaged[0].why.contains("or more: expected at most"), "{}", block.damaged[0].why);
     }
 }

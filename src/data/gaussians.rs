@@ -1,31 +1,31 @@
 //! Mixtures of Gaussians, drawn afresh for each batch.
 
 use super::DataError;
-use super::drawn::Draw;
+use super::distribution::Draw;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::dataset::{Covariance, Gaussians};
 
-/// Modes are drawn in pieces of this many, from a lane each, since a stream cannot be entered in the middle.
+/// Modes are drawn in pieces of this many, each from its own lane, because a stream cannot be entered in the middle.
 const PIECE: usize = 1024;
 
-/// A mixture of Gaussians that can be drawn from.
+/// A mixture of Gaussians to draw from.
 #[derive(Clone, Debug)]
 pub struct Mixture {
     /// `[modes, dims]`
     means: Vec<f32>,
-    /// Of each coordinate, up to the last that has noise.
+    /// The standard deviation of each coordinate, up to the last one that has noise.
     deviations: Vec<f32>,
     dims: usize,
     modes: usize,
-    /// Where the share of each mode but the last ends, among all words; none: even shares.
+    /// Where the share of each mode except the last ends, among all 32-bit words. `None` for equal shares.
     ends: Option<Vec<u32>>,
 }
 
 impl Mixture {
-    /// The mixture that this describes.
+    /// Builds the mixture that `mixture` describes.
     ///
     /// # Errors
-    /// Where it has no mode, or numbers that are no numbers.
+    /// If it has no mode, or contains numbers that are not finite.
     pub fn new(mixture: &Gaussians) -> Result<Self, DataError> {
         let (dims, modes) = (mixture.dims, mixture.modes());
         let covariance = match mixture.covariance {
@@ -52,7 +52,7 @@ impl Mixture {
         Ok(Mixture { means, deviations: deviations.collect(), dims, modes, ends })
     }
 
-    /// A mode for each place in `modes`.
+    /// Picks a mode for each entry of `modes`.
     fn pick(&self, stream: &Stream, modes: &mut [u32]) {
         match &self.ends {
             None => stream.fill_below(self.modes as u32, modes),
@@ -74,12 +74,12 @@ impl Draw for Mixture {
         let points = out.len() / dims;
         Stream::new(seed, purpose, index).fill_normal(&mut out[..points * noisy]);
         if noisy < dims {
-            // To where they belong, the last first: none is overwritten before it is moved.
+            // Move points to their final places, last first, so none is overwritten before it is moved.
             (0..points).rev().for_each(|point| out.copy_within(point * noisy..(point + 1) * noisy, point * dims));
         }
         let mut modes = [0; PIECE];
         for (piece, points) in out.chunks_mut(dims * PIECE).enumerate() {
-            // Lane 0 is the normals'. Lanes would wrap at 67 million points, which no batch has.
+            // Lane 0 is for the normals. Lanes would wrap at 67 million points, more than any batch has.
             let modes = &mut modes[..points.len() / dims];
             self.pick(&Stream::lane(seed, purpose, (piece + 1) as u16, index), modes);
             for (point, &mut mode) in points.chunks_exact_mut(dims).zip(modes) {
@@ -100,7 +100,7 @@ mod tests {
     use crate::Real;
     use sweep_spec::dataset::Layout;
 
-    /// Number of points and mean, variance and correlation of the coordinates about each centre.
+    /// Returns the number of points, and mean, variance and correlation of the coordinates around each centre.
     fn moments(layout: &Gaussians, points: &[f32]) -> Vec<(usize, [f64; 2], [f64; 2], f64)> {
         let centres = layout.centres();
         let mut per_mode = vec![Vec::new(); centres.len()];
@@ -167,9 +167,9 @@ mod tests {
         assert_ne!(mixture.reference(3000), draw(0, 0, 3000), "scores compare with other points than those trained on");
     }
 
-    /// Against the definition, in float64: the share of each mode, and mean and covariance of all samples about it.
+    /// Compares with the definition, in float64: the share of each mode, and mean and covariance of its samples.
     #[test]
-    fn samples_in_any_number_of_dimensions_have_the_weights_means_and_variances_that_were_asked_for() {
+    fn samples_in_any_dimension_have_the_given_weights_means_and_variances() {
         let weights: &[f64] = &[0.5, 0.2, 0.3];
         let apart: &[f64] = &[0.0, 0.0, 0.0, 0.0, 40.0, 0.0, -5.0, 1.0, -40.0, 9.0, 0.0, 0.0];
         let variances: &[f64] = &[1.0, 0.25, 4.0, 0.01];
@@ -213,7 +213,7 @@ mod tests {
                     );
                     for i in 0..dims {
                         let mean = offsets.iter().map(|o| o[i]).sum::<f64>() / count;
-                        // Beside the noise, float32's rounding of the place itself.
+                        // Allows for the noise and for float32 rounding of the position itself.
                         let close = 1e-5 + 5.0 * (variances[i] / count).sqrt();
                         assert!(mean.abs() < close, "case {case}: mean {mean} of coordinate {i}");
                         for j in 0..=i {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_manifolds_the_coordinates_without_noise_are_exact_and_alike() {
+    fn manifold_coordinates_without_noise_are_exact_and_equal() {
         let mixture = Mixture::new(&Gaussians::MANIFOLDS).unwrap();
         let points = mixture.reference(300);
         let offsets = [-1.0, -0.5, 0.0, 0.5, -2.0, -2.5, 10.0, 0.25, -13.0, -5.5];

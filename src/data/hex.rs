@@ -1,6 +1,6 @@
-//! Bytes as people write them.
+//! Formats bytes as hexadecimal text.
 
-/// Bytes as people write them.
+/// Formats bytes as hexadecimal numbers, separated by `separator`.
 pub(super) fn hex(bytes: &[u8], separator: &str) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator)
 }

@@ -1,4 +1,5 @@
-//! The IDX format of MNIST: two zero bytes, a type, the number of dimensions, each dimension as a big-endian u32, the values.
+//! The IDX format of MNIST: two zero bytes, a type, the number of dimensions, each dimension as a big-endian u32, then
+//! the values.
 
 use std::fmt::Write;
 
@@ -11,10 +12,10 @@ pub struct Idx {
     pub values: Vec<u8>,
 }
 
-/// What is wrong in an IDX file; offsets are in the uncompressed contents.
+/// What is wrong with an IDX file. Offsets refer to the uncompressed contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdxError {
-    /// It ends before the values begin.
+    /// It ends inside its header.
     #[error("the file ends at byte {found}, within its header of {expected} bytes")]
     Header {
         /// Bytes in the header.
@@ -22,30 +23,34 @@ pub enum IdxError {
         /// Bytes in the file.
         found: usize,
     },
-    /// Another format, another type of values, or another number of dimensions.
-    #[error("byte 0: expected {} ({expected} dimensions of bytes), found {}", magic([0, 0, 8, *expected]), magic(*found))]
+    /// It has another format, another type of values, or another number of dimensions.
+    #[error(
+        "byte 0: expected {} ({expected} dimensions of bytes), found {}",
+        magic([0, 0, 8, *expected]),
+        magic(*found)
+    )]
     Magic {
-        /// Number of dimensions that were expected.
+        /// The expected number of dimensions.
         expected: u8,
         /// The first four bytes.
         found: [u8; 4],
     },
-    /// A dimension is not what it must be.
-    #[error("byte {offset}: expected {expected} as size of dimension {axis}, found {found}")]
+    /// A dimension has another size.
+    #[error("byte {offset}: expected dimension {axis} to have size {expected}, found {found}")]
     Dimension {
-        /// Where it stands.
+        /// Its offset.
         offset: usize,
-        /// Which one.
+        /// The index of the dimension.
         axis: usize,
-        /// What it must be.
+        /// The expected size.
         expected: usize,
-        /// What it is.
+        /// The actual size.
         found: u32,
     },
-    /// Fewer or more bytes than the dimensions say.
-    #[error("expected {expected} bytes by the dimensions in the header, but the file {}", ending(*expected, *found))]
+    /// It has fewer or more bytes than the dimensions imply.
+    #[error("the dimensions in the header need {expected} bytes, but the file {}", ending(*expected, *found))]
     Length {
-        /// Bytes of header and values.
+        /// Bytes of header and values together.
         expected: u128,
         /// Bytes in the file.
         found: usize,
@@ -60,14 +65,21 @@ fn magic(bytes: [u8; 4]) -> String {
 }
 
 fn ending(expected: u128, found: usize) -> String {
-    if (found as u128) < expected { format!("ends at byte {found}") } else { format!("goes on after byte {expected}") }
+    if (found as u128) < expected {
+        format!("ends at byte {found}")
+    } else {
+        format!(
+            "continues after byte \
+        {expected}"
+        )
+    }
 }
 
 impl Idx {
-    /// The array in `bytes`, whose dimensions must be `dims`; none stands for any size.
+    /// Parses the array in `bytes`. Its dimensions must be `dims`, where `None` stands for any size.
     ///
     /// # Errors
-    /// Where `bytes` are not exactly such an array.
+    /// If `bytes` are not exactly such an array.
     pub fn parse(mut bytes: Vec<u8>, dims: &[Option<usize>]) -> Result<Idx, IdxError> {
         let header = 4 + 4 * dims.len();
         let short = IdxError::Header { expected: header, found: bytes.len() };
@@ -85,7 +97,7 @@ impl Idx {
                 return Err(IdxError::Dimension { offset: 4 + 4 * axis, axis, expected, found });
             }
         }
-        // Saturating: 2³² to the power of more than four dimensions does not fit, and no file is that long either.
+        // Saturating: more than four dimensions of up to 2³² may overflow, and no file is that long.
         let values = sizes.iter().fold(1u128, |product, &size| product.saturating_mul(u128::from(size)));
         let expected = values.saturating_add(header as u128);
         if bytes.len() as u128 != expected {
@@ -110,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_arrays_are_read_back() {
         let values: Vec<u8> = (0..24).collect();
         let idx = Idx::parse(file(&[2, 3, 4], &values), &[Some(2), None, Some(4)]).unwrap();
         assert_eq!((idx.dims, idx.values), (vec![2, 3, 4], values));
@@ -127,16 +139,16 @@ mod tests {
         );
         assert_eq!(
             message(file(&[3, 28, 27], &[]), &[None, Some(28), Some(28)]),
-            "byte 12: expected 28 as size of dimension 2, found 27"
+            "byte 12: expected dimension 2 to have size 28, found 27"
         );
-        let short = "expected 18 bytes by the dimensions in the header, but the file ends at byte 17";
+        let short = "the dimensions in the header need 18 bytes, but the file ends at byte 17";
         assert_eq!(message(file(&[10], &[0; 9]), &[None]), short);
-        let long = "expected 18 bytes by the dimensions in the header, but the file goes on after byte 18";
+        let long = "the dimensions in the header need 18 bytes, but the file continues after byte 18";
         assert_eq!(message(file(&[10], &[0; 11]), &[None]), long);
     }
 
     #[test]
-    fn a_header_that_lies_costs_nothing() {
+    fn a_lying_header_costs_no_memory() {
         let lie = file(&[u32::MAX; 6], &[1, 2, 3]);
         let Err(IdxError::Length { expected, found: 31 }) = Idx::parse(lie, &[None; 6]) else { panic!("believed") };
         assert_eq!(expected, u128::MAX);
@@ -144,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_an_array_of_their_own_size_or_an_error(
+        fn arbitrary_bytes_are_an_array_of_their_size_or_an_error(
             ndim in 0u8..5,
             tail in proptest::collection::vec(any::<u8>(), 0..200),
             honest in any::<bool>(),

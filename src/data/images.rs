@@ -1,4 +1,4 @@
-//! Labelled images that stay in memory as bytes.
+//! Labelled images, kept in memory as bytes.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::{DataError, Real};
 use sweep_numerics::pixels::scale;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
-/// Images with a label each.
+/// Images, each with a label.
 #[derive(Clone, Debug)]
 pub struct Images {
     /// Values in one image.
@@ -31,7 +31,7 @@ impl Images {
     /// Joins images, `[n, …]`, with their labels, `[n]`.
     ///
     /// # Errors
-    /// Where there is no image, or not as many labels as images.
+    /// If there are no images, or the number of labels differs.
     pub fn new(images: Idx, labels: Idx) -> Result<Self, DataError> {
         let count = images.dims.first().copied().unwrap_or(0);
         if count != labels.values.len() {
@@ -43,13 +43,13 @@ impl Images {
         Ok(Images { features: images.values.len() / count, pixels: images.values, labels: labels.values })
     }
 
-    /// Number of images; at least one.
+    /// Returns the number of images, which is at least one.
     #[expect(clippy::len_without_is_empty, reason = "an empty set of images cannot be made")]
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// How often each class occurs; sums to 1.
+    /// Returns how often each class occurs; sums to 1.
     pub fn frequencies(&self) -> Vec<f64> {
         let classes = self.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
         let mut counts = vec![0u32; classes];
@@ -58,24 +58,24 @@ impl Images {
     }
 }
 
-/// Images from which batches are taken: each member goes through them in an order of its own, a new one each epoch.
+/// Images to take batches from. Each member visits them in its own order, which changes every epoch.
 #[derive(Clone, Debug)]
 pub struct Resident {
     images: Images,
     frequencies: Vec<f64>,
 }
 
-/// How many images ahead memory is asked for. Samples lie at random places of a block that no cache holds: waiting for each in turn
-/// takes four times as long as the conversion.
+/// How many images ahead to prefetch. Samples are at random places of a block that does not fit in a cache. Waiting for
+/// each in turn takes four times as long as the conversion.
 const AHEAD: u64 = 4;
 
 impl Resident {
-    /// Makes `images` ready for training.
+    /// Prepares `images` for training.
     pub fn new(images: Images) -> Self {
         Resident { frequencies: images.frequencies(), images }
     }
 
-    /// Images that scores compare with: a part of one fixed order.
+    /// Returns images for scores to compare with: a part of one fixed order.
     fn in_order(&self, places: Range<usize>) -> Vec<f32> {
         let order = order(self.images.len(), 0, Purpose::Reference, 0);
         let mut out = vec![0.0; places.len() * self.images.features];
@@ -91,13 +91,13 @@ impl Resident {
     }
 }
 
-/// A permutation of all samples.
+/// Returns a permutation of all samples.
 pub(super) fn order(len: usize, seed: u64, purpose: Purpose, epoch: u64) -> Permutation {
-    // An IDX file counts in 32 bits, and a cache with more is refused.
+    // The count fits: IDX files count in 32 bits, and caches with more samples are refused.
     Permutation::new(len as u32, &Stream::new(seed, purpose, epoch))
 }
 
-/// Numbers of samples, epoch after epoch.
+/// An endless sequence of sample numbers, epoch after epoch.
 pub(super) struct Samples {
     seed: u64,
     len: usize,
@@ -107,7 +107,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Those of the member with this seed, from the one at `position` of its first epoch on.
+    /// Returns the sequence of the member with this seed, starting at `position` of its first epoch.
     pub(super) fn new(len: usize, seed: u64, position: u64) -> Self {
         let epoch = position / len as u64;
         let order = order(len, seed, Purpose::Data, epoch);
@@ -125,12 +125,13 @@ impl Samples {
     }
 }
 
-/// Asks the processor to have `bytes` in its cache soon.
+/// Prefetches `bytes` into the processor's cache.
 pub(super) fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program sees, and every x86-64 processor has it.
+        // SAFETY: a prefetch has no effect on memory that the program could observe, and every x86-64 processor
+        // supports it.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -144,7 +145,11 @@ impl Real for Resident {
 
     fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
         let features = self.images.features;
-        debug_assert!(out.len().is_multiple_of(features), "{} values are no images of {features}", out.len());
+        debug_assert!(
+            out.len().is_multiple_of(features),
+            "{} values are not whole images of {features} values",
+            out.len()
+        );
         let first = index * (out.len() / features) as u64;
         let samples = |position| Samples::new(self.images.len(), seed, position);
         let (mut now, mut ahead) = (samples(first), samples(first + AHEAD));
@@ -186,7 +191,7 @@ impl Real for Resident {
 mod tests {
     use super::*;
 
-    /// `n` images of 3 pixels, the first two of which say which image it is.
+    /// Returns `n` images of 3 pixels. The first two identify the image.
     fn numbered(n: usize) -> Resident {
         let values = (0..n).flat_map(|i| [(i % 256) as u8, (i / 256) as u8, 255]).collect();
         let labels = (0..n).map(|i| (i % 4) as u8).collect();

@@ -1,4 +1,4 @@
-//! The weights of the Inception network: no data set, but found, fetched and verified like one.
+//! The weights of the Inception network. They are not a data set, but found, fetched and verified like one.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,41 +15,41 @@ use super::source::{SourceError, agent, download};
 use super::{Depth, FetchError, FetchEvent, Fetched};
 use sweep_system::whole::{self, NewFile, Survives};
 
-/// Its name in `sweep data`.
+/// The name in `sweep data`.
 pub const NAME: &str = "inception";
-/// Where it is published under which name: the same file.
+/// Where the same file is published, and under which names.
 const PUBLISHED: [(&str, &str); 2] = [
     ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/", "weights-inception-2015-12-05-6726825d.pth"),
     ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/", "pt_inception-2015-12-05-6726825d.pth"),
 ];
-/// Its SHA-256, of which the names have the first digits; the rest as users of both tools have noted it.
+/// Its SHA-256. The file names contain the first digits; the rest is as recorded by users of both tools.
 const SHA256: &str = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 /// The same tensors in another format.
 const SAFETENSORS: &str = "inception.safetensors";
 /// Bytes of the weights alone.
 const LEAST: u64 = 95_537_536;
-/// Bytes of any file with them at most: twice as many numbers, as float64, are not as long.
+/// The most bytes that a file with them may have: more than twice as many numbers as float64 would take.
 const MOST: u64 = 1 << 29;
 
 /// A file with weights.
 #[derive(Debug)]
 pub struct WeightsFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
     /// What is wrong with it.
     pub flaw: Option<Flaw>,
 }
 
 impl WeightsFile {
-    /// What its SHA-256 must be, if it has a published name.
+    /// Returns the expected SHA-256, if the file has a published name.
     pub fn sha256(&self) -> Option<&'static str> {
         let published = PUBLISHED.iter().any(|(_, name)| self.path.ends_with(name));
         published.then_some(SHA256)
     }
 
-    /// Looks at the file at `path`.
+    /// Checks the file at `path`.
     fn of(path: PathBuf, depth: Depth) -> Self {
         let mut file = WeightsFile { bytes: path.metadata().map_or(0, |metadata| metadata.len()), flaw: None, path };
         file.flaw = file.check(depth).err();
@@ -74,13 +74,14 @@ impl WeightsFile {
     }
 }
 
-/// The folder where `sweep data fetch inception` puts the file.
+/// Returns the folder where `sweep data fetch inception` puts the file.
 pub fn home(root: &Path) -> PathBuf {
     root.join(NAME)
 }
 
-/// The file with the weights: the one that `SWEEP_INCEPTION` names, even if it is not there; or the first in `inception` in the folder of
-/// data sets, in that folder itself, or where PyTorch keeps what it has downloaded. None where there is none.
+/// Returns the file with the weights: the one that `SWEEP_INCEPTION` names, even if it does not exist; otherwise the
+/// first one found in `inception` in the folder of data sets, in that folder itself, or in PyTorch's download folder.
+/// `None` if there is none.
 pub fn locate(root: &Path) -> Option<PathBuf> {
     env::var_os("SWEEP_INCEPTION")
         .filter(|path| !path.is_empty())
@@ -88,12 +89,12 @@ pub fn locate(root: &Path) -> Option<PathBuf> {
         .or_else(|| find(root, |name| env::var_os(name)))
 }
 
-/// What there is, and whether it is the published file.
+/// Returns the file that is there, and whether it is the published one.
 pub fn state(root: &Path, depth: Depth) -> Option<WeightsFile> {
     locate(root).map(|path| WeightsFile::of(path, depth))
 }
 
-/// The file in one of the usual folders.
+/// Finds the file in one of the usual folders.
 fn find(root: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let caches = || path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
@@ -104,11 +105,11 @@ fn find(root: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option<Path
     candidates.find(|path| path.is_file())
 }
 
-/// Sees to it that the file is in `root` or another usual folder, and does nothing where it is. It is written only after its checksum was
-/// compared, and under a temporary name until it is complete.
+/// Makes sure that the file is in `root` or another usual folder; does nothing if it is. The file is only kept if its
+/// checksum matches, and has a temporary name until it is complete.
 ///
 /// # Errors
-/// Where no place gives it, or it cannot be written; the text says what to do by hand.
+/// If no source has it, or it cannot be written. The text says what to do by hand.
 pub fn fetch(root: &Path, events: &dyn Fn(FetchEvent<'_>)) -> Result<Fetched, FetchError> {
     let found = find(root, |name| env::var_os(name)).map(|path| WeightsFile::of(path, Depth::Quick));
     if found.is_some_and(|file| file.flaw.is_none()) {
@@ -117,7 +118,7 @@ pub fn fetch(root: &Path, events: &dyn Fn(FetchEvent<'_>)) -> Result<Fetched, Fe
     fetch_from(&PUBLISHED, SHA256, &home(root), events)
 }
 
-/// Fetches from the first of `places`, folders with names in them, whose file has the SHA-256 `expected`.
+/// Fetches from the first of `places` (pairs of folder and name) whose file has the SHA-256 `expected`.
 fn fetch_from(
     places: &[(&str, &'static str)],
     expected: &'static str,
@@ -126,7 +127,7 @@ fn fetch_from(
 ) -> Result<Fetched, FetchError> {
     let unwritable = |source| FetchError::Write { path: home.to_owned(), source };
     std::fs::create_dir_all(home).map_err(unwritable)?;
-    // Of a fetch that was interrupted.
+    // Left by an interrupted fetch.
     whole::sweep_up(home);
     let mut tried = Vec::new();
     for (folder, name) in places {
@@ -135,7 +136,7 @@ fn fetch_from(
         let get = || {
             let path = home.join(name);
             let mut new = NewFile::beside(&path).map_err(SourceError::Write)?;
-            // What goes on and on is another file.
+            // An endless answer is another file.
             let mut body = download(&agent(), &address, name, events)?.take(2 * LEAST);
             let found = copy::<Sha256>(&mut body, &mut new)?;
             if found != expected {
@@ -161,14 +162,14 @@ fn fetch_from(
     Err(FetchError::NoWeights(instructions(home, &tried)))
 }
 
-/// How to get the file by hand.
+/// Explains how to get the file by hand.
 fn instructions(home: &Path, tried: &[(String, SourceError)]) -> String {
     let tried: String = tried.iter().map(|(place, error)| format!("  {place}: {error}\n")).collect();
     let addresses: String = PUBLISHED.iter().map(|(folder, name)| format!("  {folder}{name}\n")).collect();
     format!(
-        "{NAME} could not be fetched from any of these places:\n{tried}\
-         On a machine with a network, get one of these, which are the same file of 95 MB (SHA-256 {SHA256}):\n{addresses}\
-         put it into {}\nand run `sweep data verify {NAME}`; or name a file that you have with SWEEP_INCEPTION",
+        "{NAME} could not be fetched from any of these places:\n{tried}On a machine with a network, download one of \
+        these (all are the same file of 95 MB, SHA-256 {SHA256}):\n{addresses}put it into {}\nand run `sweep data \
+        verify {NAME}`; or set SWEEP_INCEPTION to a file that you have",
         home.display()
     )
 }
@@ -181,7 +182,7 @@ mod tests {
     use super::super::fetch::tests::serve;
     use super::*;
 
-    /// The SHA-256 of `sound`, by sha256sum.
+    /// The SHA-256 of `sound`, computed with sha256sum.
     const SOUND: &str = "dd29442deca69f52c50006b831cb216edf78a7da33748f0a80ff19f2ebe57ecd";
 
     fn run(places: &[(&str, &'static str)], home: &Path) -> (Result<Fetched, FetchError>, Vec<String>) {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_comes_from_the_first_place_that_has_it_with_the_right_checksum() {
+    fn the_file_comes_from_the_first_source_with_the_right_checksum() {
         let dir = tempfile::tempdir().unwrap();
         let home = home(dir.path());
         let [none, wrong, right] = [vec![], vec![("b", b"broken".to_vec())], vec![("c", b"sound".to_vec())]].map(serve);
@@ -211,13 +212,13 @@ mod tests {
         assert_eq!(result.unwrap(), Fetched::Stored(vec![home.join("c")]));
         assert_eq!((std::fs::read(home.join("c")).unwrap(), entries(&home)), (b"sound".to_vec(), 1));
         assert_eq!(log[..4], ["trying", "failed: http status: 404", "trying", "b of Some(6)"]);
-        let failed = format!("failed: b: the contents differ from the published file: SHA-256 {SOUND} expected");
+        let failed = format!("failed: b: the contents differ from the published file: expected SHA-256 {SOUND}");
         assert!(log[4].starts_with(&failed), "{}", log[4]);
         assert_eq!(log[5..], ["trying", "c of Some(5)", "stored c"]);
     }
 
     #[test]
-    fn a_file_whose_checksum_only_begins_so_is_refused() {
+    fn a_file_whose_checksum_only_starts_right_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let place = serve(vec![("c", b"sound".to_vec())]);
         let alike: &'static str = Box::leak(format!("{}00000000", &SOUND[..SOUND.len() - 8]).into_boxed_str());
@@ -227,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_begins_as_the_published_names_end() {
+    fn the_checksum_starts_with_the_digits_in_the_published_names() {
         for (_, name) in PUBLISHED {
             assert!(name.ends_with(&format!("-{}.pth", &SHA256[..8])) && SHA256.len() == 64);
         }
     }
 
     #[test]
-    fn without_a_place_the_error_says_which_file_to_put_where() {
+    fn without_a_source_the_error_says_which_file_to_put_where() {
         let dir = tempfile::tempdir().unwrap();
         let none = serve(vec![]);
         let (result, _) = run(&[(&none, "a")], dir.path());
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_where_they_may_lie_the_best_place_first() {
+    fn files_are_found_in_all_usual_folders_best_first() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("data");
         let variable = |name: &str| (name == "HOME").then(|| dir.path().into());
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_short_or_another_is_not_taken_for_the_published_one() {
+    fn a_short_or_different_file_is_not_accepted_as_the_published_one() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: u64| {
             let path = dir.path().join(name);
@@ -290,7 +291,7 @@ mod tests {
         let other = write(PUBLISHED[1].1, LEAST);
         assert_eq!(flaw(&other, Depth::Quick), None);
         let said = flaw(&other, Depth::Full).unwrap();
-        assert!(said.contains(&format!("SHA-256 {SHA256} expected")), "{said}");
+        assert!(said.contains(&format!("expected SHA-256 {SHA256}")), "{said}");
         let said = flaw(&write("long", MOST + 1), Depth::Quick).unwrap();
         assert_eq!(said, "expected at most 536870912 bytes, but the file ends at byte 536870913");
         assert!(flaw(Path::new("/dev/zero"), Depth::Full).unwrap().contains("found a device"));

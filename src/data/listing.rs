@@ -1,4 +1,5 @@
-//! The pictures of a folder, for training and for scoring: one rule for what is one, what is left out, and which folders are classes.
+//! Lists the pictures in a folder, for training and for scoring. The same rules decide what is a picture, what is left
+//! out, and which folders are classes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,41 +9,41 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::cache::{Fingerprint, Stamp};
-use super::{parts, regular};
+use super::{regular, split_folders};
 
-/// Endings of the files that are read.
+/// Endings of picture files.
 const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
-/// Folders inside each other at most: links can lead in circles.
+/// The most nested folders, because links can form cycles.
 const DEPTH: usize = 16;
-/// What systems put beside a user's files, some of it pictures. So does whatever begins with a dot.
+/// Files and folders that operating systems add, some of them pictures. Names that start with a dot are ignored, too.
 const HIDDEN: [&str; 5] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"];
 
-/// A picture's name and what the system says of it.
+/// A picture's name and metadata.
 type Picture = (String, Stamp);
 
-/// The pictures below a folder: those in a folder before those in folders in it, each in the order of their names. 1.28 million take about
-/// 50 MB.
+/// The pictures below a folder. Those directly in a folder come before those in its subfolders, each sorted by name.
+/// 1.28 million pictures take about 50 MB.
 pub(super) struct Listing {
     root: PathBuf,
-    /// The names below the root, one after another.
+    /// The names relative to the root, one after another.
     names: String,
     /// Where each name ends.
     ends: Vec<usize>,
-    /// The classes' names, with the number of their first picture.
+    /// The name of each class, with the index of its first picture.
     classes: Vec<(String, usize)>,
     fingerprint: Fingerprint,
     left_out: LeftOut,
 }
 
-/// What lies in a folder and is no picture.
+/// What is in a folder but is not a picture.
 #[derive(Default)]
 struct LeftOut {
     hidden: usize,
-    /// By ending, each with its first file.
+    /// Other formats by ending: the count, and the first file.
     formats: BTreeMap<String, (usize, String)>,
-    /// Links that lead nowhere, and the first of them.
+    /// Number of broken links, and the first of them.
     dangling: (usize, String),
-    /// Pipes, devices and sockets, and the first of them.
+    /// Number of pipes, devices and sockets, and the first of them.
     special: (usize, String),
 }
 
@@ -59,7 +60,7 @@ fn one_more((count, first): &mut (usize, String), name: &str) {
     *count += 1;
 }
 
-/// `2 hidden, 3 of other formats (.webp: 2, such as a.webp; .txt: 1, such as b.txt)`
+/// Formats it like `2 hidden, 3 of other formats (.webp: 2, such as a.webp; .txt: 1, such as b.txt)`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
@@ -76,7 +77,7 @@ impl fmt::Display for LeftOut {
             words.push(format!("{all} of other formats ({}{more})", each.collect::<Vec<_>>().join("; ")));
         }
         let named = [
-            (&self.dangling, "a link that leads nowhere", "links that lead nowhere"),
+            (&self.dangling, "a broken link", "broken links"),
             (&self.special, "a pipe or device", "pipes and devices"),
         ];
         for ((count, first), one, many) in named {
@@ -91,10 +92,10 @@ impl fmt::Display for LeftOut {
 }
 
 impl Listing {
-    /// Lists the pictures below `root`, of which `purpose` is made.
+    /// Lists the pictures below `root`. `purpose` says what is made of them.
     ///
     /// # Errors
-    /// Where there is none, a name is no text, or folders are neither all classes nor none.
+    /// If there is none, a name is not valid text, or only some folders are classes.
     pub(crate) fn open(root: &Path, purpose: String) -> Result<Self, DataError> {
         let (fingerprint, root) = (Fingerprint::new(purpose, root), root.to_owned());
         let (names, ends, classes, left_out) = Default::default();
@@ -104,49 +105,49 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Pictures.
+    /// Returns the number of pictures.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// A picture's name below the root.
+    /// Returns a picture's name relative to the root.
     pub(crate) fn name(&self, at: usize) -> &str {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.names[start..self.ends[at]]
     }
 
-    /// Where a picture is.
+    /// Returns a picture's path.
     pub(crate) fn path(&self, at: usize) -> PathBuf {
         self.root.join(self.name(at))
     }
 
-    /// The classes' names; none where pictures have no classes.
+    /// Returns the names of the classes. Empty if pictures have no classes.
     pub(crate) fn classes(&self) -> impl Iterator<Item = &str> {
         self.classes.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The class of a picture; 0 where there are none.
+    /// Returns the class of a picture. 0 if there are none.
     pub(crate) fn label(&self, at: usize) -> u16 {
-        // Fewer classes than a label can count.
+        // This fits: folders with more classes are refused.
         self.classes.partition_point(|(_, first)| *first <= at).saturating_sub(1) as u16
     }
 
-    /// What the system says of all pictures.
+    /// Returns the metadata of all pictures.
     pub(crate) fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// That alone.
+    /// Returns the metadata alone.
     pub(crate) fn into_fingerprint(self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// What lies there and is no picture, in words.
+    /// Describes what is in the folder but is not a picture.
     pub(crate) fn left_out(&self) -> Option<String> {
         (!self.left_out.is_empty()).then(|| self.left_out.to_string())
     }
@@ -160,10 +161,10 @@ impl Listing {
             Ok((true, _)) => {}
             Ok((false, kind)) => {
                 let what = format!("expected a folder of pictures, found {}", kind.unwrap_or("a file"));
-                return Err(self.place(what, "name its folder"));
+                return Err(self.place(what, "set the path to its folder"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let advice = "check the path (in a sweep file, a relative one begins at the folder of that file)";
+                let advice = "check the path (in a sweep file, relative paths start at the folder of that file)";
                 return Err(self.place("there is no such folder".into(), advice));
             }
             Err(source) => return Err(DataError::Read { path: self.root.clone(), source }),
@@ -171,10 +172,10 @@ impl Listing {
         self.walk("", 0)
     }
 
-    /// The pictures below `folder`, which is so deep.
+    /// Adds the pictures below `folder`, at this depth.
     fn walk(&mut self, folder: &str, depth: usize) -> Result<(), DataError> {
         if depth > DEPTH {
-            let what = format!("`{folder}` is more than {DEPTH} folders deep");
+            let what = format!("`{folder}` is nested more than {DEPTH} folders deep");
             return Err(self.place(what, "remove links that lead back to a folder above"));
         }
         let below = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
@@ -195,7 +196,7 @@ impl Listing {
         let names: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
         let first = (beside > 0).then(|| self.name(before));
         let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
-        if let Some((what, advice)) = parts::refusal(&path, depth == 0, first, &names) {
+        if let Some((what, advice)) = split_folders::refusal(&path, depth == 0, first, &names) {
             return Err(DataError::Place { path, what, advice });
         }
         if depth == 0 {
@@ -204,7 +205,7 @@ impl Listing {
         Ok(())
     }
 
-    /// Pictures and folders in one folder, sorted; links are followed.
+    /// Returns pictures and subfolders of one folder, sorted. Links are followed.
     fn entries(&mut self, folder: &str) -> Result<(Vec<Picture>, Vec<String>), DataError> {
         let path = self.root.join(folder);
         let failed = |source| DataError::Read { path: path.clone(), source };
@@ -214,7 +215,7 @@ impl Listing {
             let name = entry.file_name().into_string().map_err(|name| DataError::Place {
                 path: path.join(&name),
                 what: "its name is not UTF-8 text".to_owned(),
-                advice: "give it another name".to_owned(),
+                advice: "rename it".to_owned(),
             })?;
             if name.starts_with('.') || HIDDEN.contains(&name.as_str()) {
                 self.left_out.hidden += 1;
@@ -255,16 +256,20 @@ impl Listing {
         self.ends.push(self.names.len());
     }
 
-    /// What cannot be meant.
+    /// Returns an error if the folder cannot be what the user meant.
     fn refuse(&self) -> Result<(), DataError> {
         if self.ends.is_empty() {
             let found = if self.left_out.is_empty() { "none".to_owned() } else { self.left_out.to_string() };
-            let what = format!("expected pictures (.jpg, .jpeg, .png) in it or in folders in it, found {found}");
-            return Err(self.place(what, "name the folder that holds them"));
+            let what = format!("expected pictures (.jpg, .jpeg, .png) in it or in its subfolders, found {found}");
+            return Err(self.place(what, "set the path to the folder that holds them"));
         }
         if u32::try_from(self.ends.len()).is_err() || self.classes.len() > usize::from(u16::MAX) {
             let what = format!("{} pictures in {} classes", self.ends.len(), self.classes.len());
-            return Err(self.place(what, "name a smaller folder: 4 billion pictures in 65,535 classes at most"));
+            return Err(self.place(
+                what,
+                "use a smaller folder: at most 4 billion pictures in 65,535 classes are \
+                supported",
+            ));
         }
         Ok(())
     }
@@ -283,7 +288,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Lists empty files of these names.
+    /// Lists empty files with these names.
     fn list(names: &[&str]) -> Result<Listing, String> {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &names.iter().map(|name| (*name, vec![])).collect::<Vec<_>>());
@@ -304,7 +309,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_counted_and_named() {
+    fn left_out_files_are_counted_and_named() {
         let dir = tempfile::tempdir().unwrap();
         let names =
             [".DS_Store", "a.jpg", "b.webp", "c.webp", "LICENSE", "notes.txt", "__MACOSX/a.jpg", "@eaDir/a.jpg"];
@@ -314,7 +319,8 @@ pub(super) mod tests {
         let listing = Listing::open(dir.path(), String::new()).unwrap();
         assert_eq!((listing.len(), listing.name(0)), (1, "a.jpg"));
         let expected = "3 hidden, 4 of other formats (without ending: 1, such as LICENSE; .txt: 1, such as notes.txt; \
-                        .webp: 2, such as b.webp), a link that leads nowhere (gone.jpg), a pipe or device (endless.jpg)";
+                        .webp: 2, such as b.webp), a broken link (gone.jpg), a pipe or device \
+                        (endless.jpg)";
         assert_eq!(listing.left_out().unwrap(), expected);
         fs::remove_file(dir.path().join("a.jpg")).unwrap();
         let error = Listing::open(dir.path(), String::new()).err().unwrap().to_string();
@@ -322,10 +328,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn folders_that_are_parts_of_a_data_set_are_no_classes_and_the_one_to_write_is_named() {
+    fn folders_that_are_parts_of_a_data_set_are_not_classes_and_the_right_one_is_named() {
         for (names, expected) in [
-            (&["train/a.jpg", "test/b.jpg"][..], "name the one to use: DIR/train"),
-            (&["train/cat/a.jpg", "val/cat/b.jpg"], "name the one to use: DIR/train"),
+            (&["train/a.jpg", "test/b.jpg"][..], "set the path to the one to use: DIR/train"),
+            (&["train/cat/a.jpg", "val/cat/b.jpg"], "set the path to the one to use: DIR/train"),
             (&["Valid/a.jpg", "TEST/b.jpg", "Train/b.jpg"], "use: DIR/Train"),
             (&["train2017/a.jpg", "val2017/b.jpg"], "use: DIR/train2017"),
             (&["trainA/a.jpg", "trainB/a.jpg", "testA/b.jpg", "testB/a.jpg"], "use: DIR/trainA"),
@@ -336,8 +342,8 @@ pub(super) mod tests {
             (&["my_train/a.jpg", "my_test/a.jpg"], "use: DIR/my_train"),
             (&["1_Val/a.jpg", "2_test/a.jpg", "0_train/a.jpg"], "use: DIR/0_train"),
             (&["cat-image/a.jpg", "cat-mask/a.jpg"], "use: DIR/cat-image"),
-            (&["only/a.jpg"], "name it: DIR/only"),
-            (&["data/cat/a.jpg", "data/dog/a.jpg", "notes/x.txt"], "name it: DIR/data"),
+            (&["only/a.jpg"], "set the path to it: DIR/only"),
+            (&["data/cat/a.jpg", "data/dog/a.jpg", "notes/x.txt"], "set the path to it: DIR/data"),
             (&["montage.png", "cat/a.jpg", "dog/a.jpg"], "found both, such as montage.png and cat; move"),
         ] {
             let error = list(names).err().unwrap_or_default();
@@ -358,7 +364,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_folder_of_pictures_says_what_to_name_instead() {
+    fn errors_for_other_folders_say_which_path_to_use() {
         let dir = tempfile::tempdir().unwrap();
         let error =
             |path: &Path| Listing::open(path, String::new()).err().map(|error| error.to_string()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! NumPy's format: a header of `\x93NUMPY`, a version, its length and a Python dictionary of three keys, and then the values.
+//! NumPy's format: a header (`\x93NUMPY`, a version, its length, and a Python dictionary with three keys), then the
+//! values.
 
 use std::io::{self, Seek, Write};
 
@@ -7,36 +8,36 @@ use zip::write::FileOptions;
 
 use super::dtype::Dtype;
 
-/// Bytes of a header at most: NumPy's own have 118.
+/// The most bytes of a header. NumPy's own have 118.
 const MOST: usize = 1 << 16;
-/// Values that are written at once.
+/// Values written at a time.
 const PIECE: usize = 1 << 14;
-/// Bytes of a file in which a header lies.
+/// Bytes at the start of a file that contain the whole header.
 pub const HEAD: u64 = MOST as u64 + 12;
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// How values lie.
+    /// The type of values.
     pub dtype: Dtype,
     /// Sizes, outermost first.
     pub dims: Vec<usize>,
-    /// Where the values begin.
+    /// The offset of the values.
     pub offset: usize,
-    /// The first dimension is the fastest, and not the last.
+    /// Whether the first dimension varies fastest, rather than the last.
     pub fortran: bool,
 }
 
 /// What is wrong with an array.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NpyError {
-    /// Another format.
-    #[error("byte 0: expected an array of NumPy (93 4e 55 4d 50 59), found {0}; write one with numpy.save")]
+    /// It has another format.
+    #[error("byte 0: expected a NumPy array (93 4e 55 4d 50 59), found {0}; write one with numpy.save")]
     Magic(String),
-    /// A version of the format that is not known.
+    /// The version of the format is unknown.
     #[error("byte 6: expected version 1, 2 or 3 of the format, found {0}")]
     Version(u8),
-    /// It ends before the values begin.
+    /// It ends inside its header.
     #[error("the file ends at byte {found}, within its header of {expected} bytes")]
     Header {
         /// Bytes of the header.
@@ -47,77 +48,82 @@ pub enum NpyError {
     /// The dictionary is not one that NumPy writes.
     #[error("byte {offset}: expected {expected} in the header, found `{found}`")]
     Syntax {
-        /// Where.
+        /// The offset.
         offset: usize,
-        /// What should be there.
+        /// What was expected.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: String,
     },
-    /// Values of another type.
+    /// The values have an unsupported type.
     #[error(
-        "expected values of bool, int8 to int64, uint8 to uint64, or float16 to float64, found `{0}`; convert them with .astype(numpy.float32)"
+        "expected values of bool, int8 to int64, uint8 to uint64, or float16 to float64, found `{0}`; convert them \
+        with .astype(numpy.float32)"
     )]
     Dtype(String),
-    /// Column by column.
+    /// It is stored column by column.
     #[error("the array is in Fortran order; write it with numpy.save(path, numpy.ascontiguousarray(array))")]
     Fortran,
-    /// The file has another length than the header says.
+    /// The length of the file does not match the header.
     #[error(
-        "expected {expected} bytes by the shape {dims:?}, but the file {}; save the array again",
-        if u128::from(*found) < *expected { format!("ends at byte {found}") } else { format!("goes on after byte {expected}") }
+        "the shape {dims:?} needs {expected} bytes, but the file {}; save the array again",
+        if u128::from(*found) < *expected { format!("ends at byte {found}") } else { format!("continues after byte \
+            {expected}") }
     )]
     Length {
-        /// Bytes by the header.
+        /// The number of bytes according to the header.
         expected: u128,
         /// The shape.
         dims: Vec<usize>,
         /// Bytes in the file.
         found: u64,
     },
-    /// Neither points nor images.
+    /// It contains neither points nor images.
     #[error(
-        "expected points [N, coordinates] of floats with at most 4096 coordinates, or images [N, height, width], [N, 1 or 3, height, width] or [N, height, width, 1 or 3] with sides \
+        "expected points [N, coordinates] of floats with at most 4096 coordinates, or images [N, height, width], [N, 1 \
+        or 3, height, width] or [N, height, width, 1 or 3] with sides \
          of at most 1024, found {dtype} of shape {dims:?}"
     )]
     Shape {
-        /// How values lie.
+        /// The type of values.
         dtype: Dtype,
         /// The shape.
         dims: Vec<usize>,
     },
-    /// Channels at both ends.
+    /// The channels could be first or last.
     #[error(
-        "the shape {0:?} could have its channels first or last; write the images as [N, height, width] or with channels at one end only"
+        "the shape {0:?} could have its channels first or last; write the images as [N, height, width] or with \
+        channels at one end only"
     )]
     Ambiguous(Vec<usize>),
     /// Float images without a range.
     #[error(
-        "float images need to say what is black and what is white: add `range: [0, 1]` or `range: [-1, 1]` beside `path`"
+        "for float images, the values of black and white must be given: add `range: [0, 1]` or `range: [-1, 1]` next \
+        to `path`"
     )]
     NoRange,
-    /// A range that nothing can use.
+    /// A range without float images.
     #[error("only float images have a `range`; leave it out")]
     Range,
     /// A value that cannot be used.
     #[error("byte {offset}: expected {expected}, found {found} in sample {sample}")]
-    Value {
-        /// Where.
+    BadValue {
+        /// The offset.
         offset: u64,
-        /// The sample, from 0.
+        /// The index of the sample.
         sample: usize,
-        /// What should be there.
+        /// What was expected.
         expected: String,
-        /// What is there.
+        /// What was found.
         found: f64,
     },
 }
 
 impl Header {
-    /// Reads the header at the beginning of `bytes`, which may go on after it or break off.
+    /// Parses the header at the start of `bytes`, which may contain more, or be truncated.
     ///
     /// # Errors
-    /// Where it is none, or describes what this program cannot read.
+    /// If it is not a header, or describes something that this program cannot read.
     pub fn parse(bytes: &[u8]) -> Result<Header, NpyError> {
         if !bytes.starts_with(b"\x93NUMPY") {
             let first = &bytes[..bytes.len().min(6)];
@@ -138,21 +144,21 @@ impl Header {
         let text = bytes.get(start..offset).ok_or(short(offset))?;
         let (descr, fortran, dims) = Dictionary { text, at: 0, start }.read()?;
         let dtype = Dtype::of_numpy(&descr).ok_or(NpyError::Dtype(descr))?;
-        // One column is the same either way.
+        // With a single column, both orders are the same.
         let fortran = fortran && dims.iter().filter(|&&size| size != 1).count() > 1;
         Ok(Header { dtype, dims, offset, fortran })
     }
 
-    /// Bytes of all values.
+    /// Returns the bytes of all values.
     pub fn bytes(&self) -> u128 {
         let values = self.dims.iter().fold(1u128, |product, &size| product.saturating_mul(size as u128));
         values.saturating_mul(self.dtype.width() as u128)
     }
 
-    /// Refuses a file of another length than the shape says.
+    /// Checks the length of the file.
     ///
     /// # Errors
-    /// Where `found`, the file's length, is another.
+    /// If `found`, the file's length, differs from what the shape needs.
     pub fn check(&self, found: u64) -> Result<(), NpyError> {
         let expected = self.bytes().saturating_add(self.offset as u128);
         let dims = self.dims.clone();
@@ -160,28 +166,28 @@ impl Header {
     }
 }
 
-/// Writes `values`, row-major, as an array of this `shape` of little-endian float32.
+/// Writes `values`, row-major, as an array with this `shape` of little-endian float32.
 ///
 /// # Errors
-/// Where there are not so many, or `out` takes no more.
+/// If their number does not match, or `out` fails.
 pub fn write_f32(out: &mut impl Write, values: &[f32], shape: &[usize]) -> io::Result<()> {
     if shape.iter().product::<usize>() != values.len() {
-        let message = format!("{} values are no array of shape {shape:?}", values.len());
+        let message = format!("{} values do not fit the shape {shape:?}", values.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    // As a tuple of Python: that of one size ends in a comma.
+    // A Python tuple with a single entry ends in a comma.
     let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
     let comma = if sizes.len() == 1 { "," } else { "" };
     let shape = format!("({}{comma})", sizes.join(", "));
     let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-    // The values begin at a multiple of 64 bytes, as NumPy has them.
+    // Values start at a multiple of 64 bytes, as in NumPy.
     let padded = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
     dictionary.extend(std::iter::repeat_n(' ', padded - 1 - dictionary.len()));
     dictionary.push('\n');
     out.write_all(b"\x93NUMPY\x01\x00")?;
     out.write_all(&(dictionary.len() as u16).to_le_bytes())?;
     out.write_all(dictionary.as_bytes())?;
-    // In pieces, since `out` may do much for each write.
+    // In pieces, because each write to `out` may be expensive.
     let mut piece = Vec::with_capacity(PIECE * 4);
     values.chunks(PIECE).try_for_each(|values| {
         piece.clear();
@@ -190,10 +196,10 @@ pub fn write_f32(out: &mut impl Write, values: &[f32], shape: &[usize]) -> io::R
     })
 }
 
-/// Writes arrays as [`write_f32`] does, by their names, into an archive as that of numpy.savez.
+/// Writes arrays by name into an archive like that of numpy.savez, each as [`write_f32`] does.
 ///
 /// # Errors
-/// Where an array is not of its shape, or `out` takes no more.
+/// If an array does not have its shape, or `out` fails.
 pub fn write_npz(out: &mut (impl Write + Seek), arrays: &[(&str, &[f32], &[usize])]) -> io::Result<()> {
     let mut archive = zip::ZipWriter::new(out);
     for (name, values, shape) in arrays {
@@ -205,7 +211,7 @@ pub fn write_npz(out: &mut (impl Write + Seek), arrays: &[(&str, &[f32], &[usize
     archive.finish().map_err(io::Error::from)?.flush()
 }
 
-/// A reader of `{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }`.
+/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }`.
 struct Dictionary<'a> {
     text: &'a [u8],
     at: usize,
@@ -261,7 +267,12 @@ impl Dictionary<'_> {
         let quote = self.rest().first().copied().filter(|byte| matches!(byte, b'\'' | b'"'));
         let quote = quote.ok_or_else(|| self.wrong("a text in quotes"))?;
         let rest = &self.text[self.at + 1..];
-        let length = rest.iter().position(|&byte| byte == quote).ok_or_else(|| self.wrong("a text with its end"))?;
+        let length = rest.iter().position(|&byte| byte == quote).ok_or_else(|| {
+            self.wrong(
+                "the closing quote of a \
+            text",
+            )
+        })?;
         self.at += length + 2;
         Ok(String::from_utf8_lossy(&rest[..length]).into_owned())
     }
@@ -284,7 +295,7 @@ impl Dictionary<'_> {
             let number = std::str::from_utf8(&self.rest()[..digits]).ok().and_then(|digits| digits.parse().ok());
             sizes.push(number.ok_or_else(|| self.wrong("a size"))?);
             self.at += digits;
-            // Python 2 wrote some whole numbers so: 20L.
+            // Python 2 wrote some integers like this: 20L.
             self.at += usize::from(self.text.get(self.at) == Some(&b'L'));
             if !self.take(b',') {
                 self.expect(b')', "`,` or `)`")?;
@@ -301,7 +312,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// An array as NumPy writes it.
+    /// Returns an array as NumPy writes it.
     pub(crate) fn npy(descr: &str, dims: &str, values: &[u8]) -> Vec<u8> {
         let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {dims}, }}");
         while !(header.len() + 11).is_multiple_of(64) {
@@ -316,7 +327,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_written_is_as_numpy_writes_it() {
+    fn arrays_are_written_like_numpy() {
         for rows in [0, 1, 9, 10, 1000] {
             let values: Vec<f32> = (0..2 * rows).map(|i| 1.0 / (1.0 + i as f32)).collect();
             let mut bytes = Vec::new();
@@ -341,7 +352,7 @@ pub(super) mod tests {
         assert_eq!(Header::parse(&second).unwrap().offset, 130);
     }
 
-    /// The same array, said to lie column by column.
+    /// Returns the same array, marked as stored column by column.
     pub(crate) fn fortran(mut array: Vec<u8>) -> Vec<u8> {
         let at = array.windows(6).position(|bytes| bytes == b"False,").unwrap();
         array[at..at + 6].copy_from_slice(b"True ,");
@@ -349,13 +360,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn of_one_column_the_order_does_not_matter() {
+    fn with_one_column_the_order_does_not_matter() {
         let order = |dims| Header::parse(&fortran(npy("<f4", dims, &[]))).unwrap().fortran;
         assert!(order("(3, 2)") && !order("(3, 1)") && !order("(5,)") && !order("()"));
     }
 
     #[test]
-    fn what_python_2_wrote_is_read() {
+    fn arrays_from_python_2_are_read() {
         for (dims, expected) in [("(20L, 2L)", vec![20, 2]), ("(7L,)", vec![7]), ("(3, 28L, 28)", vec![3, 28, 28])] {
             assert_eq!(Header::parse(&npy("<f8", dims, &[])).unwrap().dims, expected);
         }
@@ -368,18 +379,18 @@ pub(super) mod tests {
     fn errors_say_what_was_expected_what_was_found_and_where() {
         let message = |bytes: &[u8]| Header::parse(bytes).unwrap_err().to_string();
         assert!(message(b"").contains("found an empty file"));
-        assert!(message(b"PK\x03\x04").contains("byte 0: expected an array of NumPy"));
+        assert!(message(b"PK\x03\x04").contains("byte 0: expected a NumPy array"));
         assert_eq!(message(&npy("<f4", "(1,)", &[])[..50]), "the file ends at byte 50, within its header of 128 bytes");
         assert!(message(&npy("<c8", "(1,)", &[])).contains("found `<c8`"));
         assert!(message(&npy("<f4", "(1 2)", &[])).contains("expected `,` or `)` in the header, found `2), }"));
         let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(130).unwrap_err().to_string();
-        assert_eq!(long, "expected 152 bytes by the shape [3, 2], but the file ends at byte 130; save the array again");
+        assert_eq!(long, "the shape [3, 2] needs 152 bytes, but the file ends at byte 130; save the array again");
         let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(153).unwrap_err().to_string();
-        assert!(long.contains("but the file goes on after byte 152"), "{long}");
+        assert!(long.contains("but the file continues after byte 152"), "{long}");
     }
 
     #[test]
-    fn a_header_that_lies_costs_nothing() {
+    fn a_lying_header_costs_no_memory() {
         let mut lie = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
         lie.extend([b' '; 100]);
         assert!(matches!(Header::parse(&lie), Err(NpyError::Header { .. })));
@@ -390,7 +401,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_header_or_an_error(
+        fn arbitrary_bytes_are_a_header_or_an_error(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             whole in any::<bool>(),
             at in any::<prop::sample::Index>(),

@@ -1,7 +1,7 @@
-//! One picture: a JPEG or a PNG, made square and small.
+//! Decodes one picture, a JPEG or a PNG, and makes it square and small.
 //!
-//! As with most programs that read such folders, grey pictures get three equal channels, transparency is dropped, and the
-//! orientation that a camera noted beside the pixels is not looked at.
+//! As in most programs that read such folders, grey pictures get three equal channels, transparency is dropped, and the
+//! orientation recorded by the camera is ignored.
 
 use std::io::Cursor;
 
@@ -10,38 +10,39 @@ use sweep_numerics::pixels::square;
 
 use super::hex::hex;
 
-/// The most bytes of pixels that one byte of a file can stand for: deflate and runs in progressive JPEGs give about a thousand.
+/// The most bytes of pixels that one byte of a file can stand for. Deflate and runs in progressive JPEGs reach about a
+/// thousand.
 const DENSEST: u64 = 2048;
-/// What headers may claim beyond that.
+/// What headers may claim in addition.
 const SLACK: u64 = 1 << 16;
-/// Bytes of pixels at most.
+/// The most bytes of pixels.
 const MOST: u64 = 1 << 30;
-/// Bytes of a file at most.
+/// The most bytes of a file.
 pub(super) const LARGEST: u64 = 1 << 28;
 
-/// `bytes` as `[3, size, size]`.
+/// Decodes `bytes` to `[3, size, size]`.
 ///
 /// # Errors
-/// As [`open`].
+/// As for [`open`].
 pub(super) fn decode(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     let rgb = open(bytes)?;
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
     Ok(square(&rgb, width, height, size))
 }
 
-/// The picture in `bytes`, as large as it is.
+/// Decodes the picture in `bytes` at its original size.
 ///
 /// # Errors
-/// What is wrong with them, with the place where it is known.
+/// Describes what is wrong, with the position if it is known.
 pub(super) fn open(bytes: &[u8]) -> Result<RgbImage, String> {
     let decoder = decoder(bytes)?;
     Ok(DynamicImage::from_decoder(decoder).map_err(|error| broken(&error, bytes))?.into_rgb8())
 }
 
-/// Height and width of the picture in `bytes`, by its header.
+/// Returns height and width of the picture in `bytes`, from its header.
 ///
 /// # Errors
-/// What is wrong with that.
+/// Describes what is wrong with the header.
 pub(super) fn sizes(bytes: &[u8]) -> Result<[usize; 2], String> {
     let (width, height) = decoder(bytes)?.dimensions();
     Ok([height as usize, width as usize])
@@ -51,7 +52,7 @@ fn broken(error: &image::ImageError, bytes: &[u8]) -> String {
     format!("{error} (in {} bytes)", bytes.len())
 }
 
-/// What makes the picture, whose header has been read.
+/// Reads the header, and returns a decoder for the picture.
 fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, String> {
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
@@ -80,29 +81,29 @@ fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, String> {
     Ok(decoder)
 }
 
-/// Whether a JPEG has its end: decoders fill up with grey what is missing, and say nothing.
+/// Checks that a JPEG is complete: decoders silently fill missing parts with grey.
 fn whole(bytes: &[u8]) -> Result<(), String> {
     let cut = || format!("the file ends at byte {} without the end of its image (ff d9)", bytes.len());
     let mut at = 2;
-    // The segments before the pixels say how long they are; a thumbnail in one has an end of its own.
+    // Skip the segments before the pixels by their length, because a thumbnail inside one has its own end marker.
     loop {
         while bytes.get(at) == Some(&0xff) && bytes.get(at + 1) == Some(&0xff) {
             at += 1;
         }
         match bytes.get(at..at + 2) {
             Some(&[0xff, 0xda]) => break,
-            Some(&[0xff, 0xd9]) => return Err(format!("byte {at}: the image ends before its pixels begin")),
+            Some(&[0xff, 0xd9]) => return Err(format!("byte {at}: the image ends before its pixels start")),
             Some(&[0xff, 0x01 | 0xd0..=0xd8]) => at += 2,
             Some(&[0xff, _]) => {
                 let length = bytes.get(at + 2..at + 4).ok_or_else(cut)?;
                 at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
             }
-            // Some files have bytes between segments; the decoder says what it makes of them.
+            // Some files have bytes between segments. The decoder decides whether that is an error.
             Some(_) => at += 1,
             None => return Err(cut()),
         }
     }
-    // Among the pixels, a byte of ff is followed by 0 or by a restart marker.
+    // Among the pixels, a byte ff is followed by 0 or by a restart marker.
     if bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]) { Ok(()) } else { Err(cut()) }
 }
 
@@ -114,7 +115,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A picture with a gradient.
+    /// Returns a picture with a gradient.
     fn picture(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| Rgb([(4 * x) as u8, (4 * y) as u8, 100]))
     }
@@ -153,7 +154,7 @@ pub(super) mod tests {
     fn a_file_cut_short_anywhere_is_damaged() {
         for whole in [jpeg(24, 24), png(24, 24)] {
             for length in 0..whole.len() - 2 {
-                // A PNG is complete before its last chunk, which is 12 bytes and holds nothing.
+                // A PNG is complete before its last chunk, which has 12 bytes and no contents.
                 if whole[0] == 0x89 && length + 12 >= whole.len() {
                     continue;
                 }
@@ -167,9 +168,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_end_inside_a_thumbnail_is_not_the_end() {
+    fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
         let mut bytes = jpeg(24, 24);
-        // An application segment that holds a whole JPEG's end.
+        // An application segment that contains the end marker of a JPEG.
         bytes.splice(2..2, [0xff, 0xe1, 0, 4, 0xff, 0xd9]);
         assert!(decode(&bytes, 8).is_ok());
         bytes.truncate(bytes.len() - 2);
@@ -177,7 +178,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_header_that_lies_costs_nothing() {
+    fn a_lying_header_costs_no_memory() {
         let mut lie = jpeg(8, 8);
         let at = lie.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         lie[at + 5..at + 9].fill(0xff);
@@ -198,7 +199,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_picture_or_an_error(
+        fn arbitrary_bytes_are_a_picture_or_an_error(
             start in 0usize..3,
             changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
             tail in proptest::collection::vec(any::<u8>(), 0..100),

@@ -4,47 +4,47 @@ use super::DataError;
 use super::idx::Idx;
 use super::images::Images;
 
-/// Values in one image.
+/// Values per image.
 const PIXELS: usize = 3 * 32 * 32;
-/// Bytes of one record.
+/// Bytes per record.
 pub(super) const RECORD: usize = 1 + PIXELS;
-/// Classes.
+/// Number of classes.
 const CLASSES: u8 = 10;
 
-/// What is wrong in a file of records; offsets are in the uncompressed contents.
+/// What is wrong with a file of records. Offsets refer to the uncompressed contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// No record.
+    /// It has no records.
     #[error("expected records of {RECORD} bytes, but the file is empty")]
     Empty,
-    /// The last record is cut off.
-    #[error("expected whole records of {RECORD} bytes, but the one that begins at byte {offset} ends at byte {found}")]
+    /// The last record is truncated.
+    #[error("expected whole records of {RECORD} bytes, but the record at byte {offset} ends at byte {found}")]
     Torn {
-        /// Where the last record begins.
+        /// The offset of the last record.
         offset: usize,
         /// Bytes in the file.
         found: usize,
     },
-    /// More than there should be.
-    #[error("expected at most {most} records of {RECORD} bytes, but the file goes on after byte {}", most * RECORD)]
+    /// It has too many records.
+    #[error("expected at most {most} records of {RECORD} bytes, but the file continues after byte {}", most * RECORD)]
     Long {
-        /// Records at most.
+        /// The most records it may have.
         most: usize,
     },
-    /// No label.
-    #[error("byte {offset}: expected a label from 0 to 9 at the beginning of a record, found {found}")]
+    /// A byte is not a label.
+    #[error("byte {offset}: expected a label from 0 to 9 at the start of a record, found {found}")]
     Label {
-        /// Where.
+        /// The offset.
         offset: usize,
-        /// What is there.
+        /// What was found.
         found: u8,
     },
 }
 
-/// The records in `contents`, `[n, RECORD]`, at most `most`.
+/// Parses the records in `contents`, `[n, RECORD]`, at most `most`.
 ///
 /// # Errors
-/// Where `contents` are not whole records with a label each.
+/// If `contents` are not whole records with a valid label each.
 pub(super) fn parse(contents: Vec<u8>, most: usize) -> Result<Idx, RecordError> {
     let (records, torn) = contents.as_chunks::<RECORD>();
     if contents.len() > most * RECORD {
@@ -63,10 +63,10 @@ pub(super) fn parse(contents: Vec<u8>, most: usize) -> Result<Idx, RecordError> 
     }
 }
 
-/// All images of several files, in order.
+/// Returns all images of several files, in order.
 ///
 /// # Errors
-/// Where there is none.
+/// If there are none.
 pub(super) fn images(files: &[Idx]) -> Result<Images, DataError> {
     let records = || files.iter().flat_map(|file| file.values.as_chunks::<RECORD>().0);
     let labels: Vec<u8> = records().map(|record| record[0]).collect();
@@ -103,16 +103,14 @@ mod tests {
     fn errors_say_what_was_expected_what_was_found_and_where() {
         let message = |contents: Vec<u8>| parse(contents, 2).unwrap_err().to_string();
         let torn = |offset, found| {
-            format!(
-                "expected whole records of 3073 bytes, but the one that begins at byte {offset} ends at byte {found}"
-            )
+            format!("expected whole records of 3073 bytes, but the record at byte {offset} ends at byte {found}")
         };
         assert_eq!(message(Vec::new()), "expected records of 3073 bytes, but the file is empty");
         assert_eq!(message(record(1, 1)[..3072].to_vec()), torn(0, 3072));
         assert_eq!(message([record(1, 1), vec![2]].concat()), torn(3073, 3074));
-        assert!(message(record(1, 1).repeat(3)).ends_with("the file goes on after byte 6146"));
+        assert!(message(record(1, 1).repeat(3)).ends_with("the file continues after byte 6146"));
         let label = message([record(1, 1), record(10, 1)].concat());
-        assert_eq!(label, "byte 3073: expected a label from 0 to 9 at the beginning of a record, found 10");
+        assert_eq!(label, "byte 3073: expected a label from 0 to 9 at the start of a record, found 10");
     }
 
     #[test]
@@ -122,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_whole_records_or_an_error_with_a_place_in_them(
+        fn arbitrary_bytes_are_whole_records_or_an_error_with_a_position(
             records in 0usize..3,
             bytes in proptest::collection::vec(any::<u8>(), 0..50),
             label in any::<u8>(),

@@ -1,4 +1,4 @@
-//! Opening what must be a regular file: a pipe would wait for its writer, and a device never end.
+//! Opens regular files only: opening a pipe would wait for its writer, and reading a device may never end.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -7,12 +7,12 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The file at `path`, which is a regular one.
+/// Opens the regular file at `path`.
 ///
 /// # Errors
-/// Where it cannot be opened, or is something else.
+/// If it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Opening a pipe waits until somebody writes to it, unless told not to; reading a file is not changed by it.
+    // Without this flag, opening a pipe waits until somebody writes to it. It does not affect reading files.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -22,26 +22,26 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     }
 }
 
-/// All bytes of the regular file at `path`, of which there must be at most `most`.
+/// Reads the regular file at `path`, which may have at most `most` bytes.
 ///
 /// # Errors
-/// As [`open`], and where there are more.
+/// As for [`open`], and if there are more bytes.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
     let too_many = |bytes: u64| {
-        let text = format!("{bytes} bytes or more are too many: expected at most {most}");
+        let text = format!("it has {bytes} bytes or more: expected at most {most}");
         io::Error::new(io::ErrorKind::FileTooLarge, text)
     };
     if metadata.len() > most {
         return Err(too_many(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // It may have grown since.
+    // It may have grown since its size was read.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_many(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
-/// What something is that is no regular file.
+/// Returns what something is, if it is not a regular file.
 pub(super) fn kind(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     if kind.is_file() {
@@ -83,8 +83,8 @@ mod tests {
         std::fs::write(file.path(), [7; 10]).unwrap();
         assert_eq!(read(file.path(), 10).unwrap(), [7; 10]);
         let error = read(file.path(), 9).unwrap_err().to_string();
-        assert_eq!(error, "10 bytes or more are too many: expected at most 9");
-        // A terabyte of nothing is refused by its length.
+        assert_eq!(error, "it has 10 bytes or more: expected at most 9");
+        // A sparse terabyte is refused by its length.
         file.as_file().set_len(1 << 40).unwrap();
         assert!(read(file.path(), 1 << 30).is_err());
     }

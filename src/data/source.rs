@@ -1,4 +1,4 @@
-//! Where data sets can be had, and how each place is asked.
+//! Sources of data sets, and how to download from each.
 
 use std::env;
 use std::fmt::{self, Display, Formatter};
@@ -15,40 +15,40 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use super::FetchEvent;
 use super::error::Flaw;
 use super::hex::hex;
-use super::known::{FileSet, KnownFile};
+use super::published::{FileSet, PublishedFile};
 use super::regular;
 
-/// A machine without a network must get to the next place within seconds.
+/// Without a network, the next source must be tried within seconds.
 const CONNECT: Duration = Duration::from_secs(4);
-/// A server that stops sending is given up.
+/// How long to wait for a server that stops sending.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A place that has the files of a data set.
+/// A source that has the files of a data set.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// A folder on the web with one `.gz` a file; its address ends in a slash.
+    /// A web folder with one `.gz` per file. The address ends in a slash.
     Mirror(String),
-    /// A tar on the web, with everything.
+    /// A tar archive on the web that contains everything.
     Archive {
         /// Its address.
         address: &'static str,
-        /// The folder in it.
+        /// The folder inside it.
         folder: &'static str,
         /// MD5 of the archive.
         md5: &'static str,
     },
-    /// A package of the npm registry, got by the npm program: it knows the user's registry, certificates and proxy.
+    /// A package of the npm registry, downloaded with npm, which knows the user's registry, certificates and proxy.
     Npm {
         /// Name and version.
         package: &'static str,
-        /// The folder in it.
+        /// The folder inside it.
         folder: &'static str,
     },
-    /// A package of Debian and its relatives, got by apt-get from the user's own mirror.
+    /// A package of Debian and its derivatives, downloaded with apt-get from the user's own mirror.
     Debian {
         /// Its name.
         package: &'static str,
-        /// The folder in it.
+        /// The folder inside it.
         folder: &'static str,
     },
 }
@@ -64,35 +64,35 @@ impl Display for Source {
     }
 }
 
-/// Why a place did not give the files.
+/// Why a source did not provide the files.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// No answer, or the wrong one.
+    /// No answer, or an error.
     #[error("{0}")]
     Web(#[from] ureq::Error),
-    /// A program that is not there, or cannot be started.
+    /// A program is missing, or cannot be started.
     #[error("cannot start {program}: {source}")]
     Start {
         /// Its name.
         program: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A program that ended with an error.
+    /// A program failed.
     #[error("{program} failed: {said}")]
     Program {
         /// Its name.
         program: &'static str,
-        /// The last of what it said.
+        /// The last lines of its output.
         said: String,
     },
-    /// A package without the files.
+    /// A package does not contain a file.
     #[error("{0} is not in it")]
     NotInIt(&'static str),
-    /// A stream that broke off.
+    /// The download was interrupted.
     #[error("cannot be read: {0}")]
     Read(io::Error),
-    /// A file that is not the published one.
+    /// A file is not the published one.
     #[error("{name}: {flaw}")]
     Flaw {
         /// The file's name.
@@ -100,16 +100,16 @@ pub enum SourceError {
         /// What is wrong with it.
         flaw: Flaw,
     },
-    /// The file arrived, but cannot be written here.
+    /// The file arrived, but cannot be written.
     #[error("cannot be written: {0}")]
     Write(io::Error),
 }
 
-/// Takes one file, uncompressed.
-pub(super) type Store<'a> = dyn FnMut(&'static KnownFile, &mut dyn Read) -> Result<(), SourceError> + 'a;
+/// Stores one file, uncompressed.
+pub(super) type Store<'a> = dyn FnMut(&'static PublishedFile, &mut dyn Read) -> Result<(), SourceError> + 'a;
 
 impl Source {
-    /// The places that have `set`, the best first.
+    /// Returns the sources of `set`, best first.
     pub(super) fn of(set: FileSet) -> Vec<Source> {
         let mirror = |address: &str| Source::Mirror(address.to_owned());
         match set {
@@ -135,10 +135,10 @@ impl Source {
         }
     }
 
-    /// Hands the `wanted` files to `store`. Stops at the first that can't be had.
+    /// Passes the `wanted` files to `store`. Stops at the first that is not available.
     pub(super) fn get(
         &self,
-        wanted: &[&'static KnownFile],
+        wanted: &[&'static PublishedFile],
         events: &dyn Fn(FetchEvent<'_>),
         store: &mut Store<'_>,
     ) -> Result<(), SourceError> {
@@ -154,14 +154,14 @@ impl Source {
                 let body = download(&agent(), address, address, events)?;
                 let found = unpack_archive(body, folder, wanted, store)?;
                 if found != *md5 {
-                    // Sizes and what else can be known of its files have been checked one by one.
-                    tracing::warn!("{address}: MD5 {md5} expected, {found} found: these are not the published bytes");
+                    // Its files have been checked individually already, as far as possible.
+                    tracing::warn!("{address}: expected MD5 {md5}, found {found}: these are not the published bytes");
                 }
                 Ok(())
             }
             Source::Npm { package, folder } => {
                 let dir = tempfile::tempdir().map_err(SourceError::Write)?;
-                // Its own patience is more than a minute.
+                // By default, npm waits for more than a minute.
                 let patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=2000"];
                 run("npm", Command::new("npm").args(["pack", "--silent", package]).args(patience).current_dir(&dir))?;
                 let path = only_file(dir.path(), "npm")?;
@@ -188,7 +188,7 @@ impl Source {
                     Some(tar) => unpack(Counting { inner: tar, events }, folder, wanted, store),
                     None => Ok(()),
                 };
-                // It may still be writing what nobody wants.
+                // It may still be writing output that is not needed.
                 let _ = child.kill();
                 child.wait().map_err(start)?;
                 result
@@ -197,10 +197,10 @@ impl Source {
     }
 }
 
-/// Bytes of a file of certificates at most.
+/// The most bytes of a certificate file.
 const CERTIFICATES: u64 = 1 << 26;
 
-/// A client that gives up soon, and trusts what `SSL_CERT_FILE` names where a proxy makes that necessary.
+/// Returns a client that gives up soon, and trusts the certificates in `SSL_CERT_FILE`, as some proxies require.
 pub fn agent() -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
         .user_agent(concat!("sweep/", env!("CARGO_PKG_VERSION")))
@@ -218,7 +218,7 @@ pub fn agent() -> ureq::Agent {
     config.build().into()
 }
 
-/// What is at `address`, by the name that is told.
+/// Downloads from `address`; events call it `name`.
 pub(super) fn download<'a>(
     agent: &ureq::Agent,
     address: &str,
@@ -230,7 +230,7 @@ pub(super) fn download<'a>(
     Ok(Counting { inner: body.into_reader(), events })
 }
 
-/// Runs a program to its end, with nothing on the terminal.
+/// Runs a program to its end, without output to the terminal.
 fn run(program: &'static str, command: &mut Command) -> Result<(), SourceError> {
     let output = command.stdin(Stdio::null()).output().map_err(|source| SourceError::Start { program, source })?;
     if output.status.success() {
@@ -242,18 +242,18 @@ fn run(program: &'static str, command: &mut Command) -> Result<(), SourceError> 
     Err(SourceError::Program { program, said: format!("{} ({})", lines.join(" / "), output.status) })
 }
 
-/// The one file that a program has put into a folder.
+/// Returns the only file that a program put into a folder.
 fn only_file(dir: &Path, program: &'static str) -> Result<std::path::PathBuf, SourceError> {
     let mut entries = dir.read_dir().map_err(SourceError::Read)?;
     let nothing = || SourceError::Program { program, said: "it downloaded nothing".to_owned() };
     entries.next().ok_or_else(nothing)?.map(|entry| entry.path()).map_err(SourceError::Read)
 }
 
-/// As [`unpack`], from a compressed tar, of which all is read: returns the MD5 of its bytes.
+/// Like [`unpack`], for a compressed archive. Reads all of it and returns the MD5 of its bytes.
 fn unpack_archive(
     archive: impl Read,
     folder: &str,
-    wanted: &[&'static KnownFile],
+    wanted: &[&'static PublishedFile],
     store: &mut Store<'_>,
 ) -> Result<String, SourceError> {
     let mut archive = Digesting { inner: archive, digest: Md5::new() };
@@ -262,11 +262,11 @@ fn unpack_archive(
     Ok(hex(&archive.digest.finalize(), ""))
 }
 
-/// Hands those of the `wanted` files to `store` that lie in `folder` of a tar, compressed or not.
+/// Passes those of the `wanted` files to `store` that are in `folder` of a tar archive, compressed or not.
 fn unpack(
     tar: impl Read,
     folder: &str,
-    wanted: &[&'static KnownFile],
+    wanted: &[&'static PublishedFile],
     store: &mut Store<'_>,
 ) -> Result<(), SourceError> {
     let mut missing = wanted.to_vec();
@@ -286,7 +286,7 @@ fn unpack(
     missing.first().map_or(Ok(()), |file| Err(SourceError::NotInIt(file.name)))
 }
 
-/// Tells how much has been read.
+/// Reports how much has been read.
 struct Counting<'a, R> {
     inner: R,
     events: &'a dyn Fn(FetchEvent<'_>),
@@ -300,7 +300,7 @@ impl<R: Read> Read for Counting<'_, R> {
     }
 }
 
-/// Digests what is read.
+/// Computes a checksum of what is read.
 struct Digesting<R> {
     inner: R,
     digest: Md5,
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_that_are_not_there_or_fail_say_so() {
+    fn missing_or_failing_programs_are_reported() {
         let absent = run("no-such-program", &mut Command::new("/no-such-program")).unwrap_err().to_string();
         assert!(absent.starts_with("cannot start no-such-program: "), "{absent}");
         let failing =
@@ -394,12 +394,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_package_of_any_bytes_gives_its_files_or_an_error(
+        fn arbitrary_bytes_are_a_package_or_an_error(
             at in any::<prop::sample::Index>(),
             bytes in prop::collection::vec(any::<u8>(), 0..600),
             keep in any::<bool>(),
         ) {
-            let mut package = if keep { tar(&[("package/data/train-labels-idx1-ubyte", &[1; 700])]) } else { Vec::new() };
+            let mut package =
+                if keep { tar(&[("package/data/train-labels-idx1-ubyte", &[1; 700])]) } else { Vec::new() };
             let at = at.index(package.len() + 1);
             package.splice(at..(at + bytes.len()).min(package.len()), bytes);
             let (result, got) = unpacked(&package);

@@ -1,21 +1,21 @@
-//! MNIST-1K: three random digits of MNIST as the channels of one image, drawn afresh for each batch.
+//! MNIST-1K: three random MNIST digits as the channels of one image, drawn afresh for each batch.
 
-use super::drawn::Draw;
+use super::distribution::Draw;
 use super::images::Images;
 use sweep_numerics::pixels::scale;
 use sweep_numerics::random::{Purpose, Stream};
 
-/// Channels.
+/// Number of channels.
 const DIGITS: usize = 3;
 
-/// Digits that are stacked.
+/// Digits to be stacked.
 #[derive(Clone, Debug)]
 pub struct Stacked {
     digits: Images,
 }
 
 impl Stacked {
-    /// Of these digits.
+    /// Stacks these digits.
     pub fn new(digits: Images) -> Self {
         Stacked { digits }
     }
@@ -35,7 +35,7 @@ impl Draw for Stacked {
         }
     }
 
-    /// Of the digits, which are drawn by themselves.
+    /// The shares of the digits, which are drawn independently.
     fn shares_of_labels(&self) -> Option<Vec<f64>> {
         Some(self.digits.frequencies())
     }
@@ -47,7 +47,7 @@ mod tests {
     use crate::Real;
     use crate::idx::Idx;
 
-    /// Ten digits of 2 pixels; the first says which digit it is.
+    /// Ten digits of 2 pixels; the first pixel identifies the digit.
     fn digits() -> Stacked {
         let values = (0..10).flat_map(|digit| [digit, 255]).collect();
         let labels = Idx { dims: vec![10], values: (0..10).collect() };
@@ -76,7 +76,7 @@ mod tests {
             assert!(images.iter().skip(1).step_by(2).all(|&x| x == 1.0));
             let mut counts = vec![0.0f64; 1000];
             modes(&images).into_iter().for_each(|mode| counts[mode] += 1.0);
-            // χ² of 999 degrees of freedom: mean 999, deviation 45.
+            // χ² with 999 degrees of freedom has mean 999 and standard deviation 45.
             let chi2: f64 = counts.iter().map(|count| (count - 50.0).powi(2) / 50.0).sum();
             assert!((chi2 - 999.0).abs() < 5.0 * 45.0, "{chi2}");
         }

@@ -1,5 +1,5 @@
-//! The binary format of STL-10: images of 3×96×96 bytes, each channel column by column. They are used at 32×32: the mean of each 3×3
-//! block, rounded.
+//! The binary format of STL-10: images of 3×96×96 bytes, each channel column by column. They are used at 32×32: each
+//! pixel is the mean of a 3×3 block, rounded.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,39 +9,42 @@ use md5::{Digest, Md5};
 use super::hex::hex;
 use super::regular;
 
-/// Pixels along a side on disk.
+/// Pixels per side on disk.
 const SIDE: usize = 96;
-/// Pixels along a side of a block.
+/// Pixels per side of a block.
 const BLOCK: usize = 3;
-/// Pixels along a side of a sample.
+/// Pixels per side of a sample.
 pub(super) const SMALL: usize = SIDE / BLOCK;
-/// Bytes of one image on disk.
+/// Bytes per image on disk.
 pub(super) const IMAGE: usize = 3 * SIDE * SIDE;
-/// Images in the published file.
+/// Number of images in the published file.
 pub(super) const PUBLISHED: usize = 100_000;
 /// MD5 of the published file.
 pub(super) const MD5: &str = "5242ba1fed5e4be9e1e742405eb56ca4";
 
-/// What is wrong in a file of STL-10.
+/// What is wrong with an STL-10 file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StlError {
-    /// No image.
+    /// It has no images.
     #[error("expected images of {IMAGE} bytes, but the file is empty")]
     Empty,
-    /// The last image is cut off.
-    #[error("expected whole images of {IMAGE} bytes, but the one that begins at byte {offset} ends at byte {found}")]
+    /// The last image is truncated.
+    #[error("expected whole images of {IMAGE} bytes, but the image at byte {offset} ends at byte {found}")]
     Torn {
-        /// Where the last image begins.
+        /// The offset of the last image.
         offset: u64,
         /// Bytes in the file.
         found: u64,
     },
-    /// More than there should be.
-    #[error("expected at most {PUBLISHED} images of {IMAGE} bytes, but the file goes on after byte {}", PUBLISHED * IMAGE)]
+    /// It has too many images.
+    #[error(
+        "expected at most {PUBLISHED} images of {IMAGE} bytes, but the file continues after byte {}",
+        PUBLISHED * IMAGE
+    )]
     Long,
 }
 
-/// The number of images in a file of `bytes`.
+/// Returns the number of images in a file of `bytes`.
 pub(super) fn count(bytes: u64) -> Result<usize, StlError> {
     let images = bytes / IMAGE as u64;
     if bytes == 0 {
@@ -53,7 +56,7 @@ pub(super) fn count(bytes: u64) -> Result<usize, StlError> {
     if images > PUBLISHED as u64 { Err(StlError::Long) } else { Ok(images as usize) }
 }
 
-/// One image of the file, row by row and small.
+/// Returns an image of the file row by row, shrunk.
 pub(super) fn shrink(image: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(3 * SMALL * SMALL);
     for channel in image.chunks_exact(SIDE * SIDE) {
@@ -68,7 +71,7 @@ pub(super) fn shrink(image: &[u8]) -> Vec<u8> {
     out
 }
 
-/// MD5 of all of `file`.
+/// Returns the MD5 of the whole file.
 pub(super) fn digest(path: &Path) -> io::Result<String> {
     let (mut file, mut digest, mut piece) = (regular::open(path)?.0, Md5::new(), vec![0; 1 << 20]);
     loop {
@@ -85,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// An image whose value at (channel, row, column) is that of `value`.
+    /// Returns an image with `value(channel, row, column)` at each place.
     pub(super) fn image(value: impl Fn(usize, usize, usize) -> u8) -> Vec<u8> {
         (0..IMAGE).map(|at| value(at / (SIDE * SIDE), at % SIDE, at / SIDE % SIDE)).collect()
     }
@@ -98,7 +101,7 @@ mod tests {
                 assert_eq!(usize::from(value), 10 * channel + at / SMALL + 2 * (at % SMALL));
             }
         }
-        // One pixel of a block in nine: 14 / 9 = 1.6, 13 / 9 = 1.4.
+        // One pixel of nine in a block: 14 / 9 = 1.6, 13 / 9 = 1.4.
         assert_eq!(shrink(&image(|_, row, column| if (row, column) == (0, 0) { 14 } else { 0 }))[..2], [2, 0]);
         assert_eq!(shrink(&image(|_, row, column| if (row, column) == (2, 5) { 13 } else { 0 }))[..2], [0, 1]);
     }
@@ -114,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_length_is_a_number_of_images_or_an_error(bytes in any::<u64>()) {
+        fn every_length_is_a_number_of_images_or_an_error(bytes in any::<u64>()) {
             match count(bytes) {
                 Ok(images) => prop_assert_eq!(images as u64 * IMAGE as u64, bytes),
                 Err(error) => prop_assert!(error.to_string().contains("27648 bytes")),

@@ -1,13 +1,14 @@
-//! Points along curves of the plane.
+//! Points along curves in the plane.
 
 use std::f64::consts::TAU;
 
-use super::drawn::Draw;
+use super::distribution::Draw;
 use sweep_numerics::math::{Float, sin_cos_turn};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::dataset::Toy;
 
-/// Places along curves are drawn in pieces of this many points, from a lane each, since a stream cannot be entered in the middle.
+/// Positions along curves are drawn in pieces of this many points, each from its own lane, because a stream cannot be
+/// entered in the middle.
 const PIECE: usize = 1024;
 /// 2³².
 const WORDS: f64 = 4_294_967_296.0;
@@ -23,7 +24,7 @@ impl Draw for Toy {
         for (piece, points) in out.chunks_mut(2 * PIECE).enumerate() {
             let points = points.as_chunks_mut::<2>().0;
             let words = &mut words[..2 * points.len()];
-            // Lane 0 is the normals'.
+            // Lane 0 is for the normals.
             Stream::lane(seed, purpose, (piece + 1) as u16, index).fill_below(u32::MAX, words);
             for (point, &[which, along]) in points.iter_mut().zip(words.as_chunks::<2>().0) {
                 *point = place(self, which, f64::from(along) / WORDS, *point);
@@ -32,11 +33,11 @@ impl Draw for Toy {
     }
 }
 
-/// The point of a curve that a word, a place in [0, 1) along it, and two standard normals choose.
+/// Returns the point of a curve selected by a word, a position in [0, 1) along it, and two standard normals.
 fn place(toy: &Toy, which: u32, along: f64, [n, m]: [f32; 2]) -> [f32; 2] {
     let (n, m) = (f64::from(n), f64::from(m));
     let arm = |arms: u32| f64::from(((u64::from(which) * u64::from(arms)) >> 32) as u32) / f64::from(arms);
-    // At this distance from the origin, in the direction of so many turns, with noise.
+    // At this distance from the origin, in the direction of this many turns, with noise.
     let polar = |distance: f64, turns: f64, noise: f64| {
         let (sin, cos) = direction(turns);
         [(distance * cos + noise * n) as f32, (distance * sin + noise * m) as f32]
@@ -54,7 +55,7 @@ fn place(toy: &Toy, which: u32, along: f64, [n, m]: [f32; 2]) -> [f32; 2] {
         }
         Toy::Spirals { arms, turns, noise, .. } => {
             let phase = turns * along.sqrt();
-            // (−cos t, sin t) is half a turn less t.
+            // (−cos t, sin t) is half a turn minus t.
             polar(TAU * phase / 3.0, 0.5 - phase + arm(arms), noise)
         }
         Toy::Circles { radius, factor, noise, .. } => {
@@ -63,7 +64,7 @@ fn place(toy: &Toy, which: u32, along: f64, [n, m]: [f32; 2]) -> [f32; 2] {
     }
 }
 
-/// sin and cos of so many turns.
+/// Returns sin and cos of this many turns.
 fn direction(turns: f64) -> (f64, f64) {
     let (sin, cos) = sin_cos_turn(((turns - turns.floor()) * WORDS) as u32);
     (sin.into(), cos.into())
@@ -76,7 +77,8 @@ mod tests {
 
     const N: usize = 50_000;
 
-    /// The largest distance between the distribution function of `values` and that of even ones on [low, high): Kolmogorov and Smirnov's.
+    /// Returns the largest distance between the distribution function of `values` and that of uniform values on [low,
+    /// high) (Kolmogorov–Smirnov).
     fn unevenness(mut values: Vec<f64>, low: f64, high: f64) -> f64 {
         values.sort_by(f64::total_cmp);
         let n = values.len() as f64;
@@ -84,7 +86,7 @@ mod tests {
         values.iter().enumerate().map(gap).fold(0.0, f64::max)
     }
 
-    /// Five times what n even values have, about.
+    /// Checks that it is at most about five times that of n uniform values.
     fn is_even(values: Vec<f64>, low: f64, high: f64) {
         let most = 2.5 / (values.len() as f64).sqrt();
         let found = unevenness(values, low, high);
@@ -98,12 +100,12 @@ mod tests {
         batches.into_iter().chain(all).map(f64::from).collect::<Vec<_>>().as_chunks::<2>().0.to_vec()
     }
 
-    /// Radius and angle, in radians.
+    /// Returns radius and angle, in radians.
     fn polar([x, y]: [f64; 2]) -> (f64, f64) {
         (x.hypot(y), y.atan2(x))
     }
 
-    /// The difference of two angles, in (−π, π].
+    /// Returns the difference between two angles, in (−π, π].
     fn between(a: f64, b: f64) -> f64 {
         let turns = (a - b) / TAU;
         TAU * (turns - turns.round())
@@ -122,7 +124,7 @@ mod tests {
                 })
                 .collect()
         };
-        // As scikit-learn has it: t from 3π/2 to 9π/2.
+        // As in scikit-learn: t from 3π/2 to 9π/2.
         is_even(parameters(1.5), 1.5 * TAU / 2.0, 4.5 * TAU / 2.0);
         is_even(parameters(3.0), 1.5 * TAU / 2.0, 7.5 * TAU / 2.0);
     }
@@ -157,14 +159,15 @@ mod tests {
         }
     }
 
-    /// The warp taken back leaves a normal about (1, 0), as Johnson et al. begin.
+    /// Undoing the warp leaves a normal around (1, 0), where Johnson et al. start.
     #[test]
-    fn a_pinwheel_unbent_is_normals_about_its_arms() {
+    fn an_unbent_pinwheel_is_normal_around_its_arms() {
         let (arms, radial, tangential, rate) = (5, 0.15, 0.05, 0.25);
         let all = points(Toy::Pinwheel { arms, radial, tangential, rate, limit: None });
         let (mut sums, mut counts) = ([0.0; 5], [0.0; 5]);
         for [x, y] in &all {
-            // Which arm it is of is which of the five ways back leads nearest to (1, 0): its first coordinate solves an equation.
+            // Of the five ways to undo it, the one that leads nearest to (1, 0) tells the arm. Its first coordinate
+            // solves an equation.
             let (x, y) = (x / 2.0, y / 2.0);
             let back = |arm: usize| {
                 let mut outward = 1.0f64;
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_has_the_deviation_that_was_asked_for() {
+    fn noise_has_the_given_standard_deviation() {
         for (quiet, noisy) in [
             (
                 Toy::SwissRoll { turns: 1.5, noise: 0.0, limit: None },
@@ -210,7 +213,7 @@ mod tests {
                 Toy::Circles { radius: 3.0, factor: 0.5, noise: 0.3, limit: None },
             ),
         ] {
-            // The same places, since they are drawn from the same stream.
+            // The positions are the same, because they are drawn from the same stream.
             let noise: Vec<f64> =
                 points(noisy).iter().flatten().zip(points(quiet).iter().flatten()).map(|(a, b)| a - b).collect();
             let n = noise.len() as f64;
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_depends_on_seed_and_index_and_a_shorter_one_is_the_beginning_of_a_longer_one() {
+    fn a_batch_depends_on_seed_and_index_and_a_shorter_one_is_a_prefix() {
         for toy in Toy::ALL {
             let draw = |seed, index, n: usize| {
                 let mut out = vec![f32::NAN; 2 * n];

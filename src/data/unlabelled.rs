@@ -1,4 +1,4 @@
-//! The unlabelled part of STL-10, read piece by piece.
+//! Reads the unlabelled part of STL-10, piece by piece.
 
 use std::fs::File;
 use std::io;
@@ -13,9 +13,9 @@ use super::cache::{Block, Fingerprint, Form, Input, Labelled, Stamp, Values};
 use super::error::Flaw;
 use super::regular;
 use super::stl10::{IMAGE, MD5, PUBLISHED, SMALL, count, digest, shrink};
-use sweep_spec::own::Shape;
+use sweep_spec::own_data::Shape;
 
-/// The unlabelled part, as it lies on disk.
+/// The unlabelled part, as stored on disk.
 pub(super) struct Unlabelled {
     path: PathBuf,
     file: File,
@@ -24,10 +24,10 @@ pub(super) struct Unlabelled {
 }
 
 impl Unlabelled {
-    /// The file at `path`.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Where it cannot be read, or is no whole number of images.
+    /// If it cannot be read, or is not a whole number of images.
     pub(crate) fn open(path: PathBuf) -> Result<Self, DataError> {
         let open = || {
             let (file, metadata) = regular::open(&path)?;
@@ -40,7 +40,7 @@ impl Unlabelled {
     }
 }
 
-/// What the system says of the file.
+/// Returns the metadata of the file.
 fn look(path: &Path, file: &File) -> io::Result<Fingerprint> {
     let mut fingerprint = Fingerprint::new("stl10 unlabelled 32".to_owned(), path);
     fingerprint.add_open(Stamp::of(&file.metadata()?)?, file);
@@ -52,7 +52,7 @@ impl Unlabelled {
         DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() }
     }
 
-    /// The bytes of images as they lie on disk.
+    /// Returns the bytes of images as they are on disk.
     fn bytes(&self, range: &Range<usize>) -> Result<Vec<u8>, DataError> {
         let mut bytes = vec![0; range.len() * IMAGE];
         self.file.read_exact_at(&mut bytes, (range.start * IMAGE) as u64).map_err(|error| self.failed(error))?;
@@ -117,7 +117,7 @@ impl Input for Unlabelled {
 
     fn notes(&self) -> Result<Vec<String>, DataError> {
         if self.images < PUBLISHED {
-            // Seen without reading it, each time.
+            // This can be seen without reading it, each time.
             return Ok(Vec::new());
         }
         let shown = self.path.display();
@@ -125,6 +125,6 @@ impl Input for Unlabelled {
         if found == MD5 {
             return Ok(Vec::new());
         }
-        Ok(vec![format!("{shown}: MD5 {MD5} expected, {found} found: scores do not compare with others'")])
+        Ok(vec![format!("{shown}: expected MD5 {MD5}, found {found}: scores are not comparable with published ones")])
     }
 }

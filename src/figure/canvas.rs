@@ -1,32 +1,32 @@
-//! What is drawn: marks, one over the other.
+//! The drawing: a list of marks, each drawn over the ones before.
 
 use super::colour::Rgb;
 
-/// A picture of marks, in points.
+/// A drawing made of marks. Lengths are in points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canvas {
-    /// How wide it is.
+    /// Width.
     pub width: f64,
-    /// How high it is.
+    /// Height.
     pub height: f64,
-    /// From the bottom to the top.
+    /// The marks, from the bottom to the top.
     pub marks: Vec<Mark>,
 }
 
-/// A colour by its meaning.
+/// A colour, named by its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Paint {
-    /// The ground.
+    /// The background.
     Paper,
     /// Text.
     Ink,
-    /// Text of the second rank, and axes.
+    /// Secondary text, and axes.
     Soft,
     /// Lines behind everything.
     Rule,
-    /// That of a series, from 0 on; after the last colour the first comes again.
+    /// The colour of a series, counted from 0; after the last colour the first one is used again.
     Series(usize),
-    /// This one, on whatever paper.
+    /// Exactly this colour, on any background.
     Exact(u8, u8, u8),
 }
 
@@ -39,34 +39,34 @@ impl From<Rgb> for Paint {
 /// How lines are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stroke {
-    /// In which colour.
+    /// The colour.
     pub paint: Paint,
-    /// How wide.
+    /// The width.
     pub width: f64,
-    /// The place of its dashes in [`DASHES`].
+    /// The index of its dashes in [`DASHES`].
     pub dash: usize,
 }
 
-/// Dashes and gaps, in widths of the line; none is a whole line.
+/// Dashes and gaps in multiples of the line width. An empty list is a solid line.
 pub(crate) const DASHES: [&[f64]; 4] = [&[], &[4.0, 2.0], &[1.2, 1.8], &[6.0, 2.0, 1.2, 2.0]];
 
 /// A part of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Segment {
-    /// Begins another part.
+    /// Starts a new part.
     Move(f64, f64),
     /// A straight line.
     Line(f64, f64),
-    /// A cubic Bézier curve: two control points, and the end.
+    /// A cubic Bézier curve: two control points, then the end.
     Curve([f64; 6]),
-    /// Back to the beginning of this part.
+    /// Back to the start of this part.
     Close,
 }
 
-/// Where a text stands by its x.
+/// Where a text is relative to its x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// It starts there.
     Start,
     /// Its middle is there.
     Middle,
@@ -74,16 +74,16 @@ pub enum Anchor {
     End,
 }
 
-/// What belongs together, for those who point at it or switch it off.
+/// Marks that belong together, so a page can show a tooltip for them or hide them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
-    /// What it is, for scripts and styles: `line`, `single`, `dot`.
+    /// Its class for scripts and styles: `line`, `single`, `dot`.
     pub class: &'static str,
-    /// The variant that it is of.
+    /// The index of its variant.
     pub variant: Option<usize>,
-    /// The beginning of the id of the job that it is of.
+    /// The start of its job's id.
     pub job: Option<String>,
-    /// What it says when it is pointed at.
+    /// Its tooltip.
     pub title: Option<String>,
 }
 
@@ -94,75 +94,75 @@ pub enum Mark {
     Path {
         /// Its outline.
         path: Vec<Segment>,
-        /// What it is filled with.
+        /// Its fill.
         fill: Option<Paint>,
-        /// What its outline is drawn with.
+        /// How its outline is drawn.
         stroke: Option<Stroke>,
-        /// From 0, nothing, to 1.
+        /// From 0 (invisible) to 1.
         opacity: f64,
     },
     /// A rectangle: left, top, width, height.
     Rect {
-        /// Where.
+        /// Its position.
         at: [f64; 4],
-        /// What it is filled with.
+        /// Its fill.
         fill: Option<Paint>,
-        /// What its outline is drawn with.
+        /// How its outline is drawn.
         stroke: Option<Stroke>,
-        /// From 0, nothing, to 1.
+        /// From 0 (invisible) to 1.
         opacity: f64,
     },
     /// A disc: centre and radius.
     Disc {
-        /// Where.
+        /// Its position.
         at: [f64; 3],
-        /// What it is filled with.
+        /// Its fill.
         fill: Option<Paint>,
-        /// What its outline is drawn with.
+        /// How its outline is drawn.
         stroke: Option<Stroke>,
-        /// From 0, nothing, to 1.
+        /// From 0 (invisible) to 1.
         opacity: f64,
     },
     /// A text on its baseline.
     Text {
-        /// Where.
+        /// The position of its anchor.
         at: (f64, f64),
-        /// How large.
+        /// The font size.
         size: f64,
-        /// How it stands by its x.
+        /// How it is aligned to its x.
         anchor: Anchor,
-        /// Whether it goes upwards.
+        /// Whether it runs upwards.
         upwards: bool,
-        /// In which colour.
+        /// The colour.
         paint: Paint,
         /// The text.
         text: String,
     },
     /// A PNG: left, top, width, height.
     Image {
-        /// Where.
+        /// Its position.
         at: [f64; 4],
-        /// What an `href` says of it: a data: URI, or the path of a file beside the picture.
+        /// The value of its `href`: a data: URI, or the path of a file relative to the drawing.
         href: String,
-        /// The file.
+        /// The contents of the file.
         png: Vec<u8>,
     },
-    /// All up to its [`Mark::Close`].
+    /// Starts a group, which ends at the matching [`Mark::Close`].
     Open(Group),
     /// Ends a group.
     Close,
 }
 
-/// Points at most, so that no number in a file has hundreds of digits.
+/// The largest coordinate, in points, so numbers in files don't have hundreds of digits.
 const FAR: f64 = 1e6;
 
 impl Canvas {
-    /// An empty one.
+    /// Returns an empty drawing.
     pub fn new(width: f64, height: f64) -> Canvas {
         Canvas { width: tamed(width).max(1.0), height: tamed(height).max(1.0), marks: Vec::new() }
     }
 
-    /// Adds a mark; not one with a coordinate that is no place.
+    /// Adds a mark, unless one of its coordinates is not finite.
     pub fn push(&mut self, mark: Mark) {
         let of_segment = |segment: &Segment| match segment {
             Segment::Move(x, y) | Segment::Line(x, y) => is_place(&[*x, *y]),
@@ -181,14 +181,14 @@ impl Canvas {
         }
     }
 
-    /// What `draw` adds, as a group.
+    /// Adds what `draw` draws, as a group.
     pub fn group(&mut self, group: Group, draw: impl FnOnce(&mut Canvas)) {
         self.push(Mark::Open(group));
         draw(self);
         self.push(Mark::Close);
     }
 
-    /// A line from point to point; broken where one is no place.
+    /// Draws a line through points, with a gap at each point that is not finite.
     pub fn line(&mut self, points: impl IntoIterator<Item = (f64, f64)>, stroke: Stroke, opacity: f64) {
         let (mut path, mut pen) = (Vec::new(), false);
         for (x, y) in points {
@@ -201,7 +201,7 @@ impl Canvas {
         self.push(Mark::Path { path, fill: None, stroke: Some(stroke), opacity });
     }
 
-    /// A filled area with these corners.
+    /// Fills the area with these corners.
     pub fn area(&mut self, corners: impl IntoIterator<Item = (f64, f64)>, fill: Paint, opacity: f64) {
         let mut path: Vec<Segment> = Vec::new();
         for (x, y) in corners.into_iter().filter(|(x, y)| is_place(&[*x, *y])) {
@@ -213,17 +213,17 @@ impl Canvas {
         }
     }
 
-    /// A filled rectangle.
+    /// Fills a rectangle.
     pub fn rect(&mut self, at: [f64; 4], fill: impl Into<Paint>, opacity: f64) {
         self.push(Mark::Rect { at, fill: Some(fill.into()), stroke: None, opacity });
     }
 
-    /// A filled disc.
+    /// Fills a disc.
     pub fn disc(&mut self, at: [f64; 3], fill: Paint, opacity: f64) {
         self.push(Mark::Disc { at, fill: Some(fill), stroke: None, opacity });
     }
 
-    /// A text on its baseline.
+    /// Draws a text on its baseline.
     pub fn text(
         &mut self,
         at: (f64, f64),
@@ -235,14 +235,14 @@ impl Canvas {
         self.push(Mark::Text { at, size, anchor, upwards: false, paint: paint.into(), text: text.into() });
     }
 
-    /// A text that goes upwards.
+    /// Draws a text that runs upwards.
     pub fn upwards(&mut self, at: (f64, f64), size: f64, anchor: Anchor, paint: Paint, text: impl Into<String>) {
         self.push(Mark::Text { at, size, anchor, upwards: true, paint, text: text.into() });
     }
 }
 
 impl Stroke {
-    /// A whole line.
+    /// Returns the style of a solid line.
     pub fn of(paint: Paint, width: f64) -> Stroke {
         Stroke { paint, width, dash: 0 }
     }

@@ -1,20 +1,20 @@
-//! Colours: of series, which the colour-blind tell apart, and of values.
+//! Colours of series, which colour-blind readers can tell apart, and a colour scale for values.
 
 /// Red, green, blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rgb(pub u8, pub u8, pub u8);
 
-/// Colours of series before they come again, with other dashes.
+/// Number of series colours. Further series reuse them with other dashes.
 pub const SERIES: usize = 6;
 
-/// What a canvas is drawn with.
+/// The colours that a canvas is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Palette {
-    /// What is drawn on.
+    /// The background.
     pub paper: Rgb,
     /// Text.
     pub ink: Rgb,
-    /// Text of the second rank, and axes.
+    /// Secondary text, and axes.
     pub soft: Rgb,
     /// Lines behind everything.
     pub rule: Rgb,
@@ -22,7 +22,7 @@ pub struct Palette {
     pub series: [Rgb; SERIES],
 }
 
-/// On white.
+/// Dark on white.
 pub const LIGHT: Palette = Palette {
     paper: Rgb(0xFF, 0xFF, 0xFF),
     ink: Rgb(0x1A, 0x1A, 0x1A),
@@ -38,7 +38,7 @@ pub const LIGHT: Palette = Palette {
     ],
 };
 
-/// On almost black.
+/// Light on almost black.
 pub const DARK: Palette = Palette {
     paper: Rgb(0x16, 0x18, 0x1D),
     ink: Rgb(0xE8, 0xEA, 0xED),
@@ -54,8 +54,8 @@ pub const DARK: Palette = Palette {
     ],
 };
 
-/// Nine colours of cividis (Nuñez, Anderton & Renslow 2018), which looks much the same to those who see less red or green, and whose lightness
-/// grows evenly.
+/// Nine colours of cividis (Nuñez, Anderton & Renslow 2018). It looks much the same to people who see less red or
+/// green, and its lightness grows evenly.
 const RAMP: [Rgb; 9] = [
     Rgb(0x00, 0x22, 0x4E),
     Rgb(0x12, 0x35, 0x70),
@@ -68,7 +68,7 @@ const RAMP: [Rgb; 9] = [
     Rgb(0xFD, 0xE9, 0x45),
 ];
 
-/// The colour of a share from 0, the worst, to 1, the best.
+/// Returns the colour of a share from 0 (worst) to 1 (best).
 pub(crate) fn ramp(share: f64) -> Rgb {
     let at = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f64;
     let below = (at as usize).min(RAMP.len() - 2);
@@ -77,19 +77,19 @@ pub(crate) fn ramp(share: f64) -> Rgb {
     Rgb(mix(a, x), mix(b, y), mix(c, z))
 }
 
-/// Black or white, whichever is read more easily on `ground`.
+/// Returns black or white, whichever is easier to read on `ground`.
 pub(crate) fn on(ground: Rgb) -> Rgb {
     let (black, white) = (Rgb(0, 0, 0), Rgb(255, 255, 255));
     if contrast(black, ground) >= contrast(white, ground) { black } else { white }
 }
 
-/// WCAG 2's contrast of two colours, from 1 to 21.
+/// Returns the WCAG 2 contrast of two colours, from 1 to 21.
 pub(crate) fn contrast(a: Rgb, b: Rgb) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// Red, green and blue in even steps of light.
+/// Converts a colour to linear light.
 fn linear(Rgb(red, green, blue): Rgb) -> [f64; 3] {
     [red, green, blue].map(|byte| {
         let share = f64::from(byte) / 255.0;
@@ -106,7 +106,8 @@ fn luminance(colour: Rgb) -> f64 {
 mod tests {
     use super::*;
 
-    /// What is seen with no red, green or blue cones: Machado, Oliveira & Fernandes 2009, severity 1; and by everybody else.
+    /// Colour vision without red, green or blue cones (Machado, Oliveira & Fernandes 2009, severity 1), and normal
+    /// vision.
     const EYES: [[[f64; 3]; 3]; 4] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -114,7 +115,8 @@ mod tests {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
     ];
 
-    /// In CIELAB, where distances are about as large as they look; 2 is hardly seen.
+    /// Converts a colour to CIELAB, where distances match how different colours look. A distance of 2 is barely
+    /// visible.
     fn lab(colour: Rgb, eye: &[[f64; 3]; 3]) -> [f64; 3] {
         let light = linear(colour);
         let seen = eye.map(|row| row.iter().zip(light).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0));
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn series_are_told_apart_by_everybody_on_either_paper() {
+    fn all_readers_can_tell_series_apart_on_both_backgrounds() {
         for palette in [LIGHT, DARK] {
             for (at, &one) in palette.series.iter().enumerate() {
                 assert!(contrast(one, palette.paper) >= 3.0, "{one:?} on {:?}", palette.paper);
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_on_cells_can_be_read_and_lighter_is_better() {
+    fn numbers_on_cells_are_readable_and_lighter_is_better() {
         let mut before = -1.0;
         for step in 0..=1000 {
             let ground = ramp(f64::from(step) / 1000.0);
@@ -155,7 +157,7 @@ mod tests {
             before = luminance(ground);
         }
         assert_eq!((ramp(-1.0), ramp(2.0)), (RAMP[0], RAMP[8]));
-        // WCAG's own examples.
+        // Examples from WCAG itself.
         assert!((contrast(Rgb(0, 0, 0), Rgb(255, 255, 255)) - 21.0).abs() < 1e-9);
         assert!((contrast(Rgb(0x77, 0x77, 0x77), Rgb(255, 255, 255)) - 4.48).abs() < 0.01);
     }

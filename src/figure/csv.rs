@@ -1,9 +1,9 @@
-//! A figure's data as CSV: a line for each mark, which other programs plot.
+//! A figure's data as CSV, one line per mark, for plotting with other programs.
 
-use super::model::{Cell, Figure, Of, Plot, Thread};
+use super::model::{Cell, Figure, KeyAxis, Plot, SingleOf};
 use sweep_spec::text::plain;
 
-/// The data. What is not finite is `nan`, `inf` or `-inf`.
+/// Returns the data. Non-finite values are written as `nan`, `inf` or `-inf`.
 pub fn csv(figure: &Figure) -> String {
     let mut table = Table::default();
     match &figure.plot {
@@ -31,8 +31,8 @@ pub fn csv(figure: &Figure) -> String {
                         table.row([
                             line.name.clone(),
                             match &single.of {
-                                Of::Seed(seed) => seed.to_string(),
-                                Of::Cell(cell) => cell.clone(),
+                                SingleOf::Seed(seed) => seed.to_string(),
+                                SingleOf::Cell(cell) => cell.clone(),
                             },
                             single.job.clone(),
                             float(*x),
@@ -85,7 +85,7 @@ pub fn csv(figure: &Figure) -> String {
             let labels = parallel.axes.iter().map(|axis| axis.label.as_str());
             table.header(&["cell"].into_iter().chain(labels).collect::<Vec<_>>());
             for (name, values) in &parallel.lines {
-                let value = |(axis, value): (&Thread, &Option<f64>)| axis.written(*value);
+                let value = |(axis, value): (&KeyAxis, &Option<f64>)| axis.written(*value);
                 table.row(std::iter::once(name.clone()).chain(parallel.axes.iter().zip(values).map(value)));
             }
         }
@@ -123,8 +123,8 @@ pub fn csv(figure: &Figure) -> String {
     table.text()
 }
 
-impl Thread {
-    /// A value as people write it: of levels the one in this place.
+impl KeyAxis {
+    /// Returns a value for readers; for an axis with levels, the level at this index.
     fn written(&self, value: Option<f64>) -> String {
         match value {
             None => String::new(),
@@ -134,7 +134,7 @@ impl Thread {
     }
 }
 
-/// All digits, as programs read them.
+/// Formats a value with all its digits, for programs.
 pub fn float(value: f64) -> String {
     match value {
         value if value.is_nan() => "nan".into(),
@@ -167,12 +167,13 @@ impl Table {
     }
 }
 
-/// A text as a field of CSV. What acts on a terminal is left out, and a text that a spreadsheet would take for a formula (`=HYPERLINK(…)` in
-/// the name of a variant) begins with an apostrophe, which makes it text there. Numbers are never changed.
+/// Formats a text as a CSV field. Characters that control a terminal are removed. A text that a spreadsheet would run
+/// as a formula (such as a variant called `=HYPERLINK(…)`) gets a leading apostrophe, so spreadsheets treat it as text.
+/// Numbers are never changed.
 pub fn field_text(text: &str) -> String {
     let text = plain(text);
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '＝', '＋', '－', '＠']);
-    // A number is one to a spreadsheet, too, and to everybody else.
+    // A number is safe: a spreadsheet reads it as a number, too.
     if formula && text.parse::<f64>().is_err() { format!("'{text}") } else { text }
 }
 
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spreadsheet_computes_nothing_and_a_terminal_does_nothing() {
+    fn fields_are_harmless_in_spreadsheets_and_terminals() {
         for (found, expected) in [
             ("=1+1", "'=1+1"),
             ("+1 (555) 1", "'+1 (555) 1"),

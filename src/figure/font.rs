@@ -1,4 +1,4 @@
-//! The font of figures: how wide a text is, and its outlines.
+//! The font of figures: text widths and outlines.
 
 use std::sync::LazyLock;
 
@@ -6,37 +6,38 @@ use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::canvas::Segment;
 
-/// Made by `scripts/font`: glyphs as wide as those of Helvetica and Arial.
+/// Made by `scripts/font`: glyphs with the widths of Helvetica and Arial.
 static BYTES: &[u8] = include_bytes!("font/sans.ttf");
 
 static FACE: LazyLock<Face<'static>> = LazyLock::new(|| Face::parse(BYTES, 0).expect("the font in the program is one"));
 
-/// The families that a browser takes, all of the same widths.
+/// Font families for browsers, all with the same widths.
 pub(crate) const FAMILY: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
 
-/// The height of digits and capitals, as a share of the size.
+/// The height of digits and capitals, as a fraction of the font size.
 pub(crate) const CAPITAL: f64 = 0.716;
 
 fn glyph(character: char) -> GlyphId {
     FACE.glyph_index(character).or_else(|| FACE.glyph_index('□')).unwrap_or(GlyphId(0))
 }
 
-/// Whether the font has not all characters of `text`: a PDF then shows a □ in the place of each, as other files' programs need not.
+/// Returns whether the font lacks a character of `text`. A PDF shows □ for it; programs that show SVG or HTML use
+/// another font.
 pub fn lacks(text: &str) -> bool {
     text.chars().any(|character| FACE.glyph_index(character).is_none())
 }
 
-/// How wide `text` is at a size of 1.
+/// Returns the width of a character at size 1.
 fn advance(character: char) -> f64 {
     f64::from(FACE.glyph_hor_advance(glyph(character)).unwrap_or(0)) / f64::from(FACE.units_per_em())
 }
 
-/// How wide `text` is.
+/// Returns the width of `text`.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
     size * text.chars().map(advance).sum::<f64>()
 }
 
-/// `text` with its middle left out, where it is wider than `room`.
+/// Returns `text`, shortened in the middle if it is wider than `room`.
 pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
     if text.is_empty() || width(text, size) <= room {
         return text.to_owned();
@@ -48,7 +49,7 @@ pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
         let end: String = characters[characters.len() - tail..].iter().collect();
         format!("{}…{}", start.trim_end(), end.trim_start())
     };
-    // The most that fits.
+    // Find the most characters that fit.
     let (mut fits, mut over) = (0, characters.len());
     while fits + 1 < over {
         let middle = (fits + over) / 2;
@@ -57,7 +58,7 @@ pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
     keep(fits)
 }
 
-/// The outlines of `text` at a size of 1, which begins at the origin on its baseline, y upwards.
+/// Returns the outlines of `text` at size 1. It starts at the origin on its baseline; y points upwards.
 pub(crate) fn outlines(text: &str) -> Vec<Segment> {
     let mut outline =
         Outline { at: 0.0, unit: 1.0 / f64::from(FACE.units_per_em()), last: (0.0, 0.0), path: Vec::new() };
@@ -92,7 +93,7 @@ impl OutlineBuilder for Outline {
         self.path.push(Segment::Line(self.last.0, self.last.1));
     }
 
-    /// As a cubic curve: PDF has no others.
+    /// Converted to a cubic curve: PDF has no quadratic ones.
     fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
         let (from, by, to) = (self.last, self.place(x1, y1), self.place(x, y));
         let towards = |a: f64, b: f64| a + (b - a) * 2.0 / 3.0;
@@ -117,8 +118,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn widths_are_those_of_helvetica() {
-        // Adobe's Helvetica.afm: widths in thousandths.
+    fn widths_match_helvetica() {
+        // From Adobe's Helvetica.afm: widths in thousandths.
         for (text, thousandths) in [("0", 556), ("A", 667), ("i", 222), (" ", 278), ("m", 833), ("−", 584), ("%", 889)]
         {
             assert!((width(text, 1000.0) - f64::from(thousandths)).abs() < 1.0, "{text}: {}", width(text, 1000.0));
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_wide_loses_its_middle() {
+    fn wide_texts_are_shortened_in_the_middle() {
         assert_eq!(fitted("short", 8.0, 100.0), "short");
         let cut = fitted(&format!("{}END", "x".repeat(200)), 8.0, 60.0);
         assert!(width(&cut, 8.0) <= 60.0 && cut.contains('…') && cut.ends_with("END"), "{cut}");
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn outlines_lie_where_the_text_is() {
+    fn outlines_are_where_the_text_is() {
         let path = outlines("HI");
         let x: Vec<f64> = path
             .iter()

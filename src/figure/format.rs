@@ -1,12 +1,12 @@
-//! Numbers as people read them.
+//! Formats numbers for readers.
 
-/// A value with about four digits: `8.13`, `0.0912`, `1.2e-5`.
+/// Formats a value with about four digits: `8.13`, `0.0912`, `1.2e-5`.
 pub fn number(value: f64) -> String {
-    number_beside(value, value)
+    number_in_column(value, value)
 }
 
-/// A value with the decimals that suit `largest`, the largest of its column.
-pub fn number_beside(value: f64, largest: f64) -> String {
+/// Formats a value with the decimals that suit `largest`, the largest value of its column.
+pub fn number_in_column(value: f64, largest: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
             "NaN".into()
@@ -16,28 +16,28 @@ pub fn number_beside(value: f64, largest: f64) -> String {
             "−∞".into()
         };
     }
-    // Beside one that is too large for decimals, a value has its own.
+    // If the largest value is too large for decimals, this value gets its own number of decimals.
     let decimals = decimals(largest).or_else(|| decimals(value));
     decimals.map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
 }
 
-/// `8.12 ± 0.30`, with the decimals of the mean.
+/// Formats a mean: `8.12 ± 0.30`, with the decimals of the mean.
 pub fn mean(mean: f64, std: Option<f64>) -> String {
-    mean_beside(mean, std, mean)
+    mean_in_column(mean, std, mean)
 }
 
-/// `8.12 ± 0.30`, with the decimals that suit `largest`, the largest mean of its column.
-pub fn mean_beside(mean: f64, std: Option<f64>, largest: f64) -> String {
-    let mean = number_beside(mean, largest);
-    std.map_or_else(|| mean.clone(), |std| format!("{mean} ± {}", number_beside(std, largest)))
+/// Formats a mean: `8.12 ± 0.30`, with the decimals that suit `largest`, the largest mean of its column.
+pub fn mean_in_column(mean: f64, std: Option<f64>, largest: f64) -> String {
+    let mean = number_in_column(mean, largest);
+    std.map_or_else(|| mean.clone(), |std| format!("{mean} ± {}", number_in_column(std, largest)))
 }
 
-/// A probability: `0.031`, or `< 0.001`.
+/// Formats a probability: `0.031`, or `< 0.001`.
 pub fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
-/// A chance from 0 to 1: `0.83`; what is not quite 1 is not said to be.
+/// Formats a chance from 0 to 1: `0.83`. Never rounds to 1 what is below 1.
 pub fn chance(chance: f64) -> String {
     match chance {
         low if low > 0.0 && low < 0.005 => "under 0.01".into(),
@@ -46,7 +46,7 @@ pub fn chance(chance: f64) -> String {
     }
 }
 
-/// `seeds 0–7 and 9`.
+/// Formats seeds: `seeds 0–7 and 9`.
 pub fn seeds(seeds: &[u64]) -> String {
     let runs = seeds.chunk_by(|a, b| a + 1 == *b);
     let written = runs.flat_map(|run| match run {
@@ -57,7 +57,7 @@ pub fn seeds(seeds: &[u64]) -> String {
     format!("{} {}", if seeds.len() == 1 { "seed" } else { "seeds" }, list(&written))
 }
 
-/// `41,472`.
+/// Formats a count: `41,472`.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> =
@@ -65,23 +65,23 @@ pub fn count(n: usize) -> String {
     groups.join(",")
 }
 
-/// `1 job`, `12 jobs`.
+/// Formats a count with its noun: `1 job`, `12 jobs`.
 pub fn plural(n: usize, one: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {one}{s}", count(n))
 }
 
-/// `4` where all are there, `3 of 4` where some are missing.
+/// Formats `4` if all are there, `3 of 4` if some are missing.
 pub fn part(n: usize, of: usize) -> String {
     if n == of { count(n) } else { format!("{} of {}", count(n), count(of)) }
 }
 
-/// `4–6`, or `4` where both are the same.
+/// Formats a range: `4–6`, or `4` if both ends are equal.
 pub fn span(least: usize, most: usize) -> String {
     if least == most { count(least) } else { format!("{}–{}", count(least), count(most)) }
 }
 
-/// `1.4 GB`.
+/// Formats a size: `1.4 GB`.
 pub fn bytes(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64 / 1e3, "kB");
     for larger in ["MB", "GB", "TB"] {
@@ -92,7 +92,7 @@ pub fn bytes(bytes: u64) -> String {
     if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-/// `1.40 GiB`, and below a kibibyte `512 B`.
+/// Formats a size: `1.40 GiB`, or `512 B` below a kibibyte.
 pub fn binary_bytes(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64, "B");
     for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
@@ -103,7 +103,7 @@ pub fn binary_bytes(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.2} {unit}") }
 }
 
-/// `2 h 05 min`, `1.5 days`: as exactly as anybody wants to know.
+/// Formats a duration to a sensible precision: `2 h 05 min`, `1.5 days`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -115,7 +115,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `names`, those that stood before by a number more: what is told apart by name.
+/// Makes `names` distinct: repeated ones get a number.
 pub fn distinct(names: &[String]) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
     for name in names {
@@ -128,7 +128,7 @@ pub fn distinct(names: &[String]) -> Vec<String> {
     distinct
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins items: `a`, `a and b`, `a, b and c`.
 pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
@@ -149,7 +149,7 @@ fn decimals(value: f64) -> Option<usize> {
     }
 }
 
-/// The minus sign of typography, so that −1 and a dash between numbers differ.
+/// Uses the typographic minus sign, so −1 cannot be mistaken for a dash.
 fn sign(text: String) -> String {
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|c| "0.".contains(c)) => digits.to_owned(),
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_are_readable() {
         let cases = [
             (8.0, "8.00"),
             (8.126, "8.13"),
@@ -179,9 +179,9 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
-        let beside_huge = [1.7, 0.0, -0.25, 3e8].map(|value| number_beside(value, 1e9));
+        let beside_huge = [1.7, 0.0, -0.25, 3e8].map(|value| number_in_column(value, 1e9));
         assert_eq!(beside_huge, ["1.70", "0.00", "−0.250", "3.0e8"]);
-        assert_eq!([2e-5, 0.0].map(|value| number_beside(value, 2e-5)), ["2.0e-5", "0.00"]);
+        assert_eq!([2e-5, 0.0].map(|value| number_in_column(value, 2e-5)), ["2.0e-5", "0.00"]);
         assert_eq!(mean(7.154, Some(0.0712)), "7.15 ± 0.07");
         assert_eq!(mean(8.0, Some(0.0)), "8.00 ± 0.00");
         assert_eq!(mean(8.0, None), "8.00");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_read_well() {
+    fn sizes_and_times_are_readable() {
         assert_eq!([512, 9_960, 1_000_000, 1_500_000_000].map(bytes), ["0.5 kB", "10 kB", "1.0 MB", "1.5 GB"]);
         assert_eq!([512, 1024, 8 << 40].map(binary_bytes), ["512 B", "1.00 KiB", "8.00 TiB"]);
         assert_eq!(

@@ -1,14 +1,15 @@
-//! Figures: data with their meaning, and what is drawn of them.
+//! Figures: data with their meaning, and drawings of them.
 //!
 //! ```text
 //! Figure ─► draw ─► Canvas ─► svg | pdf
 //!        ├► csv
-//!        └► text (a terminal's)
+//!        └► text (for terminals)
 //! ```
 //!
-//! A [`Figure`] has no pixels: the report puts it together, and every renderer draws it in its own way. A canvas is a list of marks in points
-//! (1/72 inch, y downwards), of which both writers make the same picture. The same data give the same bytes; what is not finite is drawn
-//! nowhere, and stands in the CSV. A new kind of figure is a variant of [`Plot`], a file in `draw/`, and its rows in `csv`.
+//! A [`Figure`] has no pixels: the report builds it, and each renderer draws it in its own way. A canvas is a list of
+//! marks with coordinates in points (1/72 inch, y downwards), and both writers make the same picture of it. The same
+//! data give the same bytes. Non-finite values are not drawn, but they are in the CSV. To add a kind of figure, add a
+//! variant of [`Plot`], a file in `draw/`, and its rows in `csv`.
 
 mod canvas;
 mod colour;
@@ -30,8 +31,9 @@ pub use csv::{csv, field_text, float};
 pub use draw::{CROWD, DOTS, Files, Look, NoFiles, Picture, can_be_log, draw};
 pub use font::lacks;
 pub use model::{
-    Along, Axis, Bar, Cell, Curves, Distribution, Dot, End, Figure, Gallery, HeatMap, Interval, Intervals, Kind, Line,
-    Of, Panel, Parallel, Plot, Point, Points, Scatter, Sheet, Single, Slice, Slices, Spread, Thread, Timeline,
+    Axis, Bar, Cell, Curves, Distribution, Dot, End, Figure, Gallery, HeatMap, Interval, Intervals, KeyAxis, KeyValues,
+    Kind, Line, Panel, Parallel, Plot, Point, Points, Scatter, Sheet, Single, SingleOf, Slice, Slices, Spread,
+    Timeline,
 };
 pub use pdf::pdf;
 pub use scale::bins;

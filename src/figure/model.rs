@@ -1,21 +1,21 @@
-//! What figures say, without how they look.
+//! What figures contain, independent of how they look.
 
 use serde::Serialize;
 
 /// A figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// Its name for programs and files, of letters, digits, `-` and `_`; no other of the document has it.
+    /// Its unique name for programs and files, made of letters, digits, `-` and `_`.
     pub name: String,
     /// What it shows.
     pub title: String,
-    /// The score that it is of, where it is of one.
+    /// The score that it shows, if it shows one.
     pub score: Option<&'static str>,
-    /// Whether a first look has it: it is of no score, or of one that the report ranks by.
+    /// Whether it belongs in an overview: it shows no score, or one that the report ranks by.
     pub first: bool,
-    /// Whether a terminal shows it, too.
+    /// Whether terminals show it, too.
     pub small: bool,
-    /// What has to be said beside it.
+    /// Notes to show with it.
     pub notes: Vec<String>,
     /// The data.
     pub plot: Plot,
@@ -25,15 +25,15 @@ pub struct Figure {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plot {
-    /// Lines over steps, budgets or scores, with bands, and single runs behind.
+    /// Lines over steps, budgets or scores, with bands, and single runs behind them.
     Curves(Curves),
-    /// A value for each pair of two swept keys' values.
+    /// A value for each combination of two swept keys.
     HeatMap(HeatMap),
-    /// How the values of a score lie, a row for each variant.
+    /// The distribution of a score, with a row per variant.
     Distribution(Distribution),
     /// Values with intervals.
     Intervals(Intervals),
-    /// Many keys at once: a line for each cell.
+    /// Many keys at once, with a line per cell.
     Parallel(Parallel),
     /// A score against each swept key.
     Slices(Slices),
@@ -41,37 +41,37 @@ pub enum Plot {
     Scatter(Scatter),
     /// Sample sheets of the cells.
     Gallery(Gallery),
-    /// What each slot did when.
+    /// What each slot did, and when.
     Timeline(Timeline),
 }
 
-/// One axis of numbers.
+/// A numeric axis.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Axis {
-    /// What is measured along it.
+    /// What it measures.
     pub label: String,
-    /// How.
+    /// Its scale.
     pub kind: Kind,
 }
 
-/// How values lie along an axis.
+/// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Evenly.
+    /// Linear.
     Linear,
-    /// By their logarithms, where all of them are above 0.
+    /// Logarithmic, if all values are above 0.
     Log,
-    /// Evenly, and all of it: from 0 to 1.
+    /// Linear, and always from 0 to 1.
     Share,
 }
 
 /// Lines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curves {
-    /// Along the bottom.
+    /// The horizontal axis.
     pub x: Axis,
-    /// Along the side.
+    /// The vertical axis.
     pub y: Axis,
     /// Whether a line keeps its value up to the next point.
     pub stepped: bool,
@@ -82,80 +82,80 @@ pub struct Curves {
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// Whose it is.
+    /// The name of its variant.
     pub name: String,
-    /// The place of its variant.
+    /// The index of its variant.
     pub variant: usize,
-    /// The place of its colour.
+    /// The index of its colour.
     pub series: usize,
-    /// In the order of x.
+    /// Ordered by x.
     pub points: Vec<Point>,
-    /// x, and from where to where.
+    /// x, lower end, upper end.
     pub band: Vec<(f64, f64, f64)>,
-    /// The runs behind it.
+    /// The single runs behind it.
     pub singles: Vec<Single>,
 }
 
 /// One point of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// Along the bottom.
+    /// The horizontal position.
     pub x: f64,
     /// The value.
     pub y: f64,
-    /// Of how many runs.
+    /// The number of runs it summarises.
     pub n: usize,
 }
 
-/// One run behind a line, or one cell.
+/// One run, or one cell, drawn behind a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Single {
-    /// Which one.
+    /// Which run or cell it is.
     #[serde(flatten)]
-    pub of: Of,
-    /// The beginning of its job's id.
+    pub of: SingleOf,
+    /// The start of its job's id.
     pub job: String,
-    /// x and y.
+    /// x and y of each point.
     pub points: Vec<(f64, f64)>,
 }
 
-/// What is drawn thinly behind a line.
+/// What a thin line behind a line shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Of {
-    /// A run of this seed.
+pub enum SingleOf {
+    /// The run with this seed.
     Seed(u64),
     /// A cell: `alpha 0.1, beta 0.05`.
     Cell(String),
 }
 
-impl Of {
-    /// In words.
+impl SingleOf {
+    /// Describes it in words.
     pub(crate) fn words(&self) -> String {
         match self {
-            Of::Seed(seed) => format!("seed {seed}"),
-            Of::Cell(cell) => cell.clone(),
+            SingleOf::Seed(seed) => format!("seed {seed}"),
+            SingleOf::Cell(cell) => cell.clone(),
         }
     }
 }
 
-/// A value for each pair of two swept keys' values.
+/// A value for each combination of two swept keys.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeatMap {
-    /// The key that goes down, and its values.
-    pub down: Along,
-    /// The key that goes across, and its values.
-    pub across: Along,
-    /// What the numbers are: `mean mode_score`.
+    /// The key of the rows, and its values.
+    pub down: KeyValues,
+    /// The key of the columns, and its values.
+    pub across: KeyValues,
+    /// What the numbers are, such as `mean mode_score`.
     pub value: String,
-    /// Whether more is better.
+    /// Whether higher is better.
     pub higher: bool,
     /// Row by row.
     pub cells: Vec<Vec<Cell>>,
 }
 
 impl HeatMap {
-    /// The smallest and the largest mean; none where there is no finite one.
+    /// Returns the smallest and the largest mean. `None` if no mean is finite.
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let mean = |cell: &Cell| match cell {
             Cell::Value { mean, .. } => Some(*mean).filter(|mean| mean.is_finite()),
@@ -165,19 +165,20 @@ impl HeatMap {
         ends.reduce(|(low, high), (mean, _)| (low.min(mean), high.max(mean)))
     }
 
-    /// How good a mean is among those from `low` to `high`, from 0, the worst, to 1; of one alone, neither.
+    /// Returns how good a mean is in the range from `low` to `high`, from 0 (worst) to 1. If the range is a single
+    /// value, returns 0.5.
     pub(crate) fn share(&self, (low, high): (f64, f64), mean: f64) -> f64 {
         let share = if high > low { mean / (high - low) - low / (high - low) } else { 0.5 };
         if self.higher { share } else { 1.0 - share }
     }
 }
 
-/// The values of a key, in their order.
+/// A key and its values, in order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Along {
+pub struct KeyValues {
     /// The key.
     pub key: String,
-    /// Its values as people write them.
+    /// Its values, as shown to readers.
     pub values: Vec<String>,
 }
 
@@ -185,77 +186,77 @@ pub struct Along {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
-    /// Its finite scores.
+    /// It has finite scores.
     Value {
         /// Their mean.
         mean: f64,
-        /// Their sample standard deviation, of two and more.
+        /// Their sample standard deviation, if there are at least two.
         std: Option<f64>,
-        /// How many.
+        /// The number of finite scores.
         n: usize,
-        /// Of how many jobs.
+        /// The number of jobs.
         of: usize,
     },
-    /// All that is known of its jobs is that so many came to nothing.
+    /// This many of its jobs are lost (diverged, collapsed or without a finite score), and no other has a score.
     Lost(usize),
-    /// Its jobs failed, were cancelled, or have not ended: there is no score of so many.
+    /// None of this many jobs has a score: they failed, were cancelled, or have not ended.
     Open(usize),
-    /// It was stopped early, at this step.
+    /// It was stopped early at this step.
     Stopped(u64),
-    /// The sweep has no such cell.
+    /// The sweep does not contain this cell.
     None,
 }
 
-/// How the values of a score lie.
+/// The distribution of a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Distribution {
     /// The score.
     pub x: Axis,
     /// The edges of the bins, ascending.
     pub edges: Vec<f64>,
-    /// A row each.
+    /// The rows.
     pub rows: Vec<Spread>,
 }
 
 /// The values of one variant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// Whose.
+    /// The name of its variant.
     pub name: String,
-    /// The place of its variant.
+    /// The index of its variant.
     pub variant: usize,
     /// The finite values.
     pub dots: Vec<Dot>,
-    /// How many jobs diverged, collapsed, or have no finite score.
+    /// Number of jobs that diverged, collapsed, or have no finite score.
     pub lost: usize,
 }
 
-/// One value with what it is of.
+/// One value and its job.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dot {
     /// The value.
     pub value: f64,
-    /// Of what.
+    /// What it belongs to.
     pub of: String,
 }
 
-/// Values with intervals, in panels that have the same rows or others.
+/// Values with intervals, in panels. Panels may have different rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Intervals {
-    /// One below the other.
+    /// The panels, from top to bottom.
     pub panels: Vec<Panel>,
 }
 
-/// Rows on one scale from 0 to 1.
+/// Rows that share a scale from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Panel {
     /// What the values are.
     pub title: String,
-    /// A value that stands for no difference.
+    /// The value that means no difference.
     pub reference: Option<f64>,
-    /// What lies towards 0, and towards 1.
+    /// What 0 means, and what 1 means.
     pub ends: Option<(String, String)>,
-    /// Whether the values are rates, which people read in percent.
+    /// Whether the values are rates, to be shown in percent.
     pub percent: bool,
     /// The rows.
     pub rows: Vec<Interval>,
@@ -264,15 +265,15 @@ pub struct Panel {
 /// One value with its interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Interval {
-    /// Of what.
+    /// What it belongs to.
     pub name: String,
-    /// The place of its variant.
+    /// The index of its variant.
     pub variant: usize,
     /// From 0 to 1.
     pub value: f64,
-    /// From where to where, in which so many are right; none where too little is known.
+    /// Its confidence interval. `None` if too little is known.
     pub interval: Option<(f64, f64)>,
-    /// What else there is to say: `p = 0.008`, `2 of 36`.
+    /// A short remark: `p = 0.008`, `2 of 36`.
     pub said: String,
 }
 
@@ -280,21 +281,22 @@ pub struct Interval {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Parallel {
     /// The keys, then the score.
-    pub axes: Vec<Thread>,
-    /// Whether more of the score is better.
+    pub axes: Vec<KeyAxis>,
+    /// Whether a higher score is better.
     pub higher: bool,
-    /// For each cell its name, and a value on each axis: of levels the place of one; none where the cell does not have the key.
+    /// For each cell: its name, and its value on each axis. For an axis with levels, the value is the index of a level.
+    /// `None` if the cell does not have the key.
     pub lines: Vec<(String, Vec<Option<f64>>)>,
 }
 
-/// One axis of many.
+/// One axis of a parallel plot, or of a slice.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Thread {
+pub struct KeyAxis {
     /// The key.
     pub label: String,
-    /// Numbers, or none where there are levels.
+    /// The scale of a numeric key. Unused if there are levels.
     pub kind: Kind,
-    /// What is no number, in its order.
+    /// The values of a key that is not numeric, in order. Empty for a numeric key.
     pub levels: Vec<String>,
 }
 
@@ -303,7 +305,7 @@ pub struct Thread {
 pub struct Slices {
     /// The score.
     pub y: Axis,
-    /// One for each key.
+    /// One panel per key.
     pub slices: Vec<Slice>,
 }
 
@@ -311,8 +313,8 @@ pub struct Slices {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Slice {
     /// The key.
-    pub x: Thread,
-    /// Variant, value of the key (of levels the place of one), score, and of what it is.
+    pub x: KeyAxis,
+    /// Variant, value of the key (for levels, the index), score, and the name of the job.
     pub dots: Vec<(usize, f64, f64, String)>,
 }
 
@@ -321,9 +323,9 @@ pub struct Slice {
 pub struct Scatter {
     /// The modes.
     pub centres: Vec<[f64; 2]>,
-    /// The radius within which a sample is of high quality; 0 where there are no modes.
+    /// The distance from a mode within which a sample is of high quality. 0 if there are no modes.
     pub radius: f64,
-    /// One for each run that is shown.
+    /// One panel per run shown.
     pub panels: Vec<Points>,
 }
 
@@ -332,20 +334,20 @@ pub struct Scatter {
 pub struct Points {
     /// Which run.
     pub title: String,
-    /// The place of its variant.
+    /// The index of its variant.
     pub variant: usize,
-    /// Where they are kept, relative to the home directory: an .npy of `[n, d]`, of whose columns the first two are drawn.
+    /// The path relative to the home directory of an .npy file of shape `[n, d]`. The first two columns are drawn.
     pub path: String,
 }
 
 /// Sample sheets, all drawn from the same noise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gallery {
-    /// What goes down.
-    pub down: Along,
-    /// What goes across.
-    pub across: Along,
-    /// What of each place there may be several of: seeds. A picture has the first of them.
+    /// What the rows are.
+    pub down: KeyValues,
+    /// What the columns are.
+    pub across: KeyValues,
+    /// What tells apart several sheets of the same place, such as seeds. A picture shows the first one.
     pub layers: Vec<String>,
     /// The sheets.
     pub sheets: Vec<Sheet>,
@@ -356,24 +358,24 @@ pub struct Gallery {
 pub struct Sheet {
     /// The row and the column.
     pub place: (usize, usize),
-    /// The place of its layer.
+    /// The index of its layer.
     pub layer: usize,
-    /// What it is of.
+    /// What it shows.
     pub name: String,
-    /// The place of its variant.
+    /// The index of its variant.
     pub variant: usize,
-    /// Its job's id.
+    /// The id of its job.
     pub job: String,
-    /// The PNG of each step, relative to the home directory, by step.
+    /// The PNG of each step: the step, and the path relative to the home directory.
     pub steps: Vec<(u64, String)>,
 }
 
-/// What each slot did when.
+/// What each slot did, and when.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Timeline {
     /// The slots.
     pub slots: Vec<String>,
-    /// When the first attempt began, in seconds since the Unix epoch.
+    /// When the first attempt started, in seconds since the Unix epoch.
     pub from: f64,
     /// The attempts.
     pub bars: Vec<Bar>,
@@ -382,15 +384,15 @@ pub struct Timeline {
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bar {
-    /// The place of its slot.
+    /// The index of its slot.
     pub slot: usize,
-    /// Seconds since [`Timeline::from`].
+    /// Start, in seconds since [`Timeline::from`].
     pub from: f64,
-    /// The same; of one that runs as far as is known.
+    /// End, in seconds since [`Timeline::from`]. For a running attempt, the latest time known.
     pub to: Option<f64>,
     /// How it ended.
     pub end: End,
-    /// What it is of.
+    /// What it trained.
     pub name: String,
 }
 
@@ -398,12 +400,12 @@ pub struct Bar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// It runs.
+    /// It is still running.
     Running,
-    /// All its jobs came to their end.
+    /// All its jobs ended.
     Finished,
-    /// It was stopped, and goes on later.
+    /// It was stopped, and will be continued later.
     Stopped,
-    /// It did not come to its end.
+    /// It failed before its end.
     Failed,
 }

@@ -1,4 +1,4 @@
-//! A canvas as PDF: one page of its size, text as outlines, so that it needs no font.
+//! Writes a canvas as PDF: one page of the same size. Text becomes outlines, so no font is needed.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,10 +13,10 @@ use super::colour::{LIGHT, Rgb};
 use super::font::{outlines, width};
 use super::svg::{dashes, rgb};
 
-/// How far control points are from the ends of a quarter of a circle of radius 1.
+/// Distance of the control points from the ends of a quarter circle of radius 1.
 const QUARTER: f64 = 0.552_284_75;
 
-/// The file. There is no date in it: the same picture gives the same bytes.
+/// Returns the file. It contains no date, so the same picture gives the same bytes.
 pub fn pdf(canvas: &Canvas, title: &str) -> Vec<u8> {
     let mut ids = (1..).map(Ref::new);
     let mut next = || ids.next().expect("there are as many ids as wanted");
@@ -57,7 +57,7 @@ pub fn pdf(canvas: &Canvas, title: &str) -> Vec<u8> {
     }
     for (picture, id) in images.iter().zip(image_ids) {
         let Some(Picture { width, height, bytes }) = picture else {
-            // One that cannot be read is a white pixel.
+            // An image that cannot be read becomes a white pixel.
             let mut white = pdf.image_xobject(id, &[255; 3]);
             white.width(1).height(1).bits_per_component(8).color_space().device_rgb();
             continue;
@@ -79,7 +79,7 @@ pub fn pdf(canvas: &Canvas, title: &str) -> Vec<u8> {
     pdf.finish()
 }
 
-/// The opacity of a mark in percent, where it is not whole.
+/// Returns the opacity of a mark in percent. `None` if it is opaque.
 fn opacity(mark: &Mark) -> Option<u8> {
     match mark {
         Mark::Path { opacity, .. } | Mark::Rect { opacity, .. } | Mark::Disc { opacity, .. } => {
@@ -119,7 +119,7 @@ impl Picture {
     }
 }
 
-/// What writes the page: in PDF y goes upwards.
+/// Writes the page. In PDF, y points upwards.
 struct Pen {
     content: Content,
     height: f64,
@@ -207,7 +207,7 @@ impl Pen {
     fn segment(&mut self, segment: Segment, place: impl Fn(f64, f64) -> (f64, f64)) {
         let at = |x: f64, y: f64, height: f64| {
             let (x, y) = place(x, y);
-            // Hundredths are enough, and shorter.
+            // Two decimals are enough, and shorter.
             ((x * 100.0).round() as f32 / 100.0, ((height - y) * 100.0).round() as f32 / 100.0)
         };
         match segment {

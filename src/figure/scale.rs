@@ -1,11 +1,11 @@
-//! Scales: from values to places, and the ticks beside them.
+//! Scales: they map values to positions, and choose tick labels.
 
 use super::model::Kind;
 
-/// Values further out than this are drawn at it: a range of theirs must be finite.
+/// Larger values are drawn at this limit, because the range of an axis must be finite.
 const FAR: f64 = 1e150;
 
-/// Where the values from `low` to `high` lie, between two places.
+/// Maps values from `low` to `high` to positions between `from` and `to`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Scale {
     kind: Kind,
@@ -16,7 +16,8 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// One that has all of the finite values, with a little room at both ends; logarithmic only where all of them are above 0.
+    /// Returns a scale that covers all finite values, with some padding at both ends. It is logarithmic only if all
+    /// values are above 0.
     pub(crate) fn of(kind: Kind, values: impl IntoIterator<Item = f64>, (from, to): (f64, f64)) -> Scale {
         if kind == Kind::Share {
             return Scale::exact((0.0, 1.0), (from, to));
@@ -38,7 +39,7 @@ impl Scale {
             }
             Kind::Linear | Kind::Share => {
                 let span = high - low;
-                // Of values that hardly differ, as much as can be told apart.
+                // If the values hardly differ, pad enough to tell ticks apart.
                 let room =
                     if span > 1e-12 * high.abs().max(low.abs()) { 0.04 * span } else { (0.1 * high.abs()).max(1e-9) };
                 Scale { kind, low: low - room, high: high + room, from, to }
@@ -46,7 +47,7 @@ impl Scale {
         }
     }
 
-    /// From exactly `low` to exactly `high`, which is more.
+    /// Returns a scale from exactly `low` to exactly `high`, which must be larger.
     pub(crate) fn exact((low, high): (f64, f64), (from, to): (f64, f64)) -> Scale {
         Scale { kind: Kind::Linear, low, high, from, to }
     }
@@ -55,7 +56,7 @@ impl Scale {
         self.kind == Kind::Log
     }
 
-    /// Where a value lies; NaN where it lies nowhere.
+    /// Returns the position of a value. NaN if it has none.
     pub(crate) fn at(&self, value: f64) -> f64 {
         if !value.is_finite() || self.is_log() && value <= 0.0 {
             return f64::NAN;
@@ -68,7 +69,7 @@ impl Scale {
         self.from + share * (self.to - self.from)
     }
 
-    /// About so many values that are easily read, with their texts.
+    /// Returns about this many round values, with their labels.
     pub(crate) fn ticks(&self, about: usize) -> Vec<(f64, String)> {
         let about = about.max(2);
         match self.kind {
@@ -102,7 +103,7 @@ impl Scale {
         values.into_iter().map(|value| (value, tick(value, step, largest))).collect()
     }
 
-    /// These multiples of the powers of ten within.
+    /// Returns the multiples of powers of ten within the range.
     fn multiples(&self, by: &[f64]) -> Vec<(f64, String)> {
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         let all = (first..=last).flat_map(|power| by.iter().map(move |by| (by * 10f64.powi(power), power)));
@@ -112,8 +113,8 @@ impl Scale {
     }
 }
 
-/// The edges of about so many bins that hold all of the finite values, at values that are easily read; of whole numbers that are few, one
-/// bin about each. None where there is no value.
+/// Returns the edges of about this many bins that hold all finite values, at round numbers. If the values are few
+/// different integers, each gets a bin of its own. Empty if there is no value.
 pub fn bins(values: impl IntoIterator<Item = f64>, about: usize) -> Vec<f64> {
     let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite() && value.abs() < FAR).collect();
     let (Some(low), Some(high)) = (values.iter().copied().reduce(f64::min), values.iter().copied().reduce(f64::max))
@@ -129,7 +130,7 @@ pub fn bins(values: impl IntoIterator<Item = f64>, about: usize) -> Vec<f64> {
     let step =
         [1.0, 2.0, 5.0, 10.0].into_iter().map(|by| by * unit).find(|step| *step >= 0.999 * rough).unwrap_or(rough);
     let mut first = (low / step).floor();
-    // A product of the two may be a little more than it should be.
+    // Rounding may make the product slightly too large.
     if first * step > low {
         first -= 1.0;
     }
@@ -137,7 +138,7 @@ pub fn bins(values: impl IntoIterator<Item = f64>, about: usize) -> Vec<f64> {
     (0..=count).map(|at| (first + at as f64) * step).collect()
 }
 
-/// A tick's text with the decimals that its step needs.
+/// Formats a tick label with the decimals that its step needs.
 fn tick(value: f64, step: f64, largest: f64) -> String {
     if value.abs() < step * 1e-9 {
         return "0".into();
@@ -149,7 +150,7 @@ fn tick(value: f64, step: f64, largest: f64) -> String {
     grouped(&format!("{value:.decimals$}"))
 }
 
-/// `2.5e-7` as `2.5e−7`, with few digits.
+/// Shortens `2.5e-7` to `2.5e−7`, with few digits.
 fn powers(text: String) -> String {
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     let digits = digits.parse::<f64>().map_or_else(
@@ -159,7 +160,7 @@ fn powers(text: String) -> String {
     format!("{digits}e{power}").replace('-', "−")
 }
 
-/// `12345.5` as `12,345.5`.
+/// Groups digits: `12345.5` becomes `12,345.5`.
 fn grouped(text: &str) -> String {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("−", digits));
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_easily_read() {
+    fn ticks_are_round_numbers() {
         assert_eq!(texts(Kind::Linear, &[0.0, 8.0], 4), ["0", "2", "4", "6", "8"]);
         assert_eq!(
             texts(Kind::Linear, &[-0.3, 0.3], 4),
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(texts(Kind::Log, &[0.01, 100.0], 4), ["0.01", "0.1", "1", "10", "100"]);
         assert_eq!(texts(Kind::Log, &[1.0, 45.0], 6), ["1", "2", "5", "10", "20", "50"]);
         assert_eq!(texts(Kind::Log, &[2e-9, 3e-5], 4), ["1e−8", "1e−7", "1e−6", "1e−5"]);
-        // Not all are above 0.
+        // Not all values are above 0.
         assert_eq!(texts(Kind::Log, &[0.0, 8.0], 4), ["0", "2", "4", "6", "8"]);
     }
 
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn values_without_a_range_have_a_place() {
+    fn values_without_a_range_have_a_position() {
         for values in [
             vec![],
             vec![f64::NAN],

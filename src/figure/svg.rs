@@ -1,4 +1,4 @@
-//! A canvas as SVG: text as text.
+//! Writes a canvas as SVG. Text stays text.
 
 use std::fmt::Write;
 
@@ -7,27 +7,30 @@ use super::colour::{Palette, Rgb, SERIES};
 use super::font::FAMILY;
 use sweep_spec::text::line;
 
-/// Where an SVG has its colours from.
+/// Where an SVG takes its colours from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colours {
-    /// They stand in it: a file of its own.
+    /// They are in the SVG itself, for a separate file.
     Fixed(Palette),
-    /// From the page around it, by classes: `f` or `k` (filled, drawn) with `p`, `i`, `s`, `r` (paper, ink, soft, rule) or the place of a
-    /// series.
+    /// From the page that contains it, by class: `f` or `k` (filled, stroked) with `p`, `i`, `s`, `r` (paper, ink,
+    /// soft, rule) or the index of a series.
     OfPage,
 }
 
-/// The picture, which says `title` to those who cannot see it.
+/// Returns the picture, with `title` as its text for screen readers.
 pub fn svg(canvas: &Canvas, title: &str, colours: Colours) -> String {
     let (width, height, title) = (number(canvas.width), number(canvas.height), escape(title));
     let mut out = match colours {
         Colours::Fixed(palette) => format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}pt\" height=\"{height}pt\" viewBox=\"0 0 {width} {height}\" \
-             font-family=\"{FAMILY}\" role=\"img\">\n<title>{title}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}pt\" height=\"{height}pt\" viewBox=\"0 0 {width} \
+            {height}\" \
+             font-family=\"{FAMILY}\" role=\"img\">\n<title>{title}</title>\n<rect width=\"{width}\" \
+             height=\"{height}\" fill=\"{}\"/>\n",
             hex(Paint::Paper, &palette)
         ),
         Colours::OfPage => format!(
-            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\">\n"
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+            aria-label=\"{title}\">\n"
         ),
     };
     let writer = Writer { colours };
@@ -161,7 +164,7 @@ fn open(group: &Group) -> String {
     out
 }
 
-/// The letters of a colour's class; none of one that is the same on every page.
+/// Returns the letters of a colour's class. `None` for a colour that is the same on every page.
 fn class(paint: Paint) -> Option<String> {
     match paint {
         Paint::Paper => Some("p".into()),
@@ -173,7 +176,7 @@ fn class(paint: Paint) -> Option<String> {
     }
 }
 
-/// The colour of a paint.
+/// Returns the colour of a paint.
 pub(crate) fn rgb(paint: Paint, palette: &Palette) -> Rgb {
     match paint {
         Paint::Paper => palette.paper,
@@ -190,7 +193,7 @@ fn hex(paint: Paint, palette: &Palette) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// The lengths of dashes and gaps of a line of this width.
+/// Returns the lengths of dashes and gaps for a line of this width.
 pub(crate) fn dashes(dash: usize, width: f64) -> Vec<f64> {
     DASHES[dash % DASHES.len()].iter().map(|length| length * width.max(0.5)).collect()
 }
@@ -208,14 +211,14 @@ fn data(path: &[Segment]) -> String {
     out
 }
 
-/// Hundredths, without what is not needed.
+/// Formats a number with up to two decimals.
 pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// Text as XML and HTML have it, in attributes, too: nothing in it is markup, or a character that they do not have.
+/// Escapes text for XML and HTML, including attributes. Characters that these don't allow are replaced.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in line(text).chars() {

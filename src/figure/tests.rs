@@ -1,4 +1,5 @@
-//! Figures of whatever data: nothing in a file is no number, all is within the picture, and the same data give the same bytes.
+//! Property tests with arbitrary data: files contain valid numbers only, everything is inside the picture, and the same
+//! data give the same bytes.
 
 use std::io::Read;
 
@@ -7,13 +8,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Numbers as they come out of runs that went wrong.
+/// Numbers as runs that went wrong produce them.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => -10.0..10.0f64,
         1 => Just(0.0),
         1 => 1e-9..1e-3f64,
-        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, -0.0]),
+        1 => prop::sample::select(vec![
+            f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, -0.0,
+        ]),
     ]
 }
 
@@ -39,14 +42,14 @@ fn axis() -> impl Strategy<Value = Axis> {
     (name(), kind()).prop_map(|(label, kind)| Axis { label, kind })
 }
 
-fn thread() -> impl Strategy<Value = Thread> {
-    (name(), kind(), some(name(), 3)).prop_map(|(label, kind, levels)| Thread { label, kind, levels })
+fn thread() -> impl Strategy<Value = KeyAxis> {
+    (name(), kind(), some(name(), 3)).prop_map(|(label, kind, levels)| KeyAxis { label, kind, levels })
 }
 
 fn line() -> impl Strategy<Value = Line> {
     let point = (value(), value(), 0..9_usize).prop_map(|(x, y, n)| Point { x, y, n });
     let single = (any::<u64>(), name(), some((value(), value()), 4)).prop_map(|(seed, job, points)| Single {
-        of: Of::Seed(seed),
+        of: SingleOf::Seed(seed),
         job,
         points,
     });
@@ -55,13 +58,14 @@ fn line() -> impl Strategy<Value = Line> {
     )
 }
 
-fn along() -> impl Strategy<Value = Along> {
-    (name(), prop::collection::vec(name(), 1..5)).prop_map(|(key, values)| Along { key, values })
+fn along() -> impl Strategy<Value = KeyValues> {
+    (name(), prop::collection::vec(name(), 1..5)).prop_map(|(key, values)| KeyValues { key, values })
 }
 
 fn cell() -> impl Strategy<Value = Cell> {
     prop_oneof![
-        3 => (value(), prop::option::of(value()), 0..99_usize, 0..99_usize).prop_map(|(mean, std, n, of)| Cell::Value { mean, std, n, of }),
+        3 => (value(), prop::option::of(value()), 0..99_usize, 0..99_usize)
+            .prop_map(|(mean, std, n, of)| Cell::Value { mean, std, n, of }),
         1 => (0..9_usize).prop_map(Cell::Lost),
         1 => (0..9_usize).prop_map(Cell::Open),
         1 => (0..9_u64).prop_map(Cell::Stopped),
@@ -150,7 +154,7 @@ fn figure() -> impl Strategy<Value = Figure> {
     })
 }
 
-/// A picture and a cloud for every path.
+/// Returns a picture and points for every path.
 struct Some_;
 
 impl Files for Some_ {
@@ -165,7 +169,7 @@ impl Files for Some_ {
     }
 }
 
-/// The attributes of an SVG that are numbers, or lists of them.
+/// Returns the attributes of an SVG that are numbers or lists of numbers.
 fn attributes(svg: &str) -> Vec<(&str, &str)> {
     const NUMBERS: &[&str] = &[
         "d",
@@ -195,8 +199,9 @@ fn attributes(svg: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn what_the_property_looks_at_is_seen() {
-    let svg = "<svg viewBox=\"0 0 1 2\" class=\"x\">\n<rect x=\"1\" width=\"NaN\"/>\n<path d=\"M1 infL2 3\" fill=\"none\"/></svg>";
+fn the_property_tests_see_every_mark() {
+    let svg = "<svg viewBox=\"0 0 1 2\" class=\"x\">\n<rect x=\"1\" width=\"NaN\"/>\n<path d=\"M1 infL2 3\" \
+        fill=\"none\"/></svg>";
     assert_eq!(attributes(svg), [("viewBox", "0 0 1 2"), ("x", "1"), ("width", "NaN"), ("d", "M1 infL2 3")]);
     assert!(is_balanced(svg) && !is_balanced("<g><rect/>") && !is_balanced("<g></svg>"));
     let mut canvas = Canvas::new(10.0, 10.0);
@@ -207,7 +212,7 @@ fn what_the_property_looks_at_is_seen() {
     assert_eq!(drawn.matches(" c\n").count(), 4, "{drawn}");
 }
 
-/// Whether every tag is closed, in order.
+/// Returns whether every tag is closed, in order.
 fn is_balanced(svg: &str) -> bool {
     let mut open: Vec<&str> = Vec::new();
     for tag in svg.split('<').skip(1) {
@@ -223,7 +228,7 @@ fn is_balanced(svg: &str) -> bool {
     open.is_empty()
 }
 
-/// The page's content, unpacked.
+/// Returns the page's content, uncompressed.
 fn content(pdf: &[u8]) -> String {
     let mut text = String::new();
     let start = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
@@ -243,14 +248,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     #[test]
-    fn files_have_numbers_alone_whatever_the_data(figure in figure(), width in 80.0..900.0f64, log in any::<bool>()) {
+    fn files_contain_only_valid_numbers_for_any_data(
+        figure in figure(),
+        width in 80.0..900.0f64,
+        log in any::<bool>(),
+    ) {
         let look = Look { width, size: 8.0, log, files: &Some_ };
         let canvas = draw(&figure, &look);
         for colours in [Colours::Fixed(LIGHT), Colours::OfPage] {
             let text = svg(&canvas, &figure.title, colours);
             for (name, value) in attributes(&text) {
-                let numbers = value.split(|c: char| c.is_ascii_whitespace() || "MLCZ(),".contains(c)).filter(|part| !part.is_empty());
-                for number in numbers.filter(|part| *part != "rotate") {
+                let parts = value.split(|c: char| c.is_ascii_whitespace() || "MLCZ(),".contains(c));
+                for number in parts.filter(|part| !part.is_empty() && *part != "rotate") {
                     let number = number.trim_end_matches("pt");
                     prop_assert!(number.parse::<f64>().is_ok_and(f64::is_finite), "{}=\"{}\"", name, value);
                     prop_assert!(number.len() < 12, "{}=\"{}\"", name, value);
@@ -275,7 +284,7 @@ proptest! {
     }
 }
 
-/// Marks of a class.
+/// Returns the groups of a class.
 fn groups<'a>(canvas: &'a Canvas, class: &str) -> Vec<&'a Group> {
     let of = |mark: &'a Mark| match mark {
         Mark::Open(group) if group.class == class => Some(group),
@@ -291,8 +300,8 @@ fn drawn(plot: Plot) -> Canvas {
 }
 
 #[test]
-fn a_heat_map_says_what_is_in_each_cell() {
-    let along = |key: &str, values: &[&str]| Along {
+fn a_heat_map_describes_each_cell() {
+    let along = |key: &str, values: &[&str]| KeyValues {
         key: key.into(),
         values: values.iter().map(|value| (*value).into()).collect(),
     };
@@ -315,12 +324,12 @@ fn a_heat_map_says_what_is_in_each_cell() {
             "alpha 0.1, beta 1: mean mode_score 2.00 ± 0.50 (n = 3)",
             "alpha 0.1, beta 2: mean mode_score 8.00 (n = 1 of 3)",
             "alpha 0.1, beta 3: not in the sweep",
-            "alpha 0.2, beta 1: all 3 came to nothing",
-            "alpha 0.2, beta 2: no score of 3 yet",
+            "alpha 0.2, beta 1: all 3 lost",
+            "alpha 0.2, beta 2: no scores yet, of 3",
             "alpha 0.2, beta 3: mean mode_score NaN (n = 0 of 3)",
         ]
     );
-    // Lower is better, so the smaller is the lighter; and on it the text is dark.
+    // Lower is better, so the smaller value is lighter and has dark text on it.
     let fills: Vec<Rgb> = canvas
         .marks
         .iter()
@@ -348,9 +357,9 @@ fn a_heat_map_says_what_is_in_each_cell() {
 }
 
 #[test]
-fn curves_go_through_their_points() {
+fn curves_pass_through_their_points() {
     let points = [(0.0, 1.0), (50.0, f64::NAN), (100.0, 3.0), (200.0, 2.0)].map(|(x, y)| Point { x, y, n: 3 }).to_vec();
-    let singles = vec![Single { of: Of::Seed(7), job: "0a1b".into(), points: vec![(0.0, 0.0), (200.0, 4.0)] }];
+    let singles = vec![Single { of: SingleOf::Seed(7), job: "0a1b".into(), points: vec![(0.0, 0.0), (200.0, 4.0)] }];
     let line = Line {
         name: "GAN".into(),
         variant: 1,
@@ -369,7 +378,7 @@ fn curves_go_through_their_points() {
     );
     let titles: Vec<&str> = groups(&canvas, "dot").iter().filter_map(|group| group.title.as_deref()).collect();
     assert_eq!(titles[0], "GAN: 1.00 at step 0 (3 runs)");
-    // The discs lie as far apart as their values.
+    // The discs are as far apart as their values.
     let discs: Vec<(f64, f64)> = canvas
         .marks
         .iter()

@@ -1,20 +1,21 @@
-//! A figure for a terminal: heat maps of blocks, curves of dots. Other kinds are tables there.
+//! Shows a figure in a terminal: heat maps as blocks, curves as dots. Other kinds are shown as tables.
 
 use super::format::{count, number};
 use super::model::{Cell, Curves, Figure, HeatMap, Kind, Plot};
 use super::scale::Scale;
 use sweep_spec::text::line;
 
-/// From the worst to the best.
+/// From worst to best.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Lines of curves.
+/// Height of a plot of curves, in lines.
 const LINES: usize = 8;
-/// Columns of curves at most.
+/// The most columns of a plot of curves.
 const COLUMNS: usize = 64;
-/// Curves in one picture at most: more are not told apart.
+/// The most curves in one plot: more cannot be told apart.
 const CURVES: usize = 6;
 
-/// Its lines, at most `width` columns wide; none of a kind that a terminal does not show, or that does not fit.
+/// Returns the figure as text, at most `width` columns wide. `None` for a kind that terminals don't show, or if it does
+/// not fit.
 pub fn text(figure: &Figure, width: usize) -> Option<String> {
     let clipped = |line: &str| line.chars().take(width).chain(['\n']).collect::<String>();
     Some(whole(figure, width)?.lines().map(clipped).collect())
@@ -114,7 +115,7 @@ fn curves(curves: &Curves, width: usize) -> Option<String> {
         let here = ticks.iter().find(|(value, _)| (ys.at(*value) / 4.0) as usize == row);
         let label = here.map_or("", |(_, text)| text.as_str());
         let dots: String = cells.iter().map(|bits| char::from_u32(0x2800 + u32::from(*bits)).unwrap_or(' ')).collect();
-        // Where a curve ends, its name.
+        // Show a curve's name where the curve ends.
         let ends = curves.lines.iter().zip(&names).filter(|(line, _)| {
             let last = line.points.iter().rev().find(|point| point.y.is_finite());
             last.is_some_and(|last| (ys.at(last.y).round() / 4.0) as usize == row)
@@ -131,7 +132,7 @@ fn curves(curves: &Curves, width: usize) -> Option<String> {
     Some(out)
 }
 
-/// Sets a dot of two columns and four rows a character.
+/// Sets a dot; each character holds two columns and four rows of dots.
 fn dot(grid: &mut [Vec<u8>], x: f64, y: f64) {
     const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
     let (x, y) = (x.round().max(0.0) as usize, y.round().max(0.0) as usize);

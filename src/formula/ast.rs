@@ -1,4 +1,5 @@
-//! Formulas as trees. How one is written back is its canonical form: equal trees have equal texts, and the text reads as the same tree.
+//! Formulas as trees. The text of a tree is its canonical form: equal trees have equal texts, and the text is read back
+//! as the same tree.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,12 +14,12 @@ pub struct Expr {
     pub place: Place,
 }
 
-/// Where a part of a formula is written: places are no part of what it is.
+/// Where a part of a formula is written. Places do not matter for equality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// 0: in the formula itself; i: in the helper number i, counted from 1.
+    /// 0 for the formula itself; i for helper number i, counted from 1.
     pub source: usize,
-    /// Bytes of that text.
+    /// A range of bytes in that text.
     pub span: Range<usize>,
 }
 
@@ -27,15 +28,15 @@ pub struct Place {
 pub enum Kind {
     /// A number.
     Number(f64),
-    /// A number of each member's own.
+    /// A number that each member has its own value of.
     Parameter(Arc<str>),
     /// The logits of a batch, `[N]` of each member.
     Row(Row),
     /// −x.
     Neg(Box<Expr>),
-    /// Two parts with an operator between them.
+    /// Two parts with an operator in between.
     Binary(Operator, Box<Expr>, Box<Expr>),
-    /// A function of some parts.
+    /// A function of one or more parts.
     Call(Function, Vec<Expr>),
 }
 
@@ -45,16 +46,16 @@ impl PartialEq for Expr {
     }
 }
 
-/// The logits that one discriminator gives to one batch.
+/// The logits that one discriminator outputs for one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Row {
-    /// Which discriminator, counted from 0.
+    /// The discriminator, counted from 0.
     pub discriminator: usize,
-    /// Whether the batch is of real samples, or of generated ones.
+    /// Whether the batch has real samples; otherwise generated ones.
     pub real: bool,
 }
 
-/// What stands between two parts.
+/// A binary operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// `+`
@@ -78,24 +79,24 @@ macro_rules! functions {
         }
 
         impl Function {
-            /// All of them.
+            /// All functions.
             pub const ALL: &[Function] = &[$(Function::$function),*];
 
-            /// The name in formulas.
+            /// Returns the name in formulas.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Function::$function => $name,)*
                 }
             }
 
-            /// How many arguments it has.
+            /// Returns the number of arguments.
             pub fn arguments(self) -> usize {
                 match self {
                     $(Function::$function => $arguments,)*
                 }
             }
 
-            /// What it is, in words and signs.
+            /// Returns a description in words and symbols.
             pub fn about(self) -> &'static str {
                 match self {
                     $(Function::$function => concat!($($about),+).trim_ascii(),)*
@@ -130,33 +131,33 @@ functions! {
     Sqrt = "sqrt", 1;
     /// x².
     Square = "square", 1;
-    /// |x|; its slope at 0 is 0.
+    /// |x|; its derivative at 0 is 0.
     Abs = "abs", 1;
-    /// max(x, 0); its slope at 0 is 0.
+    /// max(x, 0); its derivative at 0 is 0.
     Relu = "relu", 1;
-    /// The smaller of two.
+    /// The smaller of two numbers.
     Min = "min", 2;
-    /// The larger of two.
+    /// The larger of two numbers.
     Max = "max", 2;
-    /// clamp(x, low, high): x within these bounds.
+    /// clamp(x, low, high): x limited to this range.
     Clamp = "clamp", 3;
-    /// x, as a number from which no slope comes.
+    /// x, but without a gradient.
     Detach = "detach", 1;
     /// The mean over the samples of a batch.
     Mean = "mean", 1;
     /// log of the mean of eˣ over the samples of a batch.
     LogMeanExp = "log_mean_exp", 1;
-    /// The standard deviation over the samples of a batch, with N − 1 below the sum as in PyTorch.
+    /// The standard deviation over the samples of a batch, divided by N − 1 as in PyTorch.
     Std = "std", 1;
 }
 
 impl Expr {
-    /// A part that is written where another is.
+    /// Makes a part at the place of another.
     pub fn at(kind: Kind, place: &Place) -> Expr {
         Expr { kind, place: place.clone() }
     }
 
-    /// The parts of it.
+    /// Returns its direct parts.
     pub fn parts(&self) -> Vec<&Expr> {
         match &self.kind {
             Kind::Number(_) | Kind::Parameter(_) | Kind::Row(_) => Vec::new(),
@@ -166,18 +167,18 @@ impl Expr {
         }
     }
 
-    /// Itself, and all that is in it.
+    /// Calls `see` for this part and all parts inside it.
     pub fn walk(&self, see: &mut impl FnMut(&Expr)) {
         see(self);
         self.parts().into_iter().for_each(|part| part.walk(see));
     }
 
-    /// Whether any logits are in it.
+    /// Returns whether it contains logits.
     pub fn has_rows(&self) -> bool {
         matches!(self.kind, Kind::Row(_)) || self.parts().into_iter().any(Expr::has_rows)
     }
 
-    /// The batches that it names, each once, in order.
+    /// Returns the batches of logits that it names, each once, in order.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         self.walk(&mut |part| rows.extend(if let Kind::Row(row) = part.kind { Some(row) } else { None }));
@@ -186,7 +187,7 @@ impl Expr {
         rows
     }
 
-    /// The parameters that it names, each once, in the order of their names.
+    /// Returns the parameters that it names, each once, sorted.
     pub fn parameters(&self) -> Vec<Arc<str>> {
         let mut names = Vec::new();
         self.walk(&mut |part| {
@@ -200,16 +201,16 @@ impl Expr {
     }
 }
 
-/// As it is written where there is one discriminator, or where there are more.
+/// Names depend on whether there is one discriminator or several.
 impl Row {
-    /// Its name in a formula on so many `discriminators`.
+    /// Returns its name in a formula with this number of `discriminators`.
     pub fn name(self, discriminators: usize) -> String {
         let batch = if self.real { "real" } else { "fake" };
         if discriminators == 1 { batch.to_owned() } else { format!("{batch}{}", self.discriminator + 1) }
     }
 }
 
-/// How tightly an operator binds.
+/// The precedence of an operator.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Level {
     Sum,
@@ -231,14 +232,14 @@ impl Expr {
         }
     }
 
-    /// The canonical text, where there are so many discriminators.
+    /// Returns the canonical text for this number of discriminators.
     pub fn text(&self, discriminators: usize) -> String {
         let mut out = String::new();
         self.write(discriminators, Level::Sum, &mut out);
         out
     }
 
-    /// Writes it where what binds less than `least` stands in parentheses.
+    /// Writes it, with parentheses around parts of lower precedence than `least`.
     fn write(&self, discriminators: usize, least: Level, out: &mut String) {
         let wrapped = self.level() < least;
         if wrapped {
@@ -282,7 +283,7 @@ impl Expr {
     }
 }
 
-/// Its canonical text where there is one discriminator.
+/// Its canonical text for one discriminator.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(1))

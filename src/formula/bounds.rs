@@ -1,14 +1,14 @@
-//! Between which bounds a formula stays, whatever the logits: what may be 0 under a logarithm.
+//! Bounds of a formula for all logits, to find arguments of logarithms that may be 0.
 
 use super::ast::{Expr, Function, Kind, Operator};
 use super::mistake::Mistake;
 
-/// The least and the largest value.
+/// The smallest and the largest value.
 pub type Bounds = (f64, f64);
 
 const ANY: Bounds = (f64::NEG_INFINITY, f64::INFINITY);
 
-/// The bounds of `expr`, where `parameter` gives those of parameters.
+/// Returns the bounds of `expr`, given the bounds of each `parameter`.
 pub fn bounds(expr: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Bounds {
     let of = |part: &Expr| bounds(part, parameter);
     match &expr.kind {
@@ -80,7 +80,7 @@ fn plus(a: Bounds, b: Bounds) -> Bounds {
 }
 
 fn times(a: Bounds, b: Bounds) -> Bounds {
-    // 0 · ∞ bounds nothing beyond 0.
+    // Bounds treat 0 · ∞ as 0.
     let product = |a: f64, b: f64| if a == 0.0 || b == 0.0 { 0.0 } else { a * b };
     let all = [product(a.0, b.0), product(a.0, b.1), product(a.1, b.0), product(a.1, b.1)];
     (all.into_iter().fold(f64::INFINITY, f64::min), all.into_iter().fold(f64::NEG_INFINITY, f64::max))
@@ -90,8 +90,8 @@ fn softplus(x: f64) -> f64 {
     if x > 30.0 { x } else { x.exp().ln_1p() }
 }
 
-/// What is left in `stable`, a formula in stable forms, of logarithms and powers of what may be 0.
-pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake> {
+/// Returns warnings about logarithms and powers of something that may be 0, in a formula in stable form.
+pub fn zero_warnings(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake> {
     let mut found = Vec::new();
     stable.walk(&mut |part| {
         let least = |x: &Expr| bounds(x, parameter).0;
@@ -101,7 +101,7 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
             Kind::Call(Function::Sqrt, x) if x[0].has_rows() && least(&x[0]) <= 0.0 => "root",
             Kind::Binary(Operator::Pow, a, b) if a.has_rows() && least(a) <= 0.0 => match b.kind {
                 Kind::Number(power) if power.fract() == 0.0 && power >= 0.0 => return,
-                // Value and slope are finite at 0.
+                // Value and derivative are finite at 0.
                 _ if least(a) >= 0.0 && least(b) >= 1.0 => return,
                 _ => "power",
             },
@@ -116,8 +116,11 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
         };
         found.push(Mistake::advise(
             &part.place,
-            format!("a {what} of what can be 0 in float32, where it, or its slope, is not finite"),
-            format!("write it with `log_sigmoid`, `softplus`, `log_softplus` or `log_mean_exp`, or keep it from 0: `max(…, 1e-7)`{bound}"),
+            format!("the argument of this {what} can be 0 in float32, where its value or gradient is not finite"),
+            format!(
+                "write it with `log_sigmoid`, `softplus`, `log_softplus` or `log_mean_exp`, or keep its argument \
+                above 0: `max(…, 1e-7)`{bound}"
+            ),
         ));
     });
     found

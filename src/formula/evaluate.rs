@@ -1,5 +1,5 @@
-//! Value and slopes of a formula, by reverse mode over its operations. Rows are computed in the kind of the logits, scalars and sums in
-//! float64.
+//! Value and derivatives of a formula, by reverse-mode differentiation of its operations. Rows are computed in the type
+//! of the logits, scalars and sums in float64.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::program::{Binary, Operation, Program, Reduction, Shape, Unary};
 use super::rows;
 use sweep_numerics::math::Float;
 
-/// What an operation gave, or how the loss changes with it.
+/// The result of an operation, or the derivative of the loss by it.
 pub(super) enum Held<'a, T: Clone> {
     Scalar(f64),
     Row(Cow<'a, [T]>),
@@ -22,7 +22,7 @@ impl<T: Float> Held<'_, T> {
         }
     }
 
-    /// Whether all of it is finite.
+    /// Returns whether all of it is finite.
     pub(super) fn is_finite(&self) -> bool {
         match self {
             Held::Scalar(x) => x.is_finite(),
@@ -30,7 +30,7 @@ impl<T: Float> Held<'_, T> {
         }
     }
 
-    /// As a row of `n`.
+    /// Returns it as a row of `n` numbers.
     fn row(&self, n: usize) -> Cow<'_, [T]> {
         match self {
             Held::Scalar(x) => vec![T::of(*x); n].into(),
@@ -39,15 +39,15 @@ impl<T: Float> Held<'_, T> {
     }
 }
 
-/// The loss of one member with these `parameters`, in the program's order, of its logits `rows`, `[N]` each, in the program's order; how it
-/// changes with each logit is added to `slopes`, of the same shapes.
+/// Returns the loss of one member. `parameters` and `rows`, the logits, `[N]` each, are in the program's order. Adds
+/// the derivatives by the logits to `slopes`, of the same shapes.
 pub fn evaluate<T: Float>(program: &Program, parameters: &[f64], rows: &[&[T]], slopes: &mut [&mut [T]]) -> f64 {
     let held = forward(program, parameters, rows);
     backward(program, &held, rows.first().map_or(0, |row| row.len()), slopes);
     held.last().map_or(0.0, Held::scalar)
 }
 
-/// What each operation gives.
+/// Computes the result of each operation.
 pub(super) fn forward<'a, T: Float>(program: &Program, parameters: &[f64], rows: &[&'a [T]]) -> Vec<Held<'a, T>> {
     let n = rows.first().map_or(0, |row| row.len());
     let mut held: Vec<Held<T>> = Vec::with_capacity(program.operations.len());
@@ -137,7 +137,7 @@ fn backward<T: Float>(program: &Program, held: &[Held<T>], n: usize, slopes: &mu
     }
 }
 
-/// Adds `more` to what has come back so far.
+/// Adds `more` to the derivative collected so far.
 fn add<'a, T: Float>(sum: &mut Option<Held<'a, T>>, more: Held<'a, T>) {
     *sum = Some(match (sum.take(), more) {
         (None, more) => more,
@@ -155,11 +155,11 @@ fn sum<T: Float>(row: &[T]) -> f64 {
     row.iter().map(|x| x.to_f64()).sum()
 }
 
-/// The value of `stable`, which has no logits in it, where `parameter` gives those of parameters.
+/// Returns the value of `stable`, which must not contain logits, given the value of each `parameter`.
 ///
 /// # Panics
 ///
-/// If it has logits in it, or is not in stable forms.
+/// If it contains logits, or is not in stable form.
 pub fn number(stable: &Expr, parameter: &impl Fn(&str) -> f64) -> f64 {
     match &stable.kind {
         Kind::Number(x) => *x,
@@ -214,7 +214,7 @@ fn reduced<T: Float>(f: Reduction, x: &[T]) -> f64 {
     }
 }
 
-/// How a loss changes with each number of a row, where it changes by `slope` with what `f` made of it, `value`.
+/// Returns the derivative of a loss by each number of a row, given its derivative `slope` by the result `value` of `f`.
 fn spread<T: Float>(f: Reduction, x: &[T], value: f64, slope: f64) -> Vec<T> {
     let n = x.len() as f64;
     match f {
@@ -226,7 +226,7 @@ fn spread<T: Float>(f: Reduction, x: &[T], value: f64, slope: f64) -> Vec<T> {
         }
         Reduction::Std => {
             let mean = sum(x) / n;
-            // Of equal numbers: a kink.
+            // All numbers are equal, so the standard deviation has a kink.
             let weight = if value == 0.0 { 0.0 } else { slope / ((n - 1.0) * value) };
             x.iter().map(|x| T::of(weight * (x.to_f64() - mean))).collect()
         }

@@ -1,49 +1,49 @@
-//! A game as a linter sees it, and what it finds.
+//! A game as the linter gets it, and what the linter finds.
 
 use super::ast::Expr;
 use super::mistake::Mistake;
 use super::program::Program;
 
-/// The two losses of a game, each with what was written and its operations.
+/// The two losses of a game.
 #[derive(Clone, Copy, Debug)]
 pub struct Game<'a> {
-    /// How many discriminators give logits.
+    /// The number of discriminators that output logits.
     pub discriminators: usize,
-    /// What they minimise.
+    /// The discriminators' loss.
     pub discriminator: Loss<'a>,
-    /// What the generator minimises.
+    /// The generator's loss.
     pub generator: Loss<'a>,
-    /// Whether a penalty, clipping or spectral normalisation bounds how fast the discriminators' logits change.
+    /// Whether a penalty, clipping or spectral normalisation limits how fast the discriminators' logits change.
     pub bounded: bool,
 }
 
 /// One loss.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss<'a> {
-    /// As it was written, with helpers in their places.
+    /// The formula as written, with helpers expanded.
     pub written: &'a Expr,
     /// Its operations.
     pub program: &'a Program,
 }
 
-/// Whose loss something is about.
+/// The player whose loss it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// That of the discriminators.
+    /// The discriminators.
     Discriminator,
-    /// That of the generator.
+    /// The generator.
     Generator,
 }
 
-/// Something that is wrong with a loss, or most likely not meant.
+/// Something that is wrong with a loss, or suspicious.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Whose loss.
+    /// The player whose loss it is about.
     pub whose: Whose,
-    /// Whether nothing sensible can be trained with it.
+    /// Whether training with it cannot work.
     pub fatal: bool,
-    /// What, and where.
+    /// What is wrong, and where.
     pub what: Mistake,
-    /// The values of the parameters with which it is so, in words; empty where there are none.
+    /// The parameter values for which it holds, in words; empty if there are none.
     pub values: String,
 }

@@ -1,16 +1,18 @@
-//! Sums of functions of one logit, with their slopes, in one pass. None overflows, and none loses its slope in float32.
+//! Sums of functions of one logit with their derivatives, in one pass. They do not overflow or lose their derivative in
+//! float32.
 
 use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
 
-/// Below it, log softplus(x) is computed as x − eˣ/2: in float32 softplus(x) is 0 below −104. At −15, both agree to 1e-13.
+/// Below this, log softplus(x) is computed as x − eˣ/2: in float32 softplus(x) is 0 below −104. At −15, both agree to
+/// 1e-13.
 pub const SEAM: f64 = -15.0;
 
-/// Values that are made side by side before they are summed in order.
+/// Values that are computed together before they are summed in order.
 const BLOCK: usize = 64;
 
-/// c · Σ log(1 + e^(s·x)) for a sign s; c · s · σ(s·x) is added to `grad`.
+/// Returns c · Σ log(1 + e^(s·x)) for a sign s, and adds c · s · σ(s·x) to `grad`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
     let (sign, weight) = (T::of(sign), T::of(c * sign));
@@ -20,7 +22,7 @@ pub fn softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
     })
 }
 
-/// log log(1 + eˣ) and its slope.
+/// Returns log log(1 + eˣ) and its derivative.
 #[inline(always)]
 pub(super) fn log_softplus_and_slope<T: Float>(x: T) -> (T, T) {
     let (seam, half, one) = (T::of(SEAM), T::of(0.5), T::of(1.0));
@@ -30,7 +32,7 @@ pub(super) fn log_softplus_and_slope<T: Float>(x: T) -> (T, T) {
     if x < seam { (x - tail, one - tail) } else { (softplus.ln(), slope / softplus) }
 }
 
-/// c · Σ log log(1 + e^(s·x)) for a sign s, the logarithm of a softplus head; its gradient is added to `grad`.
+/// Returns c · Σ log log(1 + e^(s·x)) for a sign s, the logarithm of a softplus head, and adds its gradient to `grad`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn log_softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
     let (sign, weight) = (T::of(sign), T::of(c * sign));
@@ -40,14 +42,14 @@ pub fn log_softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64
     })
 }
 
-/// c · Σ s·x for a sign s; c · s is added to `grad`.
+/// Returns c · Σ s·x for a sign s, and adds c · s to `grad`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn identity<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
     let (sign, weight) = (T::of(sign), T::of(c * sign));
     c * sum(x, grad, |x| (sign * x, weight))
 }
 
-/// c · Σ (s·x − target)² for a sign s; 2 · c · s · (s·x − target) is added to `grad`.
+/// Returns c · Σ (s·x − target)² for a sign s, and adds 2 · c · s · (s·x − target) to `grad`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn squared<T: Float>(x: &[T], sign: f64, target: f64, c: f64, grad: &mut [T]) -> f64 {
     let (sign, weight, target) = (T::of(sign), T::of(2.0 * c * sign), T::of(target));
@@ -57,7 +59,7 @@ pub fn squared<T: Float>(x: &[T], sign: f64, target: f64, c: f64, grad: &mut [T]
     })
 }
 
-/// log(1 + eˣ) and σ(x).
+/// Returns log(1 + eˣ) and σ(x).
 #[inline(always)]
 pub(super) fn softplus_and_slope<T: Float>(x: T) -> (T, T) {
     let (zero, one) = (T::of(0.0), T::of(1.0));
@@ -67,7 +69,7 @@ pub(super) fn softplus_and_slope<T: Float>(x: T) -> (T, T) {
     if x < zero { (tail, e * sigmoid) } else { (x + tail, sigmoid) }
 }
 
-/// The sum in float64 of the values of `f`, whose gradients are added to `grad`.
+/// Returns the sum in float64 of the values of `f`, and adds its gradients to `grad`.
 #[inline(always)]
 fn sum<T: Float>(x: &[T], grad: &mut [T], f: impl Fn(T) -> (T, T)) -> f64 {
     let mut sum = 0.0;

@@ -1,9 +1,11 @@
-//! Losses as formulas on logits: what a sweep file writes as an `objective:`, and what the program's own objectives are written in.
+//! Losses as formulas of logits, as a sweep file writes them in `objective:`. The built-in objectives are written in
+//! them too.
 //!
-//! A formula goes one way. [`parse`] reads it into an [`ast::Expr`], with the helpers of `where:` put in their places; [`rewrite`] gives it
-//! the forms that neither overflow nor lose their slope in float32; [`program`] checks its kinds (scalars of a member, rows of logits)
-//! and makes a list of operations of it, or, where it is a sum of c · mean f(±logit), [`terms`]; [`evaluate`] computes value and slopes;
-//! [`lint`] says at plan time what such a loss would do to a GAN.
+//! A formula passes through these steps. [`parse`] reads it into an [`ast::Expr`] and expands the helpers of `where:`.
+//! [`rewrite`] turns it into forms that do not overflow or lose their gradient in float32. [`program`] checks its kinds
+//! (scalars per member, rows of logits) and makes a list of operations; for a sum of c · mean f(±logit), [`terms`]
+//! makes a list of terms. [`evaluate`] computes value and derivatives. [`lint`] predicts before training what the loss
+//! would do to a GAN.
 
 pub mod ast;
 pub mod bounds;

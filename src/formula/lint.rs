@@ -1,5 +1,5 @@
-//! What a loss would do to a GAN, told before it is trained: by its value and slopes in float32, at logits from −20 to 20, and, of a discriminator's
-//! best logit, from −50 to 50 and, more coarsely, as far as ±10,000.
+//! Predicts what a loss would do to a GAN before it is trained. It uses the loss's value and gradient in float32 at
+//! logits from −20 to 20; to find a discriminator's best logit, from −50 to 50 and, more coarsely, up to ±10,000.
 
 use super::ast::Row;
 use super::game::{Finding, Game, Whose};
@@ -9,7 +9,7 @@ use super::probe::{Batch, Broken, Probe, USUAL, logits};
 use super::program::{Binary, Operation};
 use super::pulls::{endless, who_learns};
 
-/// What does not depend on the values of parameters.
+/// Returns findings that do not depend on the values of parameters.
 pub fn form(game: &Game) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |whose, fatal, what| found.push(Finding { whose, fatal, what, values: String::new() });
@@ -20,7 +20,7 @@ pub fn form(game: &Game) -> Vec<Finding> {
                 let name = row.name(game.discriminators);
                 let message = format!("`{name}` is not in the discriminator's loss");
                 let samples = if real { "real" } else { "generated" };
-                let help = format!("a discriminator that does not look at {samples} samples cannot tell them apart");
+                let help = format!("a discriminator that does not use {samples} samples cannot tell them apart");
                 add(Whose::Discriminator, true, Mistake::advise(&game.discriminator.written.place, message, help));
             }
         }
@@ -30,11 +30,11 @@ pub fn form(game: &Game) -> Vec<Finding> {
     let none = named.iter().all(|row| row.real);
     for row in fakes.into_iter().filter(|row| !named.contains(row)).take(if none { 1 } else { usize::MAX }) {
         let why = match none {
-            true => "so nothing of it changes with the generator",
-            false => "so that discriminator is trained for nothing",
+            true => "so it does not depend on the generator",
+            false => "so that discriminator has no effect on it",
         };
         let message = format!("`{}` is not in the generator's loss, {why}", row.name(game.discriminators));
-        let help = "a generator learns from the logits of what it makes";
+        let help = "a generator learns from the logits of its samples";
         add(Whose::Generator, none, Mistake::advise(&game.generator.written.place, message, help));
     }
     for (whose, loss) in [(Whose::Discriminator, game.discriminator), (Whose::Generator, game.generator)] {
@@ -47,14 +47,14 @@ pub fn form(game: &Game) -> Vec<Finding> {
     found
 }
 
-/// What a game does with these values of its parameters. Where these are those of a moment, since some of them are `scheduled`, what has no
-/// slope then may have one at another.
+/// Returns findings for these parameter values. If some parameters are `scheduled`, these are values at one step, and a
+/// gradient that is 0 there may differ at another step.
 pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> Vec<Finding> {
     let [discriminator, generator] = [game.discriminator, game.generator].map(|loss| Probe::new(loss, &parameter));
     let both = [(Whose::Discriminator, &discriminator), (Whose::Generator, &generator)];
     let mut found: Vec<Finding> =
         both.into_iter().filter_map(|(whose, probe)| not_finite(game, whose, probe)).collect();
-    // Where they are not finite, slopes say nothing.
+    // If values are not finite, gradients say nothing.
     if found.is_empty() {
         found = who_learns(game, scheduled, &discriminator, &generator);
         let sound = found.iter().all(|finding| !finding.fatal);
@@ -68,16 +68,16 @@ pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> 
 /// Which logits are far from 0.
 #[derive(Clone, Copy)]
 enum Point {
-    /// Those of this row.
+    /// The logits of this row.
     Of(Row),
-    /// All.
+    /// All logits.
     All,
-    /// All, those of real samples to the other side.
+    /// All logits, with those of real samples on the other side of 0.
     Apart,
 }
 
 impl Point {
-    /// The logits of `row`, where those that are far from 0 are `x`.
+    /// Returns the logits of `row` if those far from 0 are `x`.
     fn logit(self, row: Row, x: f32) -> Option<f32> {
         match self {
             Point::Of(only) => (only == row).then_some(x),
@@ -100,7 +100,7 @@ fn not_finite(game: &Game, whose: Whose, probe: &Probe) -> Option<Finding> {
     let finding = |broken: Broken, message: &str, point: String, help: &str| {
         let (at, part) = match broken {
             Broken::Value(at) => (at, "this"),
-            Broken::Slope(at) => (at, "its slope"),
+            Broken::Slope(at) => (at, "its gradient"),
         };
         let what = Mistake::advise(&program.places[at], format!("{part} is not finite {message}"), help);
         Finding { whose, fatal: true, what, values: point + &probe.with() }
@@ -113,21 +113,22 @@ fn not_finite(game: &Game, whose: Whose, probe: &Probe) -> Option<Finding> {
         };
         return Some(match constant {
             true => {
-                let help = "give its parameters bounds: `{default: 2, above: 1}`";
+                let help = "bound its parameters: `{default: 2, above: 1}`";
                 finding(broken, "whatever the logits", String::new(), help)
             }
             false => finding(broken, "in float32", " for logits between -2.4 and 1.9".to_owned(), STABLE),
         });
     }
-    // Of equal logits a standard deviation is 0, and divides by itself: then the first of a batch is far from 0 alone.
+    // With equal logits, a standard deviation is 0 and so is the divisor of its gradient. So only the first logit of a
+    // batch is set far from 0.
     let batch = |x| if program.needs_two() { Batch::First(x) } else { Batch::All(x) };
     let points = program.rows.iter().map(|row| Point::Of(*row)).chain([Point::All, Point::Apart]);
-    // Losses such as e^(4x) have their end farther out: a member that gets there diverges, and the others go on.
+    // Losses such as e^(4x) become infinite farther out: a member that gets there diverges, and the others continue.
     for x in logits().filter(|x| f64::from(*x).abs() <= USUAL) {
         for point in points.clone() {
             if let Some(broken) = probe.broken(|row| point.logit(row, x).map_or(Batch::Usual, batch)) {
                 let first = if program.needs_two() { ", for one sample of a batch" } else { "" };
-                let point = format!(" where {}{first}", point.words(game.discriminators, x));
+                let point = format!(" if {}{first}", point.words(game.discriminators, x));
                 return Some(finding(broken, "in float32", point, STABLE));
             }
         }
@@ -135,4 +136,4 @@ fn not_finite(game: &Game, whose: Whose, probe: &Probe) -> Option<Finding> {
     None
 }
 
-const STABLE: &str = "such logits come up in training: write it in a form that stays finite there";
+const STABLE: &str = "such logits occur in training: write it in a form that stays finite there";

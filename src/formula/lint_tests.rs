@@ -7,12 +7,12 @@ use super::pulls::{Rest, rest};
 use super::rewrite::stable;
 use super::tests::{parse, with_helpers};
 
-/// What the linter says of a game: its findings in words.
+/// Returns the linter's findings about a game, in words.
 fn findings(discriminator: &str, generator: &str, parameters: &[(&str, f64)], bounded: bool) -> Vec<String> {
     of_several(1, discriminator, generator, parameters, bounded)
 }
 
-/// The same of a game with so many discriminators.
+/// The same for a game with several discriminators.
 fn of_several(
     discriminators: usize,
     discriminator: &str,
@@ -51,14 +51,14 @@ fn the_linter_has_nothing_to_say_of_losses_that_are_right() {
             "(mean(softplus(-(fake - mean(real)))) + mean(softplus(real - mean(fake)))) / 2",
         ),
         ("-mean(real) + mean(exp(fake - 1))", "-mean(exp(fake - 1))"),
-        // Targets that are close to each other: the players oppose each other in between.
+        // Targets close to each other: the players oppose each other only in between.
         ("0.5 * mean((real - 1)^2) + 0.5 * mean(fake^2)", "0.5 * mean((fake - 0.1)^2)"),
         ("0.5 * mean((real - 0.9)^2) + 0.5 * mean((fake - 0.6)^2)", "0.5 * mean((fake - 0.9)^2)"),
-        // Each moves what the other leaves alone.
+        // Each player moves logits that the other leaves alone.
         ("mean(relu(-real)) + mean(relu(fake))", "-mean(fake)"),
         ("mean(relu(-1 - real)) + mean(relu(fake - 1))", "-mean(fake)"),
         ("mean(relu(1 - real)) + mean(relu(1 + fake))", "mean(relu(-1 - fake))"),
-        // Of the mean of all, about which one sample says little.
+        // A function of the mean of all samples, on which one sample has little effect.
         (d, "abs(1 / (0.5 - 1) * log(mean((1 - sigmoid(fake))^(0.5 - 1))) + log(2))"),
         (d, "abs(mean(softplus(fake)) - log(2))"),
         (d, "relu(mean(real) - mean(fake) - 5)"),
@@ -68,7 +68,7 @@ fn the_linter_has_nothing_to_say_of_losses_that_are_right() {
         ("0.5 * mean((real - 3.1)^2) + 0.5 * mean((fake - 3.4)^2)", "0.5 * mean((fake - 3.1)^2)"),
         ("0.5 * mean((real - 0.005)^2) + 0.5 * mean(fake^2)", "0.5 * mean((fake - 0.005)^2)"),
         ("0.5 * mean((real - 25)^2) + 0.5 * mean((fake - 30)^2)", "0.5 * mean((fake - 25)^2)"),
-        // Hinges that stop at different places.
+        // Hinges that end at different places.
         ("mean(relu(1 - real)) + mean(relu(3 + fake))", "-mean(fake)"),
         ("mean(relu(1 - real)^2) + mean(relu(40 + fake))", "-mean(fake)"),
     ] {
@@ -88,7 +88,7 @@ fn the_linter_has_nothing_to_say_of_losses_that_are_right() {
     assert_eq!(rest(&[]), Rest::Here);
     assert_eq!(findings(d, "mean(softplus(-fake))", &[], false), [""; 0]);
     assert_eq!(findings("mean(fake) - mean(real)", "-mean(fake)", &[], true), [""; 0]);
-    // The best logit of a sample that is real twice as often as generated is log(2) / 0.01, far out.
+    // The best logit of a sample that is real twice as often as generated is log(2) / 0.01, which is far out.
     let flat = "mean(softplus(-0.01 * real)) + mean(softplus(0.01 * fake))";
     assert_eq!(findings(flat, "mean(softplus(-fake))", &[], false), [""; 0]);
     let margin = "mean(softplus(margin - real)) + mean(softplus(margin + fake))";
@@ -101,8 +101,12 @@ fn the_linter_finds_what_is_wrong() {
     for (discriminator, generator, says) in [
         (d, "mean(softplus(fake))", "mistake G: the generator helps the discriminator"),
         (d, "mean(softplus(-real))", "mistake G: `fake` is not in the generator's loss"),
-        (d, "mean(detach(fake))", "mistake G: its slope is 0"),
-        ("mean(softplus(-real)) + mean(softplus(detach(fake)))", "mean(softplus(-fake))", "mistake D: its slope is 0"),
+        (d, "mean(detach(fake))", "mistake G: its gradient is 0"),
+        (
+            "mean(softplus(-real)) + mean(softplus(detach(fake)))",
+            "mean(softplus(-fake))",
+            "mistake D: its gradient is 0",
+        ),
         ("mean(softplus(fake))", "mean(softplus(-fake))", "mistake D: `real` is not in the discriminator's loss"),
         ("mean(softplus(-real))", "mean(softplus(-fake))", "mistake D: `fake` is not in the discriminator's loss"),
         (
@@ -110,7 +114,7 @@ fn the_linter_finds_what_is_wrong() {
             "-mean(fake)",
             "warning D: the loss of the discriminator falls without end as a logit grows or shrinks",
         ),
-        // Bounded, and yet it grows on and on.
+        // Bounded, but it grows forever.
         (
             "mean(tanh(fake)) - mean(tanh(real))",
             "-mean(fake)",
@@ -130,13 +134,13 @@ fn the_linter_finds_what_is_wrong() {
     // As papers print them, to be maximised.
     let ascended = "mean(log(sigmoid(real))) + mean(log(1 - sigmoid(fake)))";
     let found = findings(ascended, "mean(log(sigmoid(fake)))", &[], false);
-    assert!(found.iter().any(|found| found.contains("is it to be maximised?")), "{found:?}");
+    assert!(found.iter().any(|found| found.contains("should it be maximised?")), "{found:?}");
     let found = findings("mean(relu(real)) / (a - 1) + mean(relu(-fake))", "-mean(fake)", &[("a", 1.0)], false);
     assert_eq!(found, ["mistake D: this is not finite whatever the logits, with a = 1"]);
     let found = findings(d, "mean(exp(3 * (real - fake)))", &[], false);
-    assert!(found[0].contains("where logits of real samples are "), "{found:?}");
+    assert!(found[0].contains("if logits of real samples are "), "{found:?}");
     let found = findings(d, "a * mean(softplus(-fake))", &[("a", -1.0)], false);
-    assert!(found[0].ends_with("the same way, with a = -1"), "{found:?}");
+    assert!(found[0].ends_with("in the same direction, with a = -1"), "{found:?}");
 }
 
 #[test]
@@ -177,13 +181,14 @@ fn logits_taken_for_probabilities_are_found() {
         let found = findings(d, right, &[], false);
         assert!(!found.iter().any(|found| found.contains("logit, not")), "{right}: {found:?}");
     }
-    // The generator is not to blame for what the discriminator has wrong.
+    // The generator is not blamed for a mistake in the discriminator's loss.
     let found = findings("mean(softplus(-real)) + mean(softplus(1 - fake))", "mean(softplus(-fake))", &[], false);
     assert_eq!(
         found,
         [
             "warning D: in `softplus(1 - fake)`, `fake` is a logit, not a probability",
-            "mistake D: the discriminator does not tell samples apart: it moves the logits of real and of generated ones the same way",
+            "mistake D: the discriminator does not tell samples apart: it moves the logits of real and generated ones \
+            in the same direction",
         ]
     );
 }
@@ -195,16 +200,17 @@ fn each_discriminator_is_judged_by_itself() {
     assert_eq!(of(d, "mean(softplus(-fake1)) + mean(softplus(-fake2))"), [""; 0]);
     assert_eq!(
         of(d, "mean(softplus(-fake1)) + mean(softplus(fake2))"),
-        ["mistake G: the generator helps discriminator 2: both move the logits of generated samples the same way"]
+        ["mistake G: the generator helps discriminator 2: both move the logits of generated samples in the same \
+            direction"]
     );
     assert_eq!(
         of(d, "mean(softplus(-fake1))"),
-        ["warning G: `fake2` is not in the generator's loss, so that discriminator is trained for nothing"]
+        ["warning G: `fake2` is not in the generator's loss, so that discriminator has no effect on it"]
     );
     assert_eq!(of(d, "mean(softplus(-fake1)) + 0 * mean(fake2)"), ["warning G: the loss does not change with `fake2`"]);
     assert_eq!(
         of(d, "0 * mean(softplus(-fake1)) + 0 * mean(fake2)"),
-        ["mistake G: its slope is 0 at all logits of generated samples"]
+        ["mistake G: its gradient is 0 at all logits of generated samples"]
     );
     let blind =
         "mean(softplus(-real1)) + mean(softplus(fake1)) + mean(softplus(-detach(real2))) + mean(softplus(fake2))";
@@ -220,14 +226,14 @@ fn each_discriminator_is_judged_by_itself() {
     let found = of(alike, "mean(softplus(-fake1)) + mean(softplus(-fake2))");
     assert!(found.iter().any(|found| found.starts_with(says)), "{found:?}");
     let found = findings("mean(softplus(-detach(real))) + mean(softplus(fake))", "mean(softplus(-fake))", &[], false);
-    assert!(found.contains(&"mistake D: its slope is 0 at all logits of real samples".to_owned()), "{found:?}");
+    assert!(found.contains(&"mistake D: its gradient is 0 at all logits of real samples".to_owned()), "{found:?}");
 }
 
 #[test]
 fn logarithms_of_what_may_be_0_are_doubted() {
     let doubts = |text: &str| {
         let bounds = |name: &str| if name == "a" { (0.0, 5.0) } else { (1.0, 2.0) };
-        bounds::doubts(&stable(&parse(text)), &bounds).len()
+        bounds::zero_warnings(&stable(&parse(text)), &bounds).len()
     };
     for (text, expected) in [
         ("mean(log(sigmoid(real)))", 0),

@@ -5,11 +5,11 @@ use super::ast::Place;
 /// What is wrong with a formula.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
-    /// Where.
+    /// Where it is.
     pub place: Place,
     /// What was expected and what was found.
     pub message: String,
-    /// What to do, where the message does not say it.
+    /// What to do, if the message does not say so.
     pub help: Option<String>,
 }
 

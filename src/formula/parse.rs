@@ -1,5 +1,5 @@
-//! Reads formulas: `+ - * / ^`, parentheses, functions, and names. `^` binds before a sign, and to the right: −x^2 is −(x²), x^y^z is
-//! x^(y^z).
+//! Parses formulas: `+ - * / ^`, parentheses, functions, and names. `^` binds more tightly than a sign and is
+//! right-associative: −x^2 is −(x²), x^y^z is x^(y^z).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,40 +9,40 @@ use super::ast::{Expr, Function, Kind, Operator, Place, Row};
 use super::mistake::Mistake;
 use super::token::{Token, in_name, tokens};
 
-/// Bytes of a formula at most.
+/// Maximum size of a formula, in bytes.
 const MAX_BYTES: usize = 30_000;
-/// Numbers, names and signs of a formula at most.
+/// Maximum number of tokens of a formula.
 const MAX_TOKENS: usize = 4000;
-/// Parts inside each other at most.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 100;
-/// Parts of a formula at most, once its helpers are in their places.
+/// Maximum number of parts of a formula once its helpers are expanded.
 const MAX_PARTS: usize = 1000;
-/// Discriminators at most.
+/// Maximum number of discriminators.
 pub const MAX_DISCRIMINATORS: usize = 8;
 
-/// What a formula can name beside the functions.
+/// The names that a formula can use in addition to the functions.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// How many discriminators give logits.
+    /// The number of discriminators that output logits.
     pub discriminators: usize,
-    /// Parameters; none: whatever else is named is one.
+    /// The parameters; `None`: any other name is a parameter.
     pub parameters: Option<Vec<Arc<str>>>,
-    /// Whether several discriminators play one game, so that formulas name the logits of one.
+    /// Whether all discriminators play the same game, so that formulas name the logits of one.
     pub together: bool,
-    /// The names of the helper that is read and of those below it.
+    /// The names of the helper being read and of those below it.
     pub later: Vec<String>,
     helpers: BTreeMap<String, Helper>,
 }
 
-/// A function of the file's own.
+/// A function that the file defines.
 #[derive(Clone, Debug)]
 struct Helper {
     arguments: Vec<String>,
-    /// What it is, in which the arguments are still names.
+    /// Its body, in which the arguments are still names.
     body: Raw,
 }
 
-/// A formula in which names are still names.
+/// A formula in which names are not resolved yet.
 #[derive(Clone, Debug)]
 enum RawKind {
     Number(f64),
@@ -59,16 +59,16 @@ struct Raw {
 }
 
 impl Names {
-    /// The logits of so many `discriminators`, and these parameters.
+    /// Names for the logits of `discriminators` discriminators and these parameters.
     pub fn new(discriminators: usize, parameters: Option<Vec<Arc<str>>>) -> Names {
         Names { discriminators, parameters, together: false, later: Vec::new(), helpers: BTreeMap::new() }
     }
 
-    /// Adds a helper, `f(x, y)`, number `source`, which may use those before it.
+    /// Adds helper number `source` with the head `f(x, y)`. It may use the helpers before it.
     ///
     /// # Errors
     ///
-    /// Where its head or its body is no such thing. Places are of its body, but for the head's, which has none.
+    /// If the head or the body is invalid. Places refer to the body; the head has no place.
     pub fn helper(&mut self, head: &str, body: &str, source: usize) -> Result<(), Mistake> {
         let start = Place { source, span: 0..0 };
         let wrong = || {
@@ -81,7 +81,7 @@ impl Names {
         let name = name.trim();
         let repeated = |at: usize| arguments[..at].contains(&arguments[at]);
         if arguments == [""] {
-            let help = "what needs no argument is a number: declare it in `parameters`, or write it out";
+            let help = "a helper without arguments is a number: declare it in `parameters`, or write it out";
             return Err(Mistake::advise(&start, format!("the helper `{name}` has no argument"), help));
         }
         if !is_name(name) || !arguments.iter().all(|name| is_name(name)) {
@@ -89,18 +89,18 @@ impl Names {
         }
         if let Some(at) = (0..arguments.len()).find(|at| repeated(*at)) {
             let message = format!("`{name}` has the argument `{}` twice", arguments[at]);
-            return Err(Mistake::advise(&start, message, "give one of them another name"));
+            return Err(Mistake::advise(&start, message, "rename one of them"));
         }
         if function(name).is_some() || self.helpers.contains_key(name) {
-            let message = format!("`{name}` is a function already");
-            return Err(Mistake::advise(&start, message, "give the helper another name"));
+            let message = format!("`{name}` is already a function");
+            return Err(Mistake::advise(&start, message, "rename the helper"));
         }
-        // One that is called as a parameter is another thing within the helper.
+        // An argument with the name of a parameter hides it within the helper, but hiding logits would be confusing.
         if let Some(argument) = arguments.iter().find(|argument| self.row(argument).is_some()) {
             return Err(Mistake::new(&start, format!("the argument `{argument}` of `{name}` has the name of logits")));
         }
         let body = read(body, source)?;
-        // Its own names are checked here, also where nobody calls it.
+        // Check the body here, even if the helper is never called.
         let stand_in = Expr::at(Kind::Number(1.0), &start);
         let bound = arguments.iter().map(|argument| (argument.as_str(), &stand_in)).collect();
         self.resolve(&body, &bound, &mut 0)?;
@@ -108,16 +108,16 @@ impl Names {
         Ok(())
     }
 
-    /// Reads a formula; helpers stand in their places.
+    /// Parses a formula and expands helpers.
     ///
     /// # Errors
     ///
-    /// Where it is none, or names what there is not.
+    /// If it is invalid, or uses unknown names.
     pub fn parse(&self, text: &str) -> Result<Expr, Mistake> {
         self.resolve(&read(text, 0)?, &BTreeMap::new(), &mut 0)
     }
 
-    /// The logits with this name.
+    /// Returns the logits with this name.
     fn row(&self, name: &str) -> Option<Row> {
         let (real, number) = match (name.strip_prefix("real"), name.strip_prefix("fake")) {
             (Some(number), _) => (true, number),
@@ -129,14 +129,14 @@ impl Names {
             (number, more) if more > 1 => number.parse::<usize>().ok().filter(|n| (1..=more).contains(n))? - 1,
             _ => return None,
         };
-        // `real01` is no name.
+        // `real01` is not a valid name.
         (Row { discriminator, real }.name(self.discriminators) == name).then_some(Row { discriminator, real })
     }
 
     fn resolve(&self, raw: &Raw, bound: &BTreeMap<&str, &Expr>, parts: &mut usize) -> Result<Expr, Mistake> {
         *parts += 1;
         if *parts > MAX_PARTS {
-            let message = format!("more than {MAX_PARTS} parts, those of helpers counted as often as they are called");
+            let message = format!("more than {MAX_PARTS} parts (those of helpers count for each call)");
             return Err(Mistake::new(&raw.place, message));
         }
         let kind = match &raw.kind {
@@ -169,7 +169,7 @@ impl Names {
                 };
                 if values.len() != wanted {
                     let plural = if wanted == 1 { "" } else { "s" };
-                    let message = format!("`{name}` takes {wanted} argument{plural}, and here it has {}", values.len());
+                    let message = format!("`{name}` takes {wanted} argument{plural}, but has {} here", values.len());
                     return Err(Mistake::new(&raw.place, message));
                 }
                 match (function(name), self.helpers.get(name)) {
@@ -194,20 +194,22 @@ impl Names {
             .collect();
         let help = match (name, self.discriminators) {
             ("real" | "fake", more) if more > 1 => {
-                format!("of {more} discriminators, each has its own: `{name}1` to `{name}{more}`")
+                format!("with {more} discriminators, each has its own: `{name}1` to `{name}{more}`")
             }
             _ if is_taken(name) && self.together => {
-                "with `combine`, all play one game: formulas name `real` and `fake`".to_owned()
+                "with `combine`, all play the same game, so formulas use `real` and `fake`".to_owned()
             }
             _ if is_taken(name) => {
                 let number = name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>();
                 match (number, self.discriminators) {
                     (Ok(number @ 2..=MAX_DISCRIMINATORS), has) if number > has => {
-                        format!("for so many, say `discriminators: {number}`")
+                        format!("for this many, set `discriminators: {number}`")
                     }
-                    (_, 1) => "one discriminator has `real` and `fake`; for more, say `discriminators: 2`".to_owned(),
+                    (_, 1) => {
+                        "a single discriminator has `real` and `fake`; for more, set `discriminators: 2`".to_owned()
+                    }
                     (_, more) => {
-                        format!("{more} discriminators have `real1` and `fake1` to `real{more}` and `fake{more}`")
+                        format!("with {more} discriminators, use `real1` and `fake1` to `real{more}` and `fake{more}`")
                     }
                 }
             }
@@ -216,14 +218,14 @@ impl Names {
                 let parameters = self.parameters.iter().flatten().map(|name| &**name);
                 let all = known.into_iter().chain(parameters).chain(bound.keys().copied());
                 let known: Vec<&str> = all.collect();
-                let declared = format!("others are declared in `parameters`: `{name}: 1`");
+                let declared = format!("declare others in `parameters`: `{name}: 1`");
                 match near(name, &known) {
                     Some(near) => format!("did you mean `{near}`? {declared}"),
-                    None => format!("what is known is {}; {declared}", known.join(", ")),
+                    None => format!("known names are {}; {declared}", known.join(", ")),
                 }
             }
         };
-        Mistake::advise(place, format!("`{name}` is no logits, and no parameter of this objective"), help)
+        Mistake::advise(place, format!("`{name}` is neither logits nor a parameter of this objective"), help)
     }
 
     fn no_function(&self, name: &str, place: &Place) -> Mistake {
@@ -232,41 +234,41 @@ impl Names {
         let help = match name {
             "logsigmoid" => "it is called `log_sigmoid` here".to_owned(),
             "ln" => "it is called `log` here".to_owned(),
-            "sum" => "losses are means here, so that they don't depend on the batch: `mean`".to_owned(),
+            "sum" => "losses are means here, so that they do not depend on the batch size: use `mean`".to_owned(),
             "pow" => "write `x ^ 2`".to_owned(),
             _ if self.later.first().is_some_and(|own| own == name) => "a helper cannot call itself".to_owned(),
             _ if self.later.iter().any(|later| later == name) => {
-                format!("a helper may call those above it, and `{name}` stands below")
+                format!("a helper may only call those above it, and `{name}` is below")
             }
             _ => match near(name, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", known.join(", ")),
+                None => format!("the functions are {}", known.join(", ")),
             },
         };
         Mistake::advise(place, format!("`{name}` is not a function"), help)
     }
 }
 
-/// The known name that is closest, if one is close.
+/// Returns the known name that is closest, if one is close.
 fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|name| (strsim::damerau_levenshtein(found, name), *name));
-    // Any letter is near any other.
+    // Single letters are all close to each other, so they do not count.
     let letters = |name: &str| name.chars().count();
     let near = distances.filter(|(distance, name)| *distance <= 1 + letters(name) / 4 && *distance < letters(name));
     near.min().map(|(_, name)| name)
 }
 
-/// The function with this name.
+/// Returns the function with this name.
 fn function(name: &str) -> Option<Function> {
     Function::ALL.iter().copied().find(|function| function.name() == name)
 }
 
-/// Whether a parameter, a helper or an argument may be called so.
+/// Returns whether this is a valid name for a parameter, a helper or an argument.
 pub fn is_name(text: &str) -> bool {
     text.chars().enumerate().all(|(at, c)| in_name(c, at)) && !text.is_empty()
 }
 
-/// Whether the functions of formulas, or logits, have this name, so that a parameter cannot.
+/// Returns whether a function or logits have this name, so that a parameter cannot.
 pub fn is_taken(name: &str) -> bool {
     let digits = name.strip_prefix("real").or_else(|| name.strip_prefix("fake"));
     function(name).is_some() || digits.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
@@ -275,16 +277,17 @@ pub fn is_taken(name: &str) -> bool {
 fn read(text: &str, source: usize) -> Result<Raw, Mistake> {
     let place = |span: Range<usize>| Place { source, span };
     if text.len() > MAX_BYTES {
-        let message = format!("a formula of {} bytes; at most {MAX_BYTES} are read", text.len());
+        let message = format!("the formula has {} bytes, but at most {MAX_BYTES} are allowed", text.len());
         return Err(Mistake::new(&place(0..0), message));
     }
     let tokens = tokens(text, source)?;
     if tokens.len() > MAX_TOKENS {
-        let message = format!("a formula of {} numbers, names and signs; at most {MAX_TOKENS} are read", tokens.len());
+        let message =
+            format!("the formula has {} numbers, names and signs, but at most {MAX_TOKENS} are allowed", tokens.len());
         return Err(Mistake::new(&place(0..0), message));
     }
     if tokens.is_empty() {
-        return Err(Mistake::new(&place(0..text.len()), "there is no formula here"));
+        return Err(Mistake::new(&place(0..text.len()), "the formula is empty"));
     }
     let mut reader = Reader { tokens: &tokens, at: 0, depth: 0, source, end: text.len() };
     let raw = reader.sum()?;
@@ -293,7 +296,7 @@ fn read(text: &str, source: usize) -> Result<Raw, Mistake> {
         Some(Token::Sign(')')) => Err(Mistake::new(&reader.place(), "a `)` without its `(`")),
         Some(_) => Err(Mistake::advise(
             &reader.place(),
-            "the formula should have ended here, or go on with an operator",
+            "expected an operator or the end of the formula here",
             "products are written with `*`",
         )),
     }
@@ -312,13 +315,13 @@ impl Reader<'_> {
         self.tokens.get(self.at).map(|(token, _)| token)
     }
 
-    /// The place of what comes next.
+    /// Returns the place of the next token.
     fn place(&self) -> Place {
         let span = self.tokens.get(self.at).map_or(self.end..self.end, |(_, span)| span.clone());
         Place { source: self.source, span }
     }
 
-    /// Whether `sign` comes next; it is gone then.
+    /// Returns whether `sign` comes next, and skips it if so.
     fn take(&mut self, sign: char) -> bool {
         let found = self.peek() == Some(&Token::Sign(sign));
         self.at += usize::from(found);
@@ -359,11 +362,7 @@ impl Reader<'_> {
             };
             self.at += 1;
             if operator == Operator::Mul && self.peek() == Some(&Token::Sign('*')) {
-                return Err(Mistake::advise(
-                    &self.place(),
-                    "`**` means nothing in a formula",
-                    "powers are written with `^`",
-                ));
+                return Err(Mistake::advise(&self.place(), "`**` is not an operator", "powers are written with `^`"));
             }
             let right = self.signed()?;
             left = self.binary(operator, left, right);
@@ -374,7 +373,7 @@ impl Reader<'_> {
         let start = self.place().span.start;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Mistake::new(&self.place(), format!("parts inside each other more than {MAX_DEPTH} deep")));
+            return Err(Mistake::new(&self.place(), format!("parts are nested more than {MAX_DEPTH} deep")));
         }
         let raw = if self.take('-') {
             let x = self.signed()?;
@@ -402,7 +401,7 @@ impl Reader<'_> {
         let Some(token) = self.peek().cloned() else {
             let last = self.tokens.last().map_or(place.span, |(_, span)| span.clone());
             let last = Place { span: last, ..place };
-            return Err(Mistake::new(&last, "the formula ends here, where a number, a name or a `(` should follow"));
+            return Err(Mistake::new(&last, "the formula ends here, but a number, a name or a `(` should follow"));
         };
         self.at += 1;
         let kind = match token {

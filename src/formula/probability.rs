@@ -1,9 +1,11 @@
-//! A mistake that public libraries trained with: `1 - fake`, which is right of a probability, where `fake` is a logit.
+//! Finds a mistake that public libraries trained with: `1 - fake`, which is right for a probability, although `fake` is
+//! a logit.
 
 use super::ast::{Expr, Function, Kind, Operator, Row};
 use super::mistake::Mistake;
 
-/// Where 1 − logit, or log(1 + −logit), stands under a function that is of probabilities, or makes some.
+/// Returns a mistake if 1 − logit, or log(1 + −logit), is the argument of a function of probabilities, or of one that
+/// makes them.
 pub(super) fn one_minus_logit(expr: &Expr, discriminators: usize) -> Option<Mistake> {
     let Kind::Call(function, arguments) = &expr.kind else { return None };
     let argument = &arguments[0];
@@ -23,13 +25,14 @@ pub(super) fn one_minus_logit(expr: &Expr, discriminators: usize) -> Option<Mist
         let call = format!("{}({})", function.name(), argument.text(discriminators));
         let message = format!("in `{call}`, `{name}` is a logit, not a probability");
         let help = format!(
-            "1 − σ({name}) is `sigmoid(-{name})`, and its logarithm is `-softplus({name})`; where a margin of 1 is meant, make it a parameter"
+            "1 − σ({name}) is `sigmoid(-{name})`, and its logarithm is `-softplus({name})`; if you want a margin of 1, \
+            make it a parameter"
         );
         Mistake::advise(&expr.place, message, help)
     })
 }
 
-/// c + Σ aᵢ xᵢ, where the xᵢ are logits of the sample itself; what means of others add is left out.
+/// c + Σ aᵢ xᵢ with logits xᵢ of the sample itself, ignoring terms from means over other samples.
 struct Line {
     constant: f64,
     logits: Vec<(Row, f64)>,
@@ -54,7 +57,7 @@ impl Line {
     }
 }
 
-/// The line that `expr` is, within the bounds that it may have.
+/// Returns `expr` as a linear function, ignoring bounds around it, or `None` if it is not linear.
 fn line(expr: &Expr) -> Option<Line> {
     let number = |constant| Line { constant, logits: Vec::new() };
     Some(match &expr.kind {

@@ -1,4 +1,4 @@
-//! A loss on one small batch, in float32 as it is trained: its value, and how it changes with one logit.
+//! Evaluates a loss on one small batch in float32, as in training: its value, and its derivative by one logit.
 
 use super::ast::Row;
 use super::evaluate::{self, Held};
@@ -6,19 +6,20 @@ use super::game::Loss;
 use super::program::{Operation, Program, Reduction, Shape};
 use sweep_numerics::math::Float;
 
-/// Numbers as a processor rounds them in float32, by the standard library: what overflows is infinite.
+/// Numbers that are rounded to float32 by the processor, with functions of the standard library: overflows become
+/// infinite.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 struct Single(f32);
 
-/// Samples in a batch.
+/// Number of samples in a batch.
 const BATCH: usize = 8;
-/// What they have where nothing else is said.
+/// Their default logits.
 const OTHERS: [f32; BATCH] = [0.3, -0.7, 1.1, -1.3, 0.6, -0.2, 1.9, -2.4];
 
-/// Logits that discriminators have in training: here all must be finite.
+/// The range of logits in training, in which everything must be finite.
 pub(super) const USUAL: f64 = 20.0;
 
-/// From −50 to 50, the nearest to 0 first.
+/// Returns logits from −50 to 50, the closest to 0 first.
 pub(super) fn logits() -> impl Iterator<Item = f32> + Clone {
     std::iter::once(0.0).chain((1..=100).flat_map(|half| [half as f32 * 0.5, half as f32 * -0.5]))
 }
@@ -26,9 +27,9 @@ pub(super) fn logits() -> impl Iterator<Item = f32> + Clone {
 /// The logits of one batch.
 #[derive(Clone, Copy)]
 pub(super) enum Batch {
-    /// As they may be.
+    /// The default logits.
     Usual,
-    /// So, but for the first.
+    /// The default logits except for the first.
     First(f32),
     /// All the same.
     All(f32),
@@ -46,18 +47,18 @@ impl Batch {
     }
 }
 
-/// A loss with its parameters' values.
+/// A loss with parameter values.
 pub(super) struct Probe<'a> {
     pub loss: Loss<'a>,
     parameters: Vec<f64>,
 }
 
-/// What of a loss is not finite.
+/// The part of a loss that is not finite.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Broken {
-    /// The operation at this place.
+    /// The result of the operation at this index.
     Value(usize),
-    /// How the operation at this place changes.
+    /// The derivative of the operation at this index.
     Slope(usize),
 }
 
@@ -67,7 +68,7 @@ impl Probe<'_> {
         Probe { loss, parameters }
     }
 
-    /// Value, and the slope at the first sample of each row of `program`.
+    /// Returns the value, and the derivative at the first sample of each row of `program`.
     fn of(&self, program: &Program, batch: impl Fn(Row) -> Batch) -> (f64, Vec<f64>) {
         let rows: Vec<[Single; BATCH]> = program.rows.iter().map(|row| batch(*row).logits()).collect();
         let mut slopes = vec![[Single(0.0); BATCH]; rows.len()];
@@ -78,14 +79,14 @@ impl Probe<'_> {
         (value, slopes.iter().map(|row| if broken(row) { f64::NAN } else { row[0].to_f64() }).collect())
     }
 
-    /// The slope at the first sample of `row`, where other rows are as they may be.
+    /// Returns the derivative at the first sample of `row`, with default logits in the other rows.
     pub(super) fn slope(&self, row: Row, batch: Batch) -> f64 {
         let program = self.loss.program;
         let Some(at) = program.row(row) else { return 0.0 };
         self.of(program, |other| if other == row { batch } else { Batch::Usual }).1[at]
     }
 
-    /// What is not finite first, if something is not.
+    /// Returns the first part that is not finite, if there is one.
     pub(super) fn broken(&self, batch: impl Fn(Row) -> Batch) -> Option<Broken> {
         let program = self.loss.program;
         let finite = |program: &Program| {
@@ -105,7 +106,7 @@ impl Probe<'_> {
         Some(Broken::Slope((0..last).find(|at| !finite(&up_to(program, *at))).unwrap_or(last)))
     }
 
-    /// The values of the parameters, in words.
+    /// Returns the parameter values in words.
     pub(super) fn with(&self) -> String {
         let named = self.loss.program.parameters.iter().zip(&self.parameters);
         let values: Vec<String> = named.map(|(name, value)| format!("{name} = {}", short(*value))).collect();
@@ -113,7 +114,7 @@ impl Probe<'_> {
     }
 }
 
-/// The operations up to this one, and the mean of what it gives.
+/// Returns the operations up to this one, and the mean of its result.
 fn up_to(program: &Program, at: usize) -> Program {
     let mut part = program.clone();
     part.operations.truncate(at + 1);
@@ -129,7 +130,7 @@ fn up_to(program: &Program, at: usize) -> Program {
     part
 }
 
-/// With six digits, and a power of ten where there would be many zeros.
+/// Returns the number with six digits, and with a power of ten if there would be many zeros.
 fn short(x: f64) -> String {
     let rounded: f64 = format!("{x:.5e}").parse().unwrap_or(x);
     let text = format!("{rounded:?}");

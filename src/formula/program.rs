@@ -1,4 +1,4 @@
-//! A formula as a list of operations, each on results of those before it, with the kind of each result checked.
+//! A formula as a list of operations, each on the results of earlier ones, with the kind of each result checked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::ast::{Expr, Function, Kind, Operator, Place, Row};
 use super::mistake::Mistake;
 
-/// What a part of a formula gives for each member.
+/// The kind of a result, for each member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// One number.
     Scalar,
-    /// A number for each sample of a batch, `[N]`.
+    /// One number per sample of a batch, `[N]`.
     Row,
 }
 
@@ -46,7 +46,7 @@ pub enum Unary {
     Abs,
     /// max(x, 0).
     Relu,
-    /// x without its slope.
+    /// x without its derivative.
     Detach,
 }
 
@@ -61,11 +61,11 @@ pub enum Binary {
     Mul,
     /// a / b.
     Div,
-    /// aᵇ, in which b has no slope.
+    /// aᵇ, without a derivative by b.
     Pow,
-    /// The smaller.
+    /// The smaller number.
     Min,
-    /// The larger.
+    /// The larger number.
     Max,
 }
 
@@ -82,7 +82,7 @@ impl From<Operator> for Binary {
 }
 
 impl Function {
-    /// The function of one number that it is, if it is one and has no other stable form.
+    /// Returns the function of one number, or `None` if it has several arguments or another stable form.
     pub(super) fn unary(self) -> Option<Unary> {
         Some(match self {
             Function::Softplus => Unary::Softplus,
@@ -110,65 +110,65 @@ impl Function {
     }
 }
 
-/// A function of the samples of a batch.
+/// A function of all samples of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// Their mean.
     Mean,
     /// log of the mean of eˣ.
     LogMeanExp,
-    /// Their standard deviation, N − 1 below the sum.
+    /// Their standard deviation, divided by N − 1.
     Std,
 }
 
-/// One operation; numbers are places of earlier ones.
+/// One operation. Numbers are indices of earlier operations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
     /// A number.
     Number(f64),
-    /// The parameter at this place of [`Program::parameters`].
+    /// The parameter at this index of [`Program::parameters`].
     Parameter(usize),
-    /// The logits at this place of [`Program::rows`].
+    /// The logits at this index of [`Program::rows`].
     Row(usize),
-    /// A function of one.
+    /// A function of one number.
     Unary(Unary, usize),
-    /// A function of two.
+    /// A function of two numbers.
     Binary(Binary, usize, usize),
-    /// A row becomes a scalar.
+    /// Reduces a row to a scalar.
     Reduce(Reduction, usize),
 }
 
-/// A loss: one scalar of each member.
+/// A loss: one scalar per member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    /// The operations; the last one gives the loss.
+    /// The operations; the last one computes the loss.
     pub operations: Vec<Operation>,
-    /// What each gives.
+    /// The kind of each result.
     pub shapes: Vec<Shape>,
-    /// Whether a slope comes back through each.
+    /// Whether each result has a derivative.
     pub slopes: Vec<bool>,
-    /// Where each is written first.
+    /// Where each operation is first written.
     pub places: Vec<Place>,
-    /// The logits that it looks at.
+    /// The logits that it uses.
     pub rows: Vec<Row>,
-    /// The parameters that it needs.
+    /// The parameters that it uses.
     pub parameters: Vec<Arc<str>>,
 }
 
-/// An operation with its numbers as bits, so that equal ones are found.
+/// Known operations, with numbers as bits, to find equal ones.
 type Known = HashMap<(u8, u64, u64, u64), usize>;
 
 impl Program {
-    /// Whether it has a standard deviation of a batch, which only a batch of two or more has.
+    /// Returns whether it contains a standard deviation over a batch, which needs at least two samples.
     pub fn needs_two(&self) -> bool {
         self.operations.iter().any(|operation| matches!(operation, Operation::Reduce(Reduction::Std, _)))
     }
 
-    /// The operations of `formula`, which is in stable forms.
+    /// Compiles `formula`, which must be in stable form.
     ///
     /// # Errors
     ///
-    /// Where kinds do not go together: a loss that is a row, a mean of a scalar.
+    /// If kinds do not match: a loss that is a row, or a mean of a scalar.
     pub fn new(formula: &Expr) -> Result<Program, Mistake> {
         let mut program = Program {
             operations: Vec::new(),
@@ -182,14 +182,14 @@ impl Program {
         if program.shapes[last] == Shape::Row {
             return Err(Mistake::advise(
                 &formula.place,
-                "a loss is one number, and this is one for each sample",
-                "take the mean of it: `mean(…)`",
+                "a loss must be one number, but this is one per sample",
+                "take its mean: `mean(…)`",
             ));
         }
         Ok(program)
     }
 
-    /// Whether logits go into the operation at this place.
+    /// Returns whether the operation at this index depends on logits.
     pub(super) fn depends_on_rows(&self, at: usize) -> bool {
         let mut depends = vec![false; at + 1];
         for (i, operation) in self.operations[..=at].iter().enumerate() {
@@ -203,7 +203,7 @@ impl Program {
         depends[at]
     }
 
-    /// Where the logits `row` come in.
+    /// Returns the index of the logits `row`.
     pub fn row(&self, row: Row) -> Option<usize> {
         self.rows.iter().position(|known| *known == row)
     }
@@ -221,7 +221,7 @@ impl Program {
                 if *operator == Operator::Pow && b.has_rows() {
                     return Err(Mistake::advise(
                         &b.place,
-                        "an exponent is a number or a parameter, and this depends on logits",
+                        "an exponent must be a number or a parameter, but this depends on logits",
                         "write `exp(y * log(x))` for x^y",
                     ));
                 }
@@ -294,8 +294,8 @@ impl Program {
         let at = self.add(x, known)?;
         if self.shapes[at] == Shape::Scalar {
             let Kind::Call(called, _) = of.kind else { unreachable!("a reduction is a call") };
-            let message = format!("`{}` is of the samples of a batch, and this is one number", called.name());
-            return Err(Mistake::advise(&x.place, message, "name logits in it, or leave it out"));
+            let message = format!("`{}` works on the samples of a batch, but this is one number", called.name());
+            return Err(Mistake::advise(&x.place, message, "use logits in it, or remove it"));
         }
         Ok((Operation::Reduce(function, at), Shape::Scalar, self.slopes[at]))
     }

@@ -1,25 +1,26 @@
-//! Which way players move logits, and where they come to rest.
+//! In which direction players move logits, and where logits settle.
 
 use super::ast::Row;
 use super::game::{Finding, Game, Whose};
 use super::mistake::Mistake;
 use super::probe::{Batch, Probe, USUAL, logits};
 
-/// Beyond this no best logit is looked for.
+/// The limit up to which a best logit is searched.
 const FAR: f32 = 1e4;
-/// A slope that ends with less than this share of the largest has faded away; with more, it is 0 from there on.
+/// If the last nonzero derivative is below this fraction of the maximum, the loss keeps falling and its derivative only
+/// underflows. If it is larger, the loss has reached a floor.
 const FADED: f64 = 1e-4;
 
-/// How the losses of two players change with a logit.
+/// How the losses of two players compare.
 #[derive(Default)]
 struct Both {
-    /// Somewhere both fall, or both rise.
+    /// Both fall or both rise somewhere.
     agree: bool,
-    /// Somewhere one falls where the other rises.
+    /// One falls and the other rises somewhere.
     oppose: bool,
 }
 
-/// Of one logit among others as they may be, and of all at once: a loss may be of the mean alone.
+/// Varies one logit among default ones, and all at once, since a loss may only depend on the mean.
 fn points(at: impl Iterator<Item = f32> + Clone) -> impl Iterator<Item = Batch> {
     at.clone().map(Batch::First).chain(at.map(Batch::All))
 }
@@ -28,12 +29,12 @@ fn usual() -> impl Iterator<Item = f32> + Clone {
     logits().filter(|x| f64::from(*x).abs() <= USUAL)
 }
 
-/// Close to 0 in narrow steps: LSGAN's players oppose each other between their targets alone.
+/// Close to 0 in small steps: LSGAN's players only oppose each other between their targets.
 fn close() -> impl Iterator<Item = f32> + Clone {
     (-320..=320).map(|x| x as f32 / 128.0)
 }
 
-/// Far beyond where logits are, from left to right.
+/// Far beyond usual logits, from left to right.
 fn wide() -> Vec<f32> {
     let beyond = || std::iter::successors(Some(60.0), |x| Some(x * 1.2)).take_while(|x| *x < FAR);
     let mut wide: Vec<f32> = logits().chain(beyond()).chain(beyond().map(|x| -x)).collect();
@@ -41,7 +42,7 @@ fn wide() -> Vec<f32> {
     wide
 }
 
-/// Whether a loss changes with a logit of `row` anywhere.
+/// Returns whether a loss depends on a logit of `row` anywhere.
 fn moves(probe: &Probe, row: Row) -> bool {
     let moved = |slope: f64| slope != 0.0 && slope.is_finite();
     probe.loss.program.row(row).is_some()
@@ -65,7 +66,7 @@ fn compared(a: (&Probe, Row), b: (&Probe, Row)) -> Both {
         for pair in seen.windows(2) {
             let ((low, [a0, b0]), (high, [a1, b1])) = (pair[0], pair[1]);
             look([a1, b1]);
-            // Both turn here, one of them perhaps before the other.
+            // Both change direction here, possibly one before the other.
             if turns(a0, a1) && turns(b0, b1) {
                 let turn = |player: usize| {
                     let (mut low, mut high, sign) = (low, high, [a1, b1][player].signum());
@@ -86,7 +87,8 @@ fn compared(a: (&Probe, Row), b: (&Probe, Row)) -> Both {
     both
 }
 
-/// Who learns from which samples, and whether the players pull against each other: for each discriminator.
+/// Reports which player does not learn from which samples, and whether players pull in the same direction, for each
+/// discriminator.
 pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, generator: &Probe) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |whose, fatal, message: String, help: &str| {
@@ -99,20 +101,20 @@ pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, ge
         (Whose::Discriminator, discriminator, false),
         (Whose::Generator, generator, false),
     ];
-    // What does not move at one step may at another.
+    // What has no gradient at one step may have one at another.
     for (whose, probe, real) in looks.into_iter().filter(|_| !scheduled) {
         let samples = if real { "real" } else { "generated" };
         let row = |discriminator| Row { discriminator, real };
         let dead: Vec<usize> = (0..game.discriminators).filter(|&i| !moves(probe, row(i))).collect();
-        let help = format!("nothing is learnt from {samples} samples with this loss");
+        let help = format!("with this loss, nothing is learnt from {samples} samples");
         if dead.len() == game.discriminators {
-            add(whose, true, format!("its slope is 0 at all logits of {samples} samples"), &help);
+            add(whose, true, format!("its gradient is 0 at all logits of {samples} samples"), &help);
             continue;
         }
-        // What is not named at all was said already.
+        // Logits that are not used at all were already reported.
         for i in dead.into_iter().filter(|&i| probe.loss.program.row(row(i)).is_some()) {
             let message = format!("the loss does not change with `{}`", row(i).name(game.discriminators));
-            add(whose, false, message, "nothing is learnt from them with this loss");
+            add(whose, false, message, "with this loss, nothing is learnt from them");
         }
     }
     for i in 0..game.discriminators {
@@ -121,14 +123,16 @@ pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, ge
         let apart = compared((discriminator, real), (discriminator, fake));
         if apart.agree && !apart.oppose {
             let message = format!(
-                "{who} does not tell samples apart: it moves the logits of real and of generated ones the same way"
+                "{who} does not tell samples apart: it moves the logits of real and generated ones in the same \
+                direction"
             );
             add(Whose::Discriminator, true, message, "both losses are minimised: reverse the sign of one part");
             continue;
         }
         let against = compared((discriminator, fake), (generator, fake));
         if against.agree && !against.oppose {
-            let message = format!("the generator helps {who}: both move the logits of generated samples the same way");
+            let message =
+                format!("the generator helps {who}: both move the logits of generated samples in the same direction");
             add(Whose::Generator, true, message, "both losses are minimised: reverse the sign of one of them");
         }
     }
@@ -139,25 +143,25 @@ fn name(game: &Game, i: usize) -> String {
     if game.discriminators > 1 { format!("discriminator {}", i + 1) } else { "the discriminator".to_owned() }
 }
 
-/// Where a loss of one logit comes to rest.
+/// Where one logit settles under a loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rest {
-    /// Somewhere.
+    /// At a finite value.
     Here,
-    /// Nowhere: it falls on and on to one side.
+    /// Nowhere: the loss keeps falling towards one side.
     Beyond,
-    /// Nowhere: it falls to both sides.
+    /// Nowhere: the loss falls towards both sides.
     OnBothSides,
 }
 
-/// Where a loss with these slopes, of logits from left to right, comes to rest.
+/// Returns where a logit settles under a loss with these derivatives, from left to right.
 pub(super) fn rest(slopes: &[f64]) -> Rest {
     let most = slopes.iter().fold(0.0f64, |most, slope| most.max(slope.abs()));
     let turned = |slope: &&f64| **slope != 0.0;
     let (Some(&first), Some(&last)) = (slopes.iter().find(turned), slopes.iter().rfind(turned)) else {
         return Rest::Here;
     };
-    // It falls to the left, or to the right, and does not stop at a floor.
+    // The loss falls towards one side without reaching a floor.
     let goes_on = |slope: f64, end: Option<&f64>| slope.abs() < FADED * most || end.is_some_and(|end| *end != 0.0);
     match (first > 0.0 && goes_on(first, slopes.first()), last < 0.0 && goes_on(last, slopes.last())) {
         (false, false) => Rest::Here,
@@ -166,12 +170,12 @@ pub(super) fn rest(slopes: &[f64]) -> Rest {
     }
 }
 
-/// Discriminators whose best logit of a sample, which is real and generated with some weights, lies nowhere.
+/// Finds discriminators whose best logit is infinite for a sample that is real and generated with some weights.
 pub(super) fn endless(game: &Game, discriminator: &Probe) -> Vec<Finding> {
     if game.bounded {
         return Vec::new();
     }
-    // Small slopes, such as those of softplus(0.01 x), balance each other far out.
+    // Small derivatives, such as those of softplus(0.01 x), only balance far out.
     let wide = wide();
     let find = |i: usize| {
         let slopes = [true, false].map(|real| {
@@ -179,7 +183,7 @@ pub(super) fn endless(game: &Game, discriminator: &Probe) -> Vec<Finding> {
             wide.iter().map(|x| discriminator.slope(row, Batch::First(*x))).collect::<Vec<f64>>()
         });
         let [of_real, of_fake] = &slopes;
-        // That one of them is 0 everywhere was said.
+        // A derivative that is 0 everywhere was already reported.
         if slopes.iter().any(|slopes| slopes.iter().all(|slope| *slope == 0.0)) {
             return None;
         }
@@ -191,14 +195,16 @@ pub(super) fn endless(game: &Game, discriminator: &Probe) -> Vec<Finding> {
         let (message, help) = match (of(1.0, 0.5), of(0.5, 1.0)) {
             (Rest::Here, Rest::Here) => return None,
             (Rest::OnBothSides, Rest::OnBothSides) => (
-                format!("the loss of {who} falls without end to both sides: is it to be maximised?"),
+                format!("the loss of {who} falls without end on both sides: should it be maximised?"),
                 "both losses are minimised: reverse the sign of the whole loss",
             ),
             _ => (
                 format!(
-                    "the loss of {who} falls without end as a logit grows or shrinks, and no penalty, `clip` or spectral normalisation bounds it"
+                    "the loss of {who} falls without end as a logit grows or shrinks, and no penalty, `clip` or \
+                    spectral normalisation bounds it"
                 ),
-                "as for Wasserstein distances, add `penalties: [{at: between, distance: 10}]` beside the objective, or `clip: 0.01` inside it",
+                "as for Wasserstein distances, add `penalties: [{at: between, distance: 10}]` next to the objective, \
+                or `clip: 0.01` inside it",
             ),
         };
         let what = Mistake::advise(&discriminator.loss.written.place, message, help);

@@ -1,5 +1,5 @@
-//! Stable forms. What is written as in a paper overflows in float32, or loses its slope: log(1 − σ(17)) is −∞ there. These rules give the
-//! same function of the logits in forms that do not:
+//! Stable forms. Formulas as in a paper overflow in float32 or lose their gradient: log(1 − σ(17)) is −∞ there. These
+//! rules give the same function of the logits in forms that do not:
 //!
 //! | written | becomes |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | log softplus(x) | log_softplus(x) |
 //! | log eˣ | x |
 //! | log(1 + eˣ), log1p(eˣ) | softplus(x) |
-//! | log of a product, a quotient, a power or a root of such | their sum, difference, multiple |
+//! | log of a product, a quotient, a power or a root of these | their sum, difference, multiple |
 //! | σ(x)^s, √σ(x) | e^(−s · softplus(−x)) |
 //! | log mean eˣ | log_mean_exp(x) |
 //! | eˣ − 1 | expm1(x) |
@@ -16,11 +16,11 @@
 //! | clamp(x, a, b) | max(min(x, b), a) |
 //! | −−x, a − −x, a + −x, mean(−x) | x, a + x, a − x, −mean(x) |
 //!
-//! Nothing else is rewritten: the order of additions stays as it is written, since it changes bits.
+//! Nothing else is rewritten. The order of additions is kept, since it affects the last bits.
 
 use super::ast::{Expr, Function, Kind, Operator};
 
-/// `expr` in stable forms; what is in them already stays as it is.
+/// Returns `expr` in stable form; stable parts stay as they are.
 pub fn stable(expr: &Expr) -> Expr {
     let kind = match &expr.kind {
         Kind::Number(_) | Kind::Parameter(_) | Kind::Row(_) => expr.kind.clone(),
@@ -33,11 +33,11 @@ pub fn stable(expr: &Expr) -> Expr {
     Expr::at(kind, &expr.place)
 }
 
-/// −x, where `of` is written.
+/// Returns −x at the place of `of`.
 fn negative(x: Expr, of: &Expr) -> Expr {
     match x.kind {
         Kind::Neg(inner) => *inner,
-        // −0 and 0 are one number here.
+        // −0 and 0 are the same number here.
         Kind::Number(number) => Expr::at(Kind::Number(0.0 - number), &of.place),
         Kind::Parameter(_) | Kind::Row(_) | Kind::Binary(..) | Kind::Call(..) => {
             Expr::at(Kind::Neg(Box::new(x)), &of.place)
@@ -53,7 +53,7 @@ fn called(function: Function, x: Expr, of: &Expr) -> Expr {
     Expr::at(Kind::Call(function, vec![x]), &of.place)
 }
 
-/// x, if `expr` is `function` of x.
+/// Returns x if `expr` is `function` of x.
 fn inside(expr: &Expr, function: Function) -> Option<&Expr> {
     match &expr.kind {
         Kind::Call(found, arguments) if *found == function => arguments.first(),
@@ -75,7 +75,7 @@ fn number(expr: &Expr) -> Option<f64> {
     }
 }
 
-/// x, if `a` + `b` is 1 + f(x) for this f, in either order.
+/// Returns x if `a` + `b` is 1 + f(x) for this f, in either order.
 fn one_and<'a>(a: &'a Expr, b: &'a Expr, f: impl Fn(&'a Expr) -> Option<&'a Expr>) -> Option<&'a Expr> {
     match (number(a), number(b)) {
         (Some(1.0), _) => f(b),
@@ -122,7 +122,7 @@ fn binary(operator: Operator, a: Expr, b: Expr, of: &Expr) -> Expr {
     }
 }
 
-/// a · b, with the sign of b in front.
+/// Returns a · b, with the sign of b in front.
 fn product(a: Expr, b: Expr, of: &Expr) -> Expr {
     match b.kind {
         Kind::Neg(b) => made(Operator::Mul, negative(a, of), *b, of),
@@ -130,7 +130,7 @@ fn product(a: Expr, b: Expr, of: &Expr) -> Expr {
     }
 }
 
-/// log σ(x) = −softplus(−x).
+/// Returns log σ(x) = −softplus(−x).
 fn log_sigmoid(x: &Expr, of: &Expr) -> Expr {
     negative(called(Function::Softplus, negative(x.clone(), of), of), of)
 }
@@ -174,7 +174,7 @@ fn call(function: Function, mut arguments: Vec<Expr>, of: &Expr) -> Expr {
     Expr::at(Kind::Call(function, arguments), &of.place)
 }
 
-/// log x, where a stable form of it is known.
+/// Returns log x if it has a known stable form.
 fn log(x: &Expr, of: &Expr) -> Option<Expr> {
     match &x.kind {
         Kind::Call(Function::Sigmoid, _) => Some(log_sigmoid(inside(x, Function::Sigmoid)?, of)),

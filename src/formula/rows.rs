@@ -1,5 +1,5 @@
-//! Functions of rows, number by number, and their slopes. At a kink the slope is PyTorch's (a clamp is a maximum of a minimum, with half of it at
-//! its bounds).
+//! Element-wise functions of rows and their derivatives. Derivatives at kinks are PyTorch's (a clamp is a maximum of a
+//! minimum, with half of the derivative at its bounds).
 
 use multiversion::multiversion;
 
@@ -7,7 +7,7 @@ use super::kernel::{log_softplus_and_slope, softplus_and_slope};
 use super::program::{Binary, Unary};
 use sweep_numerics::math::Float;
 
-/// y = f(x).
+/// Computes y = f(x).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn unary<T: Float>(f: Unary, x: &[T], y: &mut [T]) {
     let zero = T::of(0.0);
@@ -25,13 +25,13 @@ pub fn unary<T: Float>(f: Unary, x: &[T], y: &mut [T]) {
         Unary::Sqrt => map(x, y, T::sqrt),
         Unary::Square => map(x, y, |x| x * x),
         Unary::Abs => map(x, y, |x| if x < zero { -x } else { x }),
-        // NaN stays NaN.
+        // Keeps NaN.
         Unary::Relu => map(x, y, |x| if x <= zero { zero } else { x }),
         Unary::Detach => y.copy_from_slice(x),
     }
 }
 
-/// dx += dy · f'(x), for y = f(x).
+/// Computes dx += dy · f'(x), for y = f(x).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn unary_slope<T: Float>(f: Unary, (x, y): (&[T], &[T]), dy: &[T], dx: &mut [T]) {
     let (zero, one, two) = (T::of(0.0), T::of(1.0), T::of(2.0));
@@ -39,7 +39,7 @@ pub fn unary_slope<T: Float>(f: Unary, (x, y): (&[T], &[T]), dy: &[T], dx: &mut 
         Unary::Neg => slope(x, dy, dx, |_| -one),
         Unary::Softplus => slope(x, dy, dx, |x| softplus_and_slope(x).1),
         Unary::LogSoftplus => slope(x, dy, dx, |x| log_softplus_and_slope(x).1),
-        // σ(x) σ(−x): 1 − σ(x) would lose it where σ(x) is near 1.
+        // σ(x) σ(−x): 1 − σ(x) would lose precision where σ(x) is near 1.
         Unary::Sigmoid => slope(x, dy, dx, |x| softplus_and_slope(x).1 * softplus_and_slope(-x).1),
         Unary::Tanh => slope(x, dy, dx, |x| {
             let twice = x + x;
@@ -66,7 +66,7 @@ pub fn unary_slope<T: Float>(f: Unary, (x, y): (&[T], &[T]), dy: &[T], dx: &mut 
     }
 }
 
-/// y = f(a, b).
+/// Computes y = f(a, b).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn binary<T: Float>(f: Binary, a: &[T], b: &[T], y: &mut [T]) {
     match f {
@@ -96,7 +96,7 @@ pub fn binary<T: Float>(f: Binary, a: &[T], b: &[T], y: &mut [T]) {
     }
 }
 
-/// da = dy · ∂f/∂a and db = dy · ∂f/∂b, for y = f(a, b).
+/// Computes da = dy · ∂f/∂a and db = dy · ∂f/∂b, for y = f(a, b).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn binary_slopes<T: Float>(f: Binary, (a, b, y): (&[T], &[T], &[T]), dy: &[T], da: &mut [T], db: &mut [T]) {
     let (zero, half, one) = (T::of(0.0), T::of(0.5), T::of(1.0));
@@ -116,7 +116,7 @@ pub fn binary_slopes<T: Float>(f: Binary, (a, b, y): (&[T], &[T], &[T]), dy: &[T
             Binary::Sub => (dy, -dy),
             Binary::Mul => (dy * b, dy * a),
             Binary::Div => (dy / b, -(dy * y / b)),
-            // An exponent has no slope.
+            // Exponents have no derivative.
             Binary::Pow => (if b == zero { zero } else { dy * b * power(a, b - one) }, zero),
             Binary::Min => (dy * share(a < b, a == b), dy * share(b < a, a == b)),
             Binary::Max => (dy * share(a > b, a == b), dy * share(b > a, a == b)),
@@ -145,7 +145,7 @@ fn slope<T: Float>(x: &[T], dy: &[T], dx: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
-/// Above it, eˣ is infinite: of float32 a little early, where the fast exponential ends.
+/// Above this, eˣ is infinite. For float32 it is slightly lower, where the fast exponential ends.
 #[inline(always)]
 fn largest<T: Float>() -> T {
     T::of(if T::of(1e39).to_f64().is_finite() { 709.0 } else { 88.0 })
@@ -161,7 +161,7 @@ fn expm1<T: Float>(x: T) -> T {
     if x > largest() { T::of(f64::INFINITY) } else { x.exp_m1() }
 }
 
-/// The fast logarithm is of normal positive numbers.
+/// The fast logarithm only handles normal positive numbers.
 #[inline(always)]
 fn log<T: Float>(x: T) -> T {
     let (zero, infinity, tiny) = (T::of(0.0), T::of(f64::INFINITY), T::of(f64::from(f32::MIN_POSITIVE)));
@@ -181,12 +181,12 @@ fn log<T: Float>(x: T) -> T {
 #[inline(always)]
 fn log1p<T: Float>(x: T) -> T {
     let one = T::of(1.0);
-    // Where 1 + x is x, and where the ratio of Kahan's formula is that of two infinities.
+    // Avoids x for which 1 + x rounds to x, and for which Kahan's formula divides two infinities.
     let inside = x > -one && x < T::of(1e9);
     if inside { x.ln_1p() } else { log(one + x) }
 }
 
-/// Below it in size, exprel is summed as its series.
+/// Below this absolute value, exprel is summed as a series.
 const SERIES: f64 = 0.5;
 /// 1 / (n + 1)! for n = 11, …, 0.
 const FACTORIALS: [f64; 12] = [
@@ -204,7 +204,7 @@ const FACTORIALS: [f64; 12] = [
     1.0,
 ];
 
-/// (eˣ − 1) / x, and its slope.
+/// Returns (eˣ − 1) / x and its derivative.
 #[inline(always)]
 fn exprel_and_slope<T: Float>(x: T) -> (T, T) {
     let size = if x < T::of(0.0) { -x } else { x };
@@ -215,11 +215,11 @@ fn exprel_and_slope<T: Float>(x: T) -> (T, T) {
     }
     let far = expm1(x) / x;
     let far_slope = (exp(x) - far) / x;
-    // eˣ is infinite where the ratio still is not, and so is the slope.
+    // eˣ becomes infinite while the ratio is still finite; the derivative becomes infinite too.
     if size < T::of(SERIES) { (near, near_slope) } else { (far, far_slope) }
 }
 
-/// aᵇ: of a negative a for whole b alone.
+/// Computes aᵇ; a negative a needs a whole b.
 #[inline(always)]
 fn power<T: Float>(a: T, b: T) -> T {
     let (zero, one) = (T::of(0.0), T::of(1.0));

@@ -1,14 +1,15 @@
-//! Losses that are sums of c · mean f(±d): most are, and their value and slopes need one pass over the logits.
+//! Losses that are sums of c · mean f(±d). Most losses are, and their value and gradient need only one pass over the
+//! logits.
 
 use super::ast::{Expr, Function, Kind, Operator, Row};
 use super::evaluate::number;
 
-/// A number of each member: a sign and a product of parts without logits, from the left.
+/// A number per member: a sign and a product of parts without logits, from left to right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coefficient {
     /// 1 or −1.
     pub sign: f64,
-    /// The parts, and whether each divides.
+    /// The parts, with whether each is a divisor.
     pub parts: Vec<(Expr, bool)>,
 }
 
@@ -23,15 +24,15 @@ pub enum Of {
     Identity,
     /// (d − target)².
     Squared {
-        /// What d should be: without logits.
+        /// The target of d; has no logits.
         target: Coefficient,
     },
 }
 
-/// A part of a sum.
+/// A term of a sum.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Term {
-    /// A number of each member.
+    /// A number per member.
     Constant(Coefficient),
     /// c · mean f(±d).
     Mean {
@@ -41,7 +42,7 @@ pub enum Term {
         of: Of,
         /// The logits d.
         row: Row,
-        /// Whether −d stands for d.
+        /// Whether −d is used instead of d.
         negative: bool,
     },
 }
@@ -66,7 +67,7 @@ impl Coefficient {
         }
     }
 
-    /// Its value, where `parameter` gives those of parameters.
+    /// Returns its value, given the value of each `parameter`.
     pub fn value(&self, parameter: impl Fn(&str) -> f64) -> f64 {
         let times = |product: f64, (part, divides): &(Expr, bool)| {
             let value = number(part, &parameter);
@@ -76,14 +77,15 @@ impl Coefficient {
     }
 }
 
-/// The terms of `formula`, which is in stable forms, in the order in which they are written; none if it is no such sum.
+/// Returns the terms of `formula`, which must be in stable form, in the order in which they are written. `None` if it
+/// is not such a sum.
 pub fn terms(formula: &Expr) -> Option<Vec<Term>> {
     let mut terms = Vec::new();
     sum(formula, Coefficient::one(), false, &mut terms)?;
     Some(terms)
 }
 
-/// Adds those of c · `expr`; within a mean where that is so.
+/// Adds the terms of c · `expr`. `averaged` says whether it is inside a mean.
 fn sum(expr: &Expr, c: Coefficient, averaged: bool, terms: &mut Vec<Term>) -> Option<()> {
     if !expr.has_rows() {
         terms.push(Term::Constant(c.with(expr, false)));

@@ -14,21 +14,21 @@ pub(super) fn parse(text: &str) -> Expr {
     Names::new(1, None).parse(text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
 }
 
-/// With the helpers of (α_D, α_G)-GANs.
+/// Parses a formula with the helpers of (α_D, α_G)-GANs.
 pub(super) fn with_helpers(text: &str) -> Expr {
     let mut names = Names::new(1, None);
     names.helper("l(u, a)", "u * exprel(-(1 - 1/a) * u)", 1).unwrap();
     names.parse(text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
 }
 
-/// What each row of a game and each parameter is.
+/// The logits of each row and the value of each parameter.
 #[derive(Clone)]
 struct Given {
     rows: BTreeMap<Row, Vec<f64>>,
     parameters: BTreeMap<String, f64>,
 }
 
-/// What a formula says, as it is written: by the definitions, in float64.
+/// The value of a formula as written, by the definitions, in float64.
 enum Plain {
     Scalar(f64),
     Row(Vec<f64>),
@@ -108,7 +108,7 @@ fn value(expr: &Expr, given: &Given) -> f64 {
     }
 }
 
-/// Value and slopes by the program, in float64.
+/// Computes value and derivatives with the program, in float64.
 fn computed(expr: &Expr, given: &Given) -> (f64, BTreeMap<Row, Vec<f64>>) {
     let program = Program::new(&stable(expr)).unwrap();
     let rows: Vec<&[f64]> = program.rows.iter().map(|row| &given.rows[row][..]).collect();
@@ -119,7 +119,7 @@ fn computed(expr: &Expr, given: &Given) -> (f64, BTreeMap<Row, Vec<f64>>) {
     (value, program.rows.iter().copied().zip(slopes).collect())
 }
 
-/// Checks value and slopes against the definitions and their central differences.
+/// Checks value and derivatives against the definitions and their central differences.
 fn agrees(expr: &Expr, given: &Given) -> Result<(), String> {
     let (found, slopes) = computed(expr, given);
     let exact = value(expr, given);
@@ -135,7 +135,7 @@ fn agrees(expr: &Expr, given: &Given) -> Result<(), String> {
                 value(expr, &given)
             };
             let difference = |h: f64| (moved(h) - moved(-h)) / (2.0 * h);
-            // Richardson: the error of h² is taken out.
+            // Richardson extrapolation removes the error of order h².
             let expected = (4.0 * difference(5e-4) - difference(1e-3)) / 3.0;
             if !close(slope, expected, 1e-5) {
                 return Err(format!("{expr}: slope {slope} against {expected} at {i} of {row:?}"));
@@ -153,7 +153,7 @@ fn given(real: &[f64], fake: &[f64], parameters: &[(&str, f64)]) -> Given {
     Given { rows: [(REAL, real.to_vec()), (FAKE, fake.to_vec())].into(), parameters }
 }
 
-/// The losses of many papers, as they would be written: value and slopes at four settings of their parameters.
+/// Losses of many papers as they would be written: value and derivatives at four settings of their parameters.
 #[test]
 fn losses_of_papers_have_the_right_slopes() {
     let losses = [
@@ -189,7 +189,7 @@ fn losses_of_papers_have_the_right_slopes() {
     for text in losses {
         for (a, b, k) in [(0.2, 0.7, 1.5), (0.7, -0.3, 2.0), (1.0, 1.5, 2.5), (2.5, 0.4, 3.0)] {
             let written = with_helpers(text);
-            // What is held has no slope, and a difference of the whole sees one.
+            // A detached part has no derivative, but a difference of the whole would include it.
             if text.contains("detach") {
                 continue;
             }
@@ -226,7 +226,7 @@ fn any_row() -> impl Strategy<Value = Expr> {
             ))),
             (smooth, inner.clone()).prop_map(move |(f, x)| at(Kind::Call(f, vec![x]))),
             inner.prop_map(move |x| {
-                // Within bounds, so that nothing overflows.
+                // Bounded, so that nothing overflows.
                 let bound = at(Kind::Call(Function::Tanh, vec![x]));
                 at(Kind::Call(Function::Exp, vec![bound]))
             }),
@@ -244,7 +244,7 @@ proptest! {
     #[test]
     fn what_is_written_back_reads_as_the_same(row in any_row()) {
         let text = row.to_string();
-        // A sign in front of a number is a sign of it.
+        // A sign in front of a number belongs to the number.
         prop_assert_eq!(parse(&text).to_string(), text.clone());
         let two = Names::new(1, None).parse(&text).unwrap();
         prop_assert_eq!(stable(&two).to_string(), stable(&stable(&two)).to_string(), "{}", text);
@@ -276,7 +276,7 @@ proptest! {
     }
 }
 
-/// The largest number on the way to a value.
+/// Returns the largest intermediate number.
 fn largest(expr: &Expr, given: &Given) -> f64 {
     let mut most = 0.0f64;
     expr.walk(&mut |part| match plain(part, given) {
@@ -342,7 +342,7 @@ fn operators_bind_as_they_do_everywhere() {
     }
 }
 
-/// Where the functions end, and where they would lose their slope in float32.
+/// The ends of the functions' domains, and where they would lose their derivative in float32.
 #[test]
 fn extremes_are_what_they_should_be() {
     let single = |text: &str, x: f32| {
@@ -427,25 +427,25 @@ fn mistakes_say_where_and_what() {
     let mut names = Names::new(1, Some(vec!["alpha".into()]));
     names.helper("l(u)", "u * alpha", 1).unwrap();
     for (text, place, says) in [
-        ("mean(softplus(reel))", 14..18, "`reel` is no logits"),
-        ("mean(softplus(real1))", 14..19, "`real1` is no logits"),
+        ("mean(softplus(reel))", 14..18, "`reel` is neither logits nor a parameter"),
+        ("mean(softplus(real1))", 14..19, "`real1` is neither logits nor a parameter"),
         ("mean(soft(real))", 5..15, "`soft` is not a function"),
         ("mean(real", 0..9, "a `(` without its `)`"),
         ("mean(real))", 10..11, "a `)` without its `(`"),
-        ("2 mean(real)", 2..6, "should have ended here"),
+        ("2 mean(real)", 2..6, "expected an operator or the end of the formula"),
         ("mean(real) +", 11..12, "the formula ends"),
-        ("mean(real) ** 2", 12..13, "`**` means nothing"),
-        ("mean(real, fake)", 0..16, "takes 1 argument, and here it has 2"),
-        ("l(real, fake)", 0..13, "takes 1 argument, and here it has 2"),
-        ("mean(real) @ 2", 11..12, "`@` means nothing"),
+        ("mean(real) ** 2", 12..13, "`**` is not an operator"),
+        ("mean(real, fake)", 0..16, "takes 1 argument, but has 2 here"),
+        ("l(real, fake)", 0..13, "takes 1 argument, but has 2 here"),
+        ("mean(real) @ 2", 11..12, "`@` is not allowed"),
         ("1.2.3", 0..5, "`1.2.3` is not a number"),
         ("mean(softplus)", 5..13, "is a function: its arguments are missing"),
-        ("", 0..0, "there is no formula here"),
-        ("real", 0..4, "a loss is one number"),
-        ("mean(alpha)", 5..10, "`mean` is of the samples of a batch, and this is one number"),
-        ("(1 + reel) * mean(real)", 5..9, "`reel` is no logits"),
-        ("2^mean(real)", 2..12, "an exponent is a number or a parameter"),
-        ("mean(sigmoid(fake)^real)", 19..23, "an exponent is a number or a parameter"),
+        ("", 0..0, "the formula is empty"),
+        ("real", 0..4, "a loss must be one number"),
+        ("mean(alpha)", 5..10, "`mean` works on the samples of a batch, but this is one number"),
+        ("(1 + reel) * mean(real)", 5..9, "`reel` is neither logits nor a parameter"),
+        ("2^mean(real)", 2..12, "an exponent must be a number or a parameter"),
+        ("mean(sigmoid(fake)^real)", 19..23, "an exponent must be a number or a parameter"),
     ] {
         let mistake = names.parse(text).and_then(|formula| Program::new(&stable(&formula))).unwrap_err();
         assert!(mistake.message.contains(says), "{text}: {mistake:?}");

@@ -1,4 +1,4 @@
-//! Formulas as numbers, names and signs.
+//! Formulas as tokens: numbers, names and signs.
 
 use std::ops::Range;
 
@@ -13,12 +13,12 @@ pub(super) enum Token {
     Sign(char),
 }
 
-/// Whether `c` may stand in a name, at place `at` of it.
+/// Returns whether `c` is allowed in a name, at index `at`.
 pub(super) fn in_name(c: char, at: usize) -> bool {
     c.is_alphabetic() || c == '_' || at > 0 && c.is_alphanumeric()
 }
 
-/// The functions that a formula calls, helpers among them.
+/// Returns the functions that a formula calls, including helpers.
 pub fn calls(text: &str) -> Vec<String> {
     let tokens = tokens(text, 0).unwrap_or_default();
     let called = tokens.windows(2).filter_map(|pair| match pair {
@@ -28,7 +28,7 @@ pub fn calls(text: &str) -> Vec<String> {
     called.collect()
 }
 
-/// What `text` consists of, with places in it.
+/// Returns the tokens of `text` with their places.
 pub(super) fn tokens(text: &str, source: usize) -> Result<Vec<(Token, Range<usize>)>, Mistake> {
     let mut found = Vec::new();
     let mut rest = text.char_indices().peekable();
@@ -36,7 +36,7 @@ pub(super) fn tokens(text: &str, source: usize) -> Result<Vec<(Token, Range<usiz
         let token = match c {
             c if c.is_whitespace() => continue,
             '+' | '-' | '*' | '/' | '^' | '(' | ')' | ',' => Token::Sign(c),
-            // What editors and papers write for a minus.
+            // Editors and papers use this for a minus.
             '−' => Token::Sign('-'),
             '·' => Token::Sign('*'),
             c if c.is_ascii_digit() || c == '.' => {
@@ -67,7 +67,7 @@ pub(super) fn tokens(text: &str, source: usize) -> Result<Vec<(Token, Range<usiz
                 Token::Name(text[start..end].to_owned())
             }
             c => {
-                let message = format!("`{c}` means nothing in a formula");
+                let message = format!("`{c}` is not allowed in a formula");
                 return Err(Mistake::new(&Place { source, span: start..start + c.len_utf8() }, message));
             }
         };

@@ -1,19 +1,20 @@
-//! Tests of parsers with damaged files: whatever the bytes, they are read or refused, without a panic and without more memory than such a file is
-//! worth. `SWEEP_FUZZ=1000000 cargo test --release --workspace --lib mutants` tries a million for each parser.
+//! Fuzz tests for parsers. Whatever the bytes, a parser must read or refuse them without a panic, and its memory use
+//! must be in proportion to the file. `SWEEP_FUZZ=1000000 cargo test --release --workspace --lib mutants` tries a
+//! million mutants per parser.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-/// Mutants of each corpus in the usual tests.
+/// Mutants per corpus in ordinary test runs.
 const FEW: usize = 2000;
-/// Bytes that a parser may have at a time for each byte of its input, and beside that.
-const EACH: usize = 256;
-const BESIDE: usize = 16 << 20;
+/// The most bytes that a parser may hold at a time: so many per byte of input, and a fixed allowance.
+const PER_BYTE: usize = 256;
+const ALLOWANCE: usize = 16 << 20;
 
 thread_local! {
-    /// Bytes that this thread has asked for and not given back, and the most that these have been.
+    /// Bytes that this thread has allocated and not freed yet, and their maximum so far.
     static NOW: Cell<isize> = const { Cell::new(0) };
     static MOST: Cell<isize> = const { Cell::new(0) };
 }
@@ -21,30 +22,30 @@ thread_local! {
 struct Counting;
 
 fn count(bytes: isize) {
-    // A thread at its end has no counters any more.
+    // At the end of a thread its counters are already gone.
     let _ = NOW.try_with(|now| {
         now.set(now.get() + bytes);
         let _ = MOST.try_with(|most| most.set(most.get().max(now.get())));
     });
 }
 
-// SAFETY: everything is handed on to the system's allocator as it comes; counting allocates nothing.
+// SAFETY: every call is passed on unchanged to the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: the caller's own promise.
+        // SAFETY: promised by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
-        // SAFETY: the caller's own promise.
+        // SAFETY: promised by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size as isize - layout.size() as isize);
-        // SAFETY: the caller's own promise.
+        // SAFETY: promised by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -52,7 +53,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// A small generator of random numbers (xorshift64*), the same each time.
+/// A small random number generator (xorshift64*) that always yields the same numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -68,7 +69,7 @@ impl Dice {
     }
 }
 
-/// Texts that mean something to some parser.
+/// Texts with a meaning in some file format.
 const WORDS: [&[u8]; 22] = [
     b"\n",
     b"{",
@@ -123,34 +124,34 @@ fn damage(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Dice) {
     }
 }
 
-/// Hands many damaged forms of the files in `corpus`, which must not be empty, to `parse`.
+/// Passes many damaged forms of the files in `corpus`, which must not be empty, to `parse`.
 #[track_caller]
 pub fn survive(corpus: &[Vec<u8>], parse: impl FnMut(&[u8])) {
-    survive_within(BESIDE, corpus, parse);
+    survive_within(ALLOWANCE, corpus, parse);
 }
 
-/// The same with so much memory beside what the input is worth.
+/// Like [`survive`], with this many bytes as the fixed memory allowance.
 #[track_caller]
-pub fn survive_within(beside: usize, corpus: &[Vec<u8>], mut parse: impl FnMut(&[u8])) {
+pub fn survive_within(allowance: usize, corpus: &[Vec<u8>], mut parse: impl FnMut(&[u8])) {
     let mutants = std::env::var("SWEEP_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(FEW);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for mutant in 0..mutants {
         let mut bytes = corpus[dice.below(corpus.len())].clone();
-        // The files themselves come first.
+        // The files themselves come first, undamaged.
         if mutant >= corpus.len() {
             damage(&mut bytes, corpus, &mut dice);
         }
         let most = most_memory(|| parse(&bytes));
         assert!(
-            most <= EACH * bytes.len() + beside,
-            "{most} bytes of memory for {} bytes: {:?}",
+            most <= PER_BYTE * bytes.len() + allowance,
+            "used {most} bytes of memory for {} bytes of input: {:?}",
             bytes.len(),
             String::from_utf8_lossy(&bytes)
         );
     }
 }
 
-/// The most bytes of memory that `work` has at a time on this thread.
+/// Returns the most bytes of memory that `work` holds at a time on this thread.
 pub fn most_memory(work: impl FnOnce()) -> usize {
     let before = NOW.get();
     MOST.set(before);
@@ -158,7 +159,7 @@ pub fn most_memory(work: impl FnOnce()) -> usize {
     (MOST.get() - before).unsigned_abs()
 }
 
-/// Hands the damaged bytes over as a file.
+/// Like [`survive`], but passes the damaged bytes to `parse` as a file.
 #[track_caller]
 pub fn survive_as_file(corpus: &[Vec<u8>], mut parse: impl FnMut(&Path)) {
     let folder = tempfile::tempdir().unwrap();

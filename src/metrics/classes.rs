@@ -1,79 +1,79 @@
-//! Scores of class probabilities.
+//! Scores computed from class probabilities.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::formula::{Found, Protocol};
+use super::evaluated::{Evaluated, Hits, Shares};
+use super::formula::{Measurement, Protocol};
 use super::posterior::Posterior;
-use super::seen::{Hits, Seen, Shares};
 use super::{MetricError, Order, modes};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
 
-/// Probabilities of the classes of generated images.
+/// Class probabilities of generated images.
 pub(crate) struct Classes<'a> {
     /// p(y|x)
     pub posterior: Posterior,
-    /// In what order the images come.
+    /// The order in which the images come.
     pub order: Order,
-    /// How they are scored.
+    /// The scoring settings.
     pub score: &'a Score,
-    /// p̃, of sum 1, and where it comes from; where that is known.
+    /// p̃ (sums to 1) and its origin, if known.
     labels: Option<(&'a [f64], &'a str)>,
-    /// What begins each protocol.
+    /// The fields that each protocol starts with.
     how: Protocol,
 }
 
 impl<'a> Classes<'a> {
-    /// What there is of these probabilities: themselves, and which classes the images hit. `labels`: the share of each label in the training
-    /// set, and where these come from.
+    /// Collects what these probabilities give: the probabilities themselves, and which classes the images hit. `labels`
+    /// is the share of each label in the training set, and its origin.
     pub(crate) fn seen(
         posterior: Posterior,
         order: Order,
         score: &'a Score,
         labels: Option<(&'a [f64], &'a str)>,
         how: Protocol,
-    ) -> Seen<'a> {
+    ) -> Evaluated<'a> {
         let (counts, samples) = (modes::hit_classes(&posterior), posterior.len());
         let shares = labels.map(|(shares, origin)| Shares::Labels(Cow::Borrowed(shares), origin));
         let hits = Hits { counts, samples, shares, bounded: false, how: how.clone() };
         let classes = Classes { posterior, order, score, labels, how };
-        Seen { hits: Some(hits), classes: Some(classes), ..Seen::default() }
+        Evaluated { hits: Some(hits), classes: Some(classes), ..Evaluated::default() }
     }
 
-    /// By a formula of the probabilities.
-    pub(crate) fn found(&self, of: fn(&Classes) -> Found) -> Found {
+    /// Computes a score from the probabilities.
+    pub(crate) fn found(&self, of: fn(&Classes) -> Measurement) -> Measurement {
         of(self).with("samples", self.posterior.len()).said(&self.how)
     }
 
-    /// By a formula of the labels, too.
-    pub(crate) fn labelled(&self, of: fn(&Posterior, &[f64]) -> Found) -> Option<Found> {
+    /// Computes a score from the probabilities and the labels.
+    pub(crate) fn labelled(&self, of: fn(&Posterior, &[f64]) -> Measurement) -> Option<Measurement> {
         let (shares, origin) = self.labels?;
         let found = of(&self.posterior, shares).with("labels", origin).with("samples", self.posterior.len());
         Some(found.said(&self.how))
     }
 }
 
-/// The scores that `score` asks for, of probabilities that somebody else gave; `labels`: p̃, and where it comes from. Of rows that look
-/// sorted, the protocol of the Inception score says what it is in a random order.
+/// Computes the scores that `score` lists, from probabilities supplied by the caller. `labels` is p̃ and its origin. If
+/// the rows look sorted, the protocol of the Inception score also gives its value in a random order.
 ///
 /// # Errors
 ///
-/// Where a score is not of class probabilities, or of labels and there are none.
+/// If a score is not defined on class probabilities, or needs labels and there are none.
 pub fn of_given(
     posterior: Posterior,
     score: &Score,
     labels: Option<(&[f64], &str)>,
-) -> Result<BTreeMap<Metric, Found>, MetricError> {
+) -> Result<BTreeMap<Metric, Measurement>, MetricError> {
     let how = Protocol::from_iter([("network".to_owned(), "given".into())]);
     Classes::seen(posterior, Order::Given, score, labels, how).scores(score)
 }
 
-/// `given`, the share of each label, scaled to sum 1; `metric` is what needs it.
+/// Returns `given`, the share of each label, scaled to sum to 1. `metric` is the score that needs it.
 ///
 /// # Errors
 ///
-/// Where there is none, or not one for each class.
+/// If it is missing, or does not have one share per class.
 pub fn frequencies(metric: &'static str, given: Option<Vec<f64>>, classes: usize) -> Result<Vec<f64>, MetricError> {
     let wrong = |found: String| MetricError::Labels { metric, expected: classes, found };
     let given = given.ok_or_else(|| wrong("none".to_owned()))?;

@@ -1,24 +1,24 @@
-//! How far points are from others, for transport.
+//! Distances between points, for optimal transport.
 
 use multiversion::multiversion;
 
 use super::rows::{Rows, distances};
 
-/// How far rows are from columns.
+/// Distances between rows and columns.
 pub trait Costs {
-    /// How many rows there are.
+    /// Returns the number of rows.
     fn rows(&self) -> usize;
-    /// How many columns.
+    /// Returns the number of columns.
     fn columns(&self) -> usize;
-    /// The distance of a row from a column.
+    /// Returns the distance from a row to a column.
     fn distance(&self, row: usize, column: usize) -> f64;
-    /// At least every distance, and not much more than the largest.
+    /// Returns a bound that is at least every distance, and not much more than the largest.
     fn diameter(&self) -> f64;
-    /// The distance of `row` from each column, `cut` where it is more, plus the column's price.
+    /// Fills `costs` with the distance from `row` to each column, at most `cut`, plus the column's price.
     fn net(&self, row: usize, cut: f64, prices: &[f64], costs: &mut [f64]);
 }
 
-/// Points in the plane, by coordinate.
+/// Points in the plane, one vector per coordinate.
 #[derive(Clone, Debug)]
 struct Points {
     x: Vec<f64>,
@@ -31,7 +31,7 @@ impl Points {
         Points { x: pairs.clone().map(|p| p[0]).collect(), y: pairs.map(|p| p[1]).collect() }
     }
 
-    /// Smallest and largest coordinate along both axes: `[x, y]`.
+    /// Returns the smallest and the largest coordinate along both axes: `[x, y]`.
     fn bounds(&self) -> [[f64; 2]; 2] {
         [&self.x, &self.y].map(|values| {
             values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &v| [low.min(v), high.max(v)])
@@ -39,7 +39,7 @@ impl Points {
     }
 }
 
-/// Distances in the plane, computed when needed.
+/// Distances in the plane, computed on demand.
 #[derive(Clone, Debug)]
 pub struct Plane {
     rows: Points,
@@ -47,10 +47,11 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Between points of two coordinates; `None` where squares of distances do not hold what distances do.
+    /// Returns the distances between points with two coordinates. `None` if squared distances would overflow or
+    /// underflow.
     pub fn new(rows: &Rows, columns: &Rows) -> Option<Self> {
         assert!(rows.width() == 2 && columns.width() == 2, "points of the plane");
-        let well = rows.squares_well() && columns.squares_well();
+        let well = rows.has_safe_squares() && columns.has_safe_squares();
         well.then(|| Plane { rows: Points::new(rows), columns: Points::new(columns) })
     }
 }
@@ -69,7 +70,7 @@ impl Costs for Plane {
         (dx * dx + dy * dy).sqrt()
     }
 
-    /// The diagonal of the smallest box around both sets.
+    /// Returns the diagonal of the smallest box around both sets.
     fn diameter(&self) -> f64 {
         let [a, b] = [self.rows.bounds(), self.columns.bounds()];
         let side = |axis: usize| (a[axis][1].max(b[axis][1]) - a[axis][0].min(b[axis][0])).max(0.0);
@@ -81,7 +82,7 @@ impl Costs for Plane {
     }
 }
 
-/// Distances in any number of dimensions, computed once.
+/// Distances in any number of dimensions, computed in advance.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// `[n, m]`
@@ -90,7 +91,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Between points of as many coordinates.
+    /// Computes the distances between points with equally many coordinates.
     pub fn new(rows: &Rows, columns: &Rows) -> Self {
         Matrix { distances: distances(rows, columns), columns: columns.len() }
     }
@@ -121,7 +122,8 @@ impl Costs for Matrix {
     }
 }
 
-/// The distance of a point to each column, cut, plus the column's price. No fused multiply-add: the same bits on every processor.
+/// Computes the distance from a point to each column, cut, plus the column's price. Without fused multiply-add, so
+/// every processor gives the same bits.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn net_of_plane([x, y]: [f64; 2], xs: &[f64], ys: &[f64], cut: f64, prices: &[f64], costs: &mut [f64]) {
     for (((cost, &cx), &cy), &price) in costs.iter_mut().zip(xs).zip(ys).zip(prices) {

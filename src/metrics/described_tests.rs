@@ -1,11 +1,12 @@
-//! What the table of scores says of each of them is true of what computes it. Each score is tried on points of a mixture, and on images.
+//! Checks that each score behaves as the table of scores describes it. Each score is tested on points of a mixture and
+//! on images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::classes::of_given;
 use super::features::compare;
-use super::formula::{Formula, Found, formula};
+use super::formula::{Formula, Measurement, formula};
 use super::nets::classifier::Classifier;
 use super::nets::{Network, unwatched};
 use super::posterior::Posterior;
@@ -22,7 +23,8 @@ const RING: Gaussians = Gaussians::RING;
 const DATASETS: [Dataset; 2] = [Dataset::Gaussians(RING), Dataset::Mnist];
 const LABELS: [f64; 10] = [0.05, 0.15, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.12, 0.08];
 
-/// `n` samples, whatever `seed` makes of it: points about the modes, too wide for most to be within them; images of blurred noise.
+/// Returns `n` samples that depend on `seed`: points around the modes, mostly too far away to hit them; or images of
+/// blurred noise.
 fn samples(dataset: &Dataset, n: usize, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0f32; n * dataset.features()];
     Stream::new(seed, Purpose::Reference, 7).fill_normal(&mut values);
@@ -39,14 +41,14 @@ fn samples(dataset: &Dataset, n: usize, seed: u64) -> Vec<f32> {
     }
     let centres = RING.centres();
     for (k, point) in values.chunks_mut(2).enumerate() {
-        // Of unequal shares.
+        // With unequal shares.
         let centre = centres[(k * k % 11) % centres.len()];
         point.iter_mut().zip(centre).for_each(|(value, centre)| *value = 0.3 * *value + centre as f32);
     }
     values
 }
 
-/// How scores are computed here: none of these is at a limit of the samples.
+/// Scoring settings with which no limit on the number of samples is reached.
 fn usual(metrics: impl IntoIterator<Item = Metric>) -> Score {
     Score {
         samples: 60,
@@ -88,13 +90,13 @@ fn scored(
     Ok(found.into_iter().map(|found| (found.metric, (found.value.to_bits(), found.std.map(f64::to_bits)))).collect())
 }
 
-/// The values of these scores, to the bit.
+/// Returns the values of these scores as bits.
 fn values(dataset: &Dataset, score: &Score, seed: u64) -> BTreeMap<Metric, (u64, Option<u64>)> {
     scored(dataset, score, reference(dataset, 80), &samples(dataset, 60, 2), seed).unwrap()
 }
 
 #[test]
-fn every_score_is_computed_from_what_it_says_that_it_needs() {
+fn every_score_is_computed_from_its_declared_input() {
     for metric in Metric::ALL {
         let needs = match formula(metric) {
             Formula::Part(_) => Needs::Part,
@@ -115,7 +117,7 @@ fn every_score_is_computed_from_what_it_says_that_it_needs() {
 }
 
 #[test]
-fn every_score_has_a_value_alone_that_is_the_same_among_all_others() {
+fn every_score_has_the_same_value_alone_and_with_others() {
     let mut tried = BTreeSet::new();
     for dataset in DATASETS {
         let all = values(&dataset, &usual(applying(&dataset)), 0);
@@ -130,9 +132,9 @@ fn every_score_has_a_value_alone_that_is_the_same_among_all_others() {
 }
 
 #[test]
-fn no_score_has_the_value_of_another() {
+fn no_two_scores_have_the_same_value() {
     for dataset in DATASETS {
-        // So many that no two shares are equal by chance.
+        // Chosen so no two shares are equal by chance.
         let generated = samples(&dataset, 59, 2);
         let found = scored(&dataset, &usual(applying(&dataset)), reference(&dataset, 80), &generated, 0).unwrap();
         for (metric, value) in &found {
@@ -143,7 +145,8 @@ fn no_score_has_the_value_of_another() {
     }
 }
 
-/// `score` with other values of `key`; none for a key that says what the samples are, or which scores.
+/// Returns `score` with other values of `key`. Empty for keys that say what the samples are, or which scores to
+/// compute.
 fn changed(score: &Score, key: &Described) -> Vec<Score> {
     let mut score = score.clone();
     match key.name {
@@ -151,7 +154,7 @@ fn changed(score: &Score, key: &Described) -> Vec<Score> {
         "bins" => score.bins = 12,
         "range" => score.range = 2.0,
         "wasserstein_samples" => score.wasserstein_samples = 20,
-        // Shares of few samples may be equal by chance.
+        // With few samples, shares may be equal by chance.
         "real_samples" => return [40, 25].map(|real| Score { real_samples: Some(real), ..score.clone() }).to_vec(),
         "projections" => score.projections = 5,
         "sinkhorn_reg" => score.sinkhorn_reg = 0.25,
@@ -165,7 +168,7 @@ fn changed(score: &Score, key: &Described) -> Vec<Score> {
 }
 
 #[test]
-fn a_score_depends_on_the_keys_that_it_reads_and_on_no_others() {
+fn a_score_depends_only_on_its_keys() {
     for dataset in DATASETS {
         let usual = usual(applying(&dataset));
         let before = values(&dataset, &usual, 0);
@@ -180,7 +183,7 @@ fn a_score_depends_on_the_keys_that_it_reads_and_on_no_others() {
 }
 
 #[test]
-fn a_score_follows_the_seed_where_it_draws_and_nowhere_else() {
+fn only_scores_that_draw_depend_on_the_seed() {
     for dataset in DATASETS {
         let [one, other] = [1, 2].map(|seed| values(&dataset, &usual(applying(&dataset)), seed));
         for metric in applying(&dataset) {
@@ -197,7 +200,7 @@ fn real_samples_and_labels_that_a_score_does_not_need_may_be_missing() {
             let score = usual([metric]);
             let whole = scored(&dataset, &score, reference(&dataset, 80), &generated, 0).unwrap();
             let needed = reference_samples(&dataset, &score);
-            // As many as there are where all are needed.
+            // All that there are, for scores that need all.
             let enough = Reference { label_frequencies: None, ..reference(&dataset, needed.min(80)) };
             let of_labels = metric.needs() == Needs::Labels || metric.needs() == Needs::Shares && dataset.is_images();
             match scored(&dataset, &score, enough, &generated, 0) {
@@ -215,7 +218,7 @@ fn real_samples_and_labels_that_a_score_does_not_need_may_be_missing() {
 }
 
 #[test]
-fn the_least_samples_are_enough_and_fewer_are_not() {
+fn the_minimum_of_samples_is_enough_and_fewer_are_not() {
     for dataset in DATASETS {
         for metric in applying(&dataset) {
             let mut score = usual([metric]);
@@ -227,13 +230,16 @@ fn the_least_samples_are_enough_and_fewer_are_not() {
                 let found = scored(&dataset, &score, reference(&dataset, real), &generated, 0)?;
                 Ok::<_, MetricError>(f64::from_bits(found[&metric].0))
             };
-            // Of one sample there may be no hit.
+            // A single sample may not hit anything.
             let value = of(least, least).unwrap();
             let of_hits = matches!(metric.needs(), Needs::Hits | Needs::Shares);
             assert!(value.is_finite() || of_hits, "{metric:?} of {dataset:?}: {value}");
             if metric.needs().real_samples(&score) > 0 {
                 let refused = of(least - 1, least).unwrap_err();
-                let expected = matches!(refused, MetricError::TooFewReal { expected, found, .. } if (expected, found) == (least, least - 1));
+                let expected = matches!(
+                    refused,
+                    MetricError::TooFewReal { expected, found, .. } if (expected, found) == (least, least - 1)
+                );
                 assert!(expected, "{metric:?} of {dataset:?}: {refused}");
             }
             let fewer = of(least, least - 1).unwrap();
@@ -242,7 +248,7 @@ fn the_least_samples_are_enough_and_fewer_are_not() {
     }
 }
 
-/// Real samples against a generator that has lost all but one mode, and makes most samples of no mode at all.
+/// Compares real samples with a generator that has lost all modes but one and places most samples off every mode.
 #[test]
 fn the_better_of_two_generators_has_the_better_score() {
     let better = |metric: Metric, good: f64, bad: f64| {
@@ -288,11 +294,11 @@ fn the_better_of_two_generators_has_the_better_score() {
     let score = usual(Metric::ALL.into_iter().filter(of_classes));
     let of = |posterior| of_given(posterior, &score, Some((&[0.1; 10], "here"))).unwrap();
     let (good, bad) = (of(certain(|n| n % 10)), of(certain(|_| 3)));
-    for (metric, Found { value, .. }) in &good {
+    for (metric, Measurement { value, .. }) in &good {
         tried.insert(better(*metric, *value, bad[metric].value));
     }
 
-    // Against copies of the training set.
+    // Compare with copies of the training set.
     let rows = |seed| Rows::new(samples(&ring, 200, seed).into_iter().map(f64::from).collect(), 2);
     let (new, training, score) = (rows(2), rows(1), usual([Metric::Authenticity]));
     let of = |generated| compare(generated, &training, &score, 0, &mut |_| ()).unwrap()[&Metric::Authenticity].value;
@@ -301,7 +307,7 @@ fn the_better_of_two_generators_has_the_better_score() {
 }
 
 #[test]
-fn a_score_without_what_it_is_made_from_is_refused_and_not_left_out() {
+fn a_score_without_its_input_is_refused_and_not_left_out() {
     for metric in Metric::ALL {
         let even = Posterior::from_probabilities(&[0.1; 200], 10);
         let found = of_given(even, &usual([metric, Metric::ModesCovered]), None);
@@ -309,12 +315,12 @@ fn a_score_without_what_it_is_made_from_is_refused_and_not_left_out() {
             Needs::Probabilities | Needs::Hits => assert!(found.unwrap().contains_key(&metric)),
             Needs::Part | Needs::Features | Needs::Plane | Needs::Neighbours | Needs::Nearest | Needs::Training => {
                 let message = found.unwrap_err().to_string();
-                let expected = format!("{} is made from {}", metric.name(), metric.needs().name());
+                let expected = format!("{} is computed from {}", metric.name(), metric.needs().name());
                 assert!(message.starts_with(&expected), "{message}");
             }
             Needs::Labels | Needs::Shares | Needs::Modes | Needs::Density => {
                 let message = found.unwrap_err().to_string();
-                let expected = format!("{} is made from {}", metric.name(), metric.needs().name());
+                let expected = format!("{} is computed from {}", metric.name(), metric.needs().name());
                 assert!(message.starts_with(&expected), "{message}");
             }
         }

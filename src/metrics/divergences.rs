@@ -1,37 +1,41 @@
-//! `mode_forward_kl`, `mode_jsd` and `mode_tvd`: how far the shares of hit modes or classes are from the true ones.
+//! `mode_forward_kl`, `mode_jsd` and `mode_tvd`: how far the shares of hit modes or classes are from the true shares.
 //!
-//! With hits n_k of N in all, of K modes with true shares p_k, and q_k = n_k / N:
+//! With n_k hits out of N on mode k, of K modes with true shares p_k, and q_k = n_k / N:
 //!
-//! - `mode_forward_kl` = Σ p_k ln(p_k / q'_k), q'_k = (n_k + 1) / (N + K). A lost mode would make Σ p_k ln(p_k / q_k) infinite, however much
-//!   else is right; with one more added to each count (Laplace's rule) it costs about p_k ln(N p_k).
-//! - `mode_jsd` = ½ Σ p_k ln(p_k / m_k) + ½ Σ q_k ln(q_k / m_k), m_k = (p_k + q_k) / 2 (Lin 1991): from 0 to ln 2, whatever is lost.
-//! - `mode_tvd` = ½ Σ |p_k − q_k|: from 0 to 1, the share of samples that would have to be of other modes.
+//! - `mode_forward_kl` = Σ p_k ln(p_k / q'_k), q'_k = (n_k + 1) / (N + K). One lost mode would make Σ p_k ln(p_k / q_k)
+//!   infinite, however good the rest is. Adding one to each count (Laplace's rule) reduces its cost to about p_k ln(N
+//!   p_k).
+//! - `mode_jsd` = ½ Σ p_k ln(p_k / m_k) + ½ Σ q_k ln(q_k / m_k), m_k = (p_k + q_k) / 2 (Lin 1991). It is between 0 and
+//!   ln 2, whatever is lost.
+//! - `mode_tvd` = ½ Σ |p_k − q_k|. It is between 0 and 1: the share of samples that would have to belong to other
+//!   modes.
 //!
-//! 0·ln 0 = 0. Samples that hit nothing are no part of q. Where none hits anything there is no q, and all three are NaN. The divergence the other
-//! way around, the "reverse KL" of the papers, is [`mode_kl`](super::modes::kl_to_uniform), which is of even shares.
+//! 0·ln 0 = 0. Samples that hit nothing do not count in q. If no sample hits anything, there is no q, and all three are
+//! NaN. The divergence in the other direction, called "reverse KL" in papers, is
+//! [`mode_kl`](super::modes::kl_to_uniform), for equal shares.
 
-use super::formula::Found;
+use super::formula::Measurement;
 
-/// What is added to each count of hits in `mode_forward_kl`.
+/// Added to each count of hits in `mode_forward_kl`.
 const ADDED: u64 = 1;
 
-/// `mode_forward_kl` of `hits` `[K]` and the true `shares` `[K]`, which have sum 1.
+/// Returns `mode_forward_kl` for `hits` `[K]` and the true `shares` `[K]`, which sum to 1.
 pub fn forward_kl(hits: &[u64], shares: &[f64]) -> f64 {
     if hits.iter().all(|&count| count == 0) {
         return f64::NAN;
     }
     let total = (hits.iter().sum::<u64>() + ADDED * hits.len() as u64) as f64;
     let smoothed = hits.iter().map(|&count| (count + ADDED) as f64 / total);
-    // Rounding must not take it below its minimum.
+    // Rounding must not push it below its minimum.
     shares.iter().zip(smoothed).map(|(&p, q)| term(p, q)).sum::<f64>().max(0.0)
 }
 
-/// The same, and what its protocol has.
-pub(super) fn forward(hits: &[u64], shares: &[f64]) -> Found {
-    Found::of(forward_kl(hits, shares)).with("added", ADDED)
+/// Returns `mode_forward_kl` with the fields of its protocol.
+pub(super) fn forward(hits: &[u64], shares: &[f64]) -> Measurement {
+    Measurement::of(forward_kl(hits, shares)).with("added", ADDED)
 }
 
-/// `mode_jsd`.
+/// Returns `mode_jsd`.
 pub fn jsd(hits: &[u64], shares: &[f64]) -> f64 {
     let Some(found) = histogram(hits) else { return f64::NAN };
     let half = |p: f64, q: f64| 0.5 * term(p, 0.5 * (p + q));
@@ -39,18 +43,18 @@ pub fn jsd(hits: &[u64], shares: &[f64]) -> f64 {
     sum.clamp(0.0, std::f64::consts::LN_2)
 }
 
-/// `mode_tvd`.
+/// Returns `mode_tvd`.
 pub fn tvd(hits: &[u64], shares: &[f64]) -> f64 {
     let Some(found) = histogram(hits) else { return f64::NAN };
     (0.5 * shares.iter().zip(found).map(|(p, q)| (p - q).abs()).sum::<f64>()).min(1.0)
 }
 
-/// p ln(p / q).
+/// Returns p ln(p / q).
 fn term(p: f64, q: f64) -> f64 {
     if p == 0.0 { 0.0 } else { p * (p / q).ln() }
 }
 
-/// The shares of all hits; none of none.
+/// Returns the shares of all hits. `None` if there are no hits.
 fn histogram(hits: &[u64]) -> Option<impl Iterator<Item = f64>> {
     let total = hits.iter().sum::<u64>() as f64;
     (total > 0.0).then(|| hits.iter().map(move |&count| count as f64 / total))
@@ -74,19 +78,20 @@ mod tests {
             assert!(of(&[1, 2, 3, 2], &[0.125, 0.25, 0.375, 0.25]) < 0.03);
             assert!(of(&[0; 4], &even).is_nan());
         }
-        // One mode of four: q' = 5/8 and three times 1/8; m = 5/8 and three times 1/8; three quarters belong elsewhere.
+        // One mode of four is hit: q' = 5/8 and three times 1/8; m = 5/8 and three times 1/8; three quarters belong
+        // elsewhere.
         near(forward_kl(&[4, 0, 0, 0], &even), 0.25 * (0.4f64).ln() + 0.75 * LN_2);
         near(jsd(&[4, 0, 0, 0], &even), 0.5 * (0.25 * (0.4f64).ln() + 0.75 * LN_2) + 0.5 * (1.6f64).ln());
         near(tvd(&[4, 0, 0, 0], &even), 0.75);
-        // Of shares without overlap.
+        // Shares without overlap.
         near(jsd(&[3, 0], &[0.0, 1.0]), LN_2);
         near(tvd(&[3, 0], &[0.0, 1.0]), 1.0);
-        // A mode that is none costs nothing where nobody is there.
+        // A mode with share 0 costs nothing if no sample hits it.
         near(tvd(&[3, 1, 0], &[0.5, 0.5, 0.0]), 0.25);
     }
 
     #[test]
-    fn uneven_shares_are_hit_best_by_uneven_counts() {
+    fn uneven_shares_are_matched_best_by_uneven_counts() {
         let shares = [0.7, 0.2, 0.1];
         for of in [forward_kl, jsd, tvd] {
             assert!(of(&[700, 200, 100], &shares) < 1e-3 && of(&[333, 333, 334], &shares) > 0.05);

@@ -1,4 +1,4 @@
-//! Why samples cannot be scored.
+//! Errors of scoring.
 
 use super::nets::NetError;
 use sweep_tensor::message::without_frames;
@@ -14,12 +14,12 @@ pub enum MetricError {
         /// The data set.
         dataset: &'static str,
     },
-    /// There is nothing of what it is made from.
-    #[error("{metric} is made from {needs}, of which there are none here: leave it out")]
+    /// What the score is computed from is missing.
+    #[error("{metric} is computed from {needs}, which are not available here: leave it out")]
     Lacks {
         /// The score.
         metric: &'static str,
-        /// What it is made from.
+        /// What it is computed from.
         needs: &'static str,
     },
     /// The reference is too small.
@@ -27,38 +27,39 @@ pub enum MetricError {
     TooFewReal {
         /// The score.
         metric: &'static str,
-        /// How many it needs.
+        /// The number that it needs.
         expected: usize,
-        /// How many there are.
+        /// The number available.
         found: usize,
     },
     /// The label distribution is missing or malformed.
     #[error(
-        "{metric} needs the frequency of each of the {expected} labels in the training set, none negative; found {found}"
+        "{metric} needs the frequency of each of the {expected} labels in the training set, none of them negative; \
+        found {found}"
     )]
     Labels {
         /// The score.
         metric: &'static str,
-        /// Classes.
+        /// The number of classes.
         expected: usize,
         /// What was given.
         found: String,
     },
-    /// Values that are no whole number of samples.
-    #[error("expected samples of {features} values each, found {found} values in all")]
+    /// The values are not a whole number of samples.
+    #[error("expected samples of {features} values each, but {found} values in total is not a whole number of samples")]
     Shape {
-        /// Values in one sample.
+        /// Values per sample.
         features: usize,
-        /// Values in all.
+        /// Total number of values.
         found: usize,
     },
-    /// Images, and nothing that sees them.
-    #[error("scores of `{0}` need a network that sees its images")]
+    /// The samples are images, but there is no network to evaluate them.
+    #[error("scores of `{0}` need a scoring network for its images")]
     Blind(&'static str),
     /// A histogram without cells.
     #[error("expected at least 1 bin and a range above 0 for symmetric_kl, found {bins} bins and range {range}")]
     Bins {
-        /// Bins along an axis.
+        /// Bins per axis.
         bins: u32,
         /// Half the width of the histogram.
         range: f64,
@@ -71,19 +72,19 @@ pub enum MetricError {
     Torch(#[from] tch::TchError),
 }
 
-/// What has to change before samples can be scored that could not be.
+/// What has to change before the samples can be scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// What was asked for: these scores of these samples make no sense.
+    /// The request: these scores make no sense for these samples.
     Request,
-    /// Something around the program, such as the weights of a network or the memory of a device.
+    /// The environment, such as the weights of a network or the memory of a device.
     Environment,
-    /// The program: libtorch has refused what it was given.
+    /// The program: libtorch rejected what it was given.
     Program,
 }
 
 impl MetricError {
-    /// What has to change.
+    /// Returns what has to change.
     pub fn cause(&self) -> Cause {
         match self {
             MetricError::NotApplicable { .. }
@@ -98,7 +99,7 @@ impl MetricError {
         }
     }
 
-    /// Whether whoever waited for the scores has ended it.
+    /// Returns whether the scoring was stopped on request.
     pub fn is_stop(&self) -> bool {
         matches!(self, MetricError::Net(NetError::Stopped))
     }

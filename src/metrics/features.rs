@@ -1,4 +1,5 @@
-//! Scores that compare features of generated samples with those of real ones. Points are features of themselves.
+//! Scores that compare features of generated samples with those of real samples. For points, the features are the
+//! points themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,57 +8,59 @@ use tch::Tensor;
 
 use super::Order;
 use super::error::MetricError;
-use super::formula::{Formula, Found, Protocol, formula};
+use super::evaluated::Evaluated;
+use super::formula::{Formula, Measurement, Protocol, formula};
 use super::manifold::{Manifold, Overlap, overlap};
 use super::rows::Rows;
-use super::seen::Seen;
 use super::two_sample::{Accuracy, NEAREST, accuracy};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::{Metric, Needs};
 use sweep_tensor::file::Named;
 
-/// What the features of training samples are called among what is known, where they are others than the real ones.
+/// The name under which the features of training samples are kept, if those are not the real samples.
 pub(crate) const TRAINING_FEATURES: &str = "training features";
 
-/// A part of both sides, as a formula is given it.
+/// A part of both sides, as passed to a formula.
 pub(crate) struct Part<'a> {
     /// Generated features.
     pub generated: &'a Rows,
     /// Real ones.
     pub real: &'a Rows,
-    /// How they are scored.
+    /// The scoring settings.
     pub score: &'a Score,
-    /// What random choices follow.
+    /// The seed of random choices.
     pub seed: u64,
 }
 
-/// Real features, as a formula is given them to get ready.
+/// Real features, as passed to a formula for its preparation.
 pub(crate) struct Real<'a> {
     /// `[n, features]`
     pub features: &'a Tensor,
-    /// How they are scored.
+    /// The scoring settings.
     pub score: &'a Score,
-    /// What is known of them from before. What takes long to work out is taken from here, or added, by a name with n in it.
+    /// Results from earlier runs. Results that take long to compute are taken from here, or added. Their names contain
+    /// n.
     pub known: &'a mut Named,
 }
 
-/// A score that is ready for generated features `[n, features]`, and a seed that random choices follow. NaN where a feature is not finite, or
-/// there are too few.
-pub(crate) type Ready = Box<dyn Fn(&Tensor, u64) -> Result<Found, MetricError>>;
+/// A prepared score: a function of generated features `[n, features]` and the seed of random choices. NaN if a feature
+/// is not finite, or there are too few samples.
+pub(crate) type Ready = Box<dyn Fn(&Tensor, u64) -> Result<Measurement, MetricError>>;
 
-/// Features of real samples, and what can be known of them before there is anything to compare with.
+/// Features of real samples, with everything that can be computed from them in advance.
 pub struct RealFeatures {
-    /// How many there are.
+    /// The number of samples.
     n: usize,
-    /// How many values each has.
+    /// The number of features per sample.
     width: usize,
-    /// Some of them, where a score needs a part.
+    /// Some of the samples, if a score needs a part.
     part: Option<Rows>,
-    /// Where a score needs neighbours; none inside where these are too few, or not finite.
+    /// Present if a score needs neighbours. The inner `None` means that there are too few samples, or one is not
+    /// finite.
     manifold: Option<Option<Manifold>>,
-    /// The same where a score needs the nearest one alone.
+    /// The same with the nearest neighbour only.
     nearest: Option<Option<Manifold>>,
-    /// The scores of all of them, and of how many real ones each is.
+    /// The prepared scores on all features, each with the number of real samples it uses.
     ready: BTreeMap<Metric, (usize, Ready)>,
 }
 
@@ -67,7 +70,7 @@ impl fmt::Debug for RealFeatures {
     }
 }
 
-/// Generated features beside real ones.
+/// Generated features together with real ones.
 pub(crate) struct Features<'a> {
     real: &'a RealFeatures,
     generated: Tensor,
@@ -76,30 +79,30 @@ pub(crate) struct Features<'a> {
     accuracy: Option<Option<Accuracy>>,
     score: &'a Score,
     seed: u64,
-    /// What begins each protocol.
+    /// The fields that each protocol starts with.
     how: Protocol,
-    /// How many generated and real ones there were for the part to be drawn from, where it was.
+    /// How many generated and real samples the part was drawn from, if it was drawn.
     drawn_from: [Option<usize>; 2],
 }
 
-/// The scores that `score` asks for, of `generated` against `real` features of any network, whatever the order of both. What looks at a part of
-/// them draws it at random; that, like all random choices, follows `seed`. Says what comes next before each that takes its own time. Of
-/// entropic transport that did not converge the protocol says so.
+/// Computes the scores that `score` lists, for `generated` against `real` features from any network. The order of the
+/// samples does not matter: parts are drawn at random. `seed` determines all random choices. Announces each score that
+/// takes long. If entropic transport did not converge, the protocol says so.
 ///
 /// # Errors
 ///
-/// Where there are too few.
+/// If there are too few samples.
 pub fn compare(
     generated: &Rows,
     real: &Rows,
     score: &Score,
     seed: u64,
     next: &mut dyn FnMut(Metric),
-) -> Result<BTreeMap<Metric, Found>, MetricError> {
+) -> Result<BTreeMap<Metric, Measurement>, MetricError> {
     let points = real.len().min(score.wasserstein_samples as usize);
     let mut known = Named::from([("features".to_owned(), real.shuffled(seed).tensor())]);
     let samples = generated.shuffled(seed).tensor();
-    // One search for neighbours serves all that look at them.
+    // One neighbour search serves all scores that use neighbours.
     let of = |needs| score.metrics.iter().copied().filter(|metric| metric.needs() == needs).collect::<BTreeSet<_>>();
     let together = [of(Needs::Neighbours), of(Needs::Nearest)];
     let alone = score.metrics.iter().filter(|&metric| !together.iter().any(|metrics| metrics.contains(metric)));
@@ -111,21 +114,22 @@ pub fn compare(
         let part = Score { metrics, ..score.clone() };
         let real_features = RealFeatures::new(&mut known, &part, points)?;
         let how = Protocol::from_iter([("features".to_owned(), real.width().into())]);
-        let mut features = real_features.beside(samples.shallow_clone(), Order::Random, &part, how, seed)?;
+        let mut features = real_features.combine(samples.shallow_clone(), Order::Random, &part, how, seed)?;
         features.drawn_from = [Some(generated.len()), Some(real.len())];
-        let found = Seen { features: Some(features), ..Seen::default() }.scores(&part)?;
+        let found = Evaluated { features: Some(features), ..Evaluated::default() }.scores(&part)?;
         all.extend(found.into_iter().map(|(metric, found)| (metric, found.in_full())));
     }
     Ok(all)
 }
 
 impl RealFeatures {
-    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for, transport with the first `points` of them; those
-    /// that are not of features are passed over. [`TRAINING_FEATURES`] are those of the training set, if there are such. What takes long to work out is taken from `known`, or added to it.
+    /// Prepares the scores that `score` lists for `known["features"]` `[n, features]`; transport uses the first
+    /// `points` of them. Scores that don't use features are skipped. [`TRAINING_FEATURES`] are the features of the
+    /// training set, if there are any. Results that take long to compute are taken from `known`, or added to it.
     ///
     /// # Errors
     ///
-    /// Where there are too few.
+    /// If there are too few samples.
     pub(crate) fn new(known: &mut Named, score: &Score, points: usize) -> Result<Self, MetricError> {
         let all = known["features"].shallow_clone();
         let apart = known.get(TRAINING_FEATURES).map(Tensor::shallow_clone);
@@ -158,14 +162,14 @@ impl RealFeatures {
                 Formula::Nearest(_) if real.nearest.is_none() => {
                     real.nearest = Some(manifold(known, &features, NEAREST)?);
                 }
-                // Not ready where they are of more than the plane: whoever asks is told.
+                // Not prepared for features outside the plane: a request for it will be an error.
                 Formula::Plane(_) if features.size()[1] != 2 => {}
                 Formula::Features(ready) | Formula::Plane(ready) => {
                     let of = &mut Real { features: &features, score, known: &mut *known };
                     real.ready.insert(metric, (n, ready(of)?));
                 }
                 Formula::Training(ready) => {
-                    // Names of what is known of features have their number alone.
+                    // Names of results contain only the number of samples, so keep those for other features apart.
                     let known = if apart.is_some() { &mut Named::new() } else { &mut *known };
                     let of = &mut Real { features: training, score, known };
                     real.ready.insert(metric, (of_training, ready(of)?));
@@ -178,14 +182,14 @@ impl RealFeatures {
         Ok(real)
     }
 
-    /// Values of each.
+    /// Returns the number of features per sample.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// `generated` features `[n, features]` that come in this `order`, beside these; `how` begins each protocol, and random choices follow
-    /// `seed`.
-    pub(crate) fn beside<'a>(
+    /// Combines `generated` features `[n, features]`, which come in this `order`, with these. `how` is what each
+    /// protocol starts with; `seed` determines random choices.
+    pub(crate) fn combine<'a>(
         &'a self,
         mut generated: Tensor,
         order: Order,
@@ -222,7 +226,7 @@ impl RealFeatures {
     }
 }
 
-/// The neighbourhoods of `features` `[n, features]`; none where they are too few, or not finite.
+/// Returns the neighbourhoods of `features` `[n, features]`. `None` if there are too few, or one is not finite.
 pub(super) fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) -> Result<Option<Manifold>, MetricError> {
     let name = format!("neighbours_{neighbours}_{}", features.size()[0]);
     let rows = Rows::of(features)?;
@@ -237,8 +241,8 @@ pub(super) fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) ->
 }
 
 impl Features<'_> {
-    /// By a formula of a part.
-    pub(crate) fn part(&self, of: fn(&Part) -> Found) -> Option<Found> {
+    /// Computes a score from a part of both sides.
+    pub(crate) fn part(&self, of: fn(&Part) -> Measurement) -> Option<Measurement> {
         let (generated, real) = (self.part.as_ref()?, self.real.part.as_ref()?);
         let sizes = [generated.len(), real.len()];
         let mut found = of(&Part { generated, real, score: self.score, seed: self.seed });
@@ -250,28 +254,28 @@ impl Features<'_> {
         Some(self.said(found, sizes))
     }
 
-    /// The score of all that is ready.
-    pub(crate) fn all(&self, metric: Metric) -> Option<Result<Found, MetricError>> {
+    /// Computes a prepared score.
+    pub(crate) fn all(&self, metric: Metric) -> Option<Result<Measurement, MetricError>> {
         let (real, ready) = self.real.ready.get(&metric)?;
         let sizes = [self.generated.size()[0] as usize, *real];
         Some(ready(&self.generated, self.seed).map(|found| self.said(found, sizes)))
     }
 
-    /// By a formula of neighbourhoods.
-    pub(crate) fn overlap(&self, of: fn(&Overlap) -> f64) -> Option<Found> {
+    /// Computes a score from neighbourhoods.
+    pub(crate) fn overlap(&self, of: fn(&Overlap) -> f64) -> Option<Measurement> {
         let value = self.overlap.as_ref()?.as_ref().map_or(f64::NAN, of);
         let sizes = [self.generated.size()[0] as usize, self.real.n];
-        Some(self.said(Found::of(value).with("k", self.score.neighbours), sizes))
+        Some(self.said(Measurement::of(value).with("k", self.score.neighbours), sizes))
     }
 
-    /// By a formula of nearest neighbours.
-    pub(crate) fn accuracy(&self, of: fn(&Accuracy) -> f64) -> Option<Found> {
+    /// Computes a score from nearest neighbours.
+    pub(crate) fn accuracy(&self, of: fn(&Accuracy) -> f64) -> Option<Measurement> {
         let value = self.accuracy.as_ref()?.as_ref().map_or(f64::NAN, of);
         let sizes = [self.generated.size()[0] as usize, self.real.n];
-        Some(self.said(Found::of(value), sizes))
+        Some(self.said(Measurement::of(value), sizes))
     }
 
-    fn said(&self, found: Found, [samples, real]: [usize; 2]) -> Found {
+    fn said(&self, found: Measurement, [samples, real]: [usize; 2]) -> Measurement {
         found.with("samples", samples).with("real", real).said(&self.how)
     }
 }
@@ -283,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_score_is_announced_once_and_what_looks_at_neighbours_together() {
+    fn each_score_is_announced_once_and_neighbour_scores_together() {
         let rows = |shift: usize| Rows::new((0..80).map(|i| ((i + shift) * 7 % 11) as f64).collect(), 2);
         let metrics = [Metric::Recall, Metric::Kid, Metric::Wasserstein, Metric::Coverage].into();
         let score = Score { metrics, wasserstein_samples: 40, ..Score::default() };

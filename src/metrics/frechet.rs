@@ -1,29 +1,30 @@
-//! `frechet`: the Fréchet distance of Gaussian fits to features (Heusel et al. 2017, "GANs trained by a two time-scale update rule
-//! converge to a local Nash equilibrium", eq. 6).
+//! `frechet`: the Fréchet distance between Gaussian fits to features (Heusel et al. 2017, "GANs trained by a two
+//! time-scale update rule converge to a local Nash equilibrium", eq. 6).
 //!
-//! ‖m₁ − m₂‖² + Tr(C₁ + C₂ − 2 (C₁ C₂)^½). A covariance (ddof 1) is kept as a factor R, C = RᵀR, that is made of the centred features
-//! themselves: Tr (C₁ C₂)^½ is then the sum of the singular values of R₁R₂ᵀ, and no digits go into the roots of eigenvalues that are
-//! 0 but for rounding, of which there are many where features are more than samples. Where the traces nearly cancel, their difference
-//! is taken before it is squared: it is the least ‖Q₁R₁ − Q₂R₂‖² over all rotations (Bhatia, Jain & Lim 2019, "On the Bures–Wasserstein
-//! distance between positive definite matrices", theorem 1).
+//! ‖m₁ − m₂‖² + Tr(C₁ + C₂ − 2 (C₁ C₂)^½). A covariance (ddof 1) is kept as a factor R with C = RᵀR, computed from the
+//! centred features themselves. Then Tr (C₁ C₂)^½ is the sum of the singular values of R₁R₂ᵀ. This loses no digits to
+//! the square roots of eigenvalues that are 0 up to rounding, of which there are many if there are more features than
+//! samples. If the traces nearly cancel, the difference is taken before squaring: it is the least ‖Q₁R₁ − Q₂R₂‖² over
+//! all rotations (Bhatia, Jain & Lim 2019, "On the Bures–Wasserstein distance between positive definite matrices",
+//! theorem 1).
 
 use tch::{Kind, TchError, Tensor};
 
 use super::MetricError;
 use super::features::{Ready, Real};
-use super::formula::Found;
-use super::rows::{Rows, comfort, scaled};
+use super::formula::Measurement;
+use super::rows::{Rows, safe_exponent, scaled};
 use sweep_tensor::file::Named;
 use sweep_tensor::linalg;
 
-/// Rows that are taken to float64 at once.
+/// Rows converted to float64 at a time.
 const BLOCK: i64 = 4096;
-/// What remains of the traces, as a share, where they are said to cancel.
+/// If less than this share of the traces remains, they are considered to cancel.
 const CANCELLED: f64 = 1e-4;
-/// By how much of itself a covariance of float32 may fail to be one.
+/// By what relative error a float32 covariance may fail to be symmetric and positive semidefinite.
 const ROUNDED: f64 = 1e-4;
 
-/// The score against real features, to which a Gaussian is fitted unless that was done before.
+/// Prepares the score against real features. Fits a Gaussian to them unless there is a fit already.
 pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
     let n = real.features.size()[0];
     let fit = match Gaussian::from_parts(real.known, n) {
@@ -38,39 +39,42 @@ pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
             Some((generated, real)) => real.frechet(generated)?,
             None => f64::NAN,
         };
-        Ok(Found::of(value))
+        Ok(Measurement::of(value))
     }))
 }
 
-/// A Gaussian fit to features.
+/// A Gaussian fitted to features.
 #[derive(Debug)]
 pub struct Gaussian {
-    /// `[2, features]`: the mean is the sum of both rows, of which the second is what rounding took from the first.
+    /// `[2, features]`: the mean is the sum of both rows. The second row is the rounding error of the first.
     mean: Tensor,
-    /// `[rows, features]`: its columns' products are the covariance.
+    /// `[rows, features]`: the covariance is the product of its transpose with itself.
     factor: Tensor,
-    /// The features are 2^exponent times what these two are of: 0 but of huge and of tiny ones.
+    /// The features are 2^exponent times those that `mean` and `factor` describe. 0 except for huge and tiny features.
     exponent: i32,
 }
 
-/// Why a mean and a covariance are none.
+/// Why a mean and a covariance are not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum MomentsError {
-    /// Their sizes.
-    #[error("expected a mean of d values and a covariance of d rows of d, found {mean}, and {rows} rows of {width}")]
+    /// The sizes don't match.
+    #[error(
+        "expected a mean of d values and a covariance of d rows of d values, found a mean of {mean} values and \
+        {rows} rows of {width}"
+    )]
     Sizes {
-        /// Values of the mean.
+        /// Number of values in the mean.
         mean: usize,
-        /// Rows of the covariance.
+        /// Number of rows of the covariance.
         rows: usize,
-        /// Values in each.
+        /// Number of values per row.
         width: usize,
     },
-    /// The covariance.
+    /// The covariance is not symmetric.
     #[error("the covariance is not symmetric")]
     Skew,
-    /// The covariance.
-    #[error("the covariance has the eigenvalue {0:e}: expected none below 0")]
+    /// The covariance has a negative eigenvalue.
+    #[error("the covariance has a negative eigenvalue, {0:e}")]
     Negative(f64),
     /// libtorch refused.
     #[error(transparent)]
@@ -78,14 +82,14 @@ pub enum MomentsError {
 }
 
 impl Gaussian {
-    /// Fits `features` `[n, features]` in float64. `None` where one is not finite or n is below 2.
+    /// Fits `features` `[n, features]` in float64. `None` if one is not finite or n is below 2.
     pub fn fit(features: &Tensor) -> Result<Option<Self>, TchError> {
         let (n, width) = (features.size()[0], features.size()[1]);
         if n < 2 || !finite(features)? {
             return Ok(None);
         }
-        // As many times smaller as they are many, so that no sum overflows.
-        let exponent = -comfort(largest(features)?);
+        // Scaled, so no sum overflows.
+        let exponent = -safe_exponent(largest(features)?);
         let blocks = || -> Result<Vec<Tensor>, TchError> { features.f_split(BLOCK, 0) };
         let double = |block: &Tensor| scale(&block.f_to_kind(Kind::Double)?, -exponent);
         let sum = |centre: &Tensor| -> Result<Tensor, TchError> {
@@ -98,7 +102,7 @@ impl Gaussian {
         let zeros = Tensor::f_zeros([width], (Kind::Double, features.device()))?;
         let mean = sum(&zeros)?;
         let rest = sum(&mean)?;
-        // A block at a time: all of them in float64 may be twice what there is memory for.
+        // One block at a time: all of them in float64 may need twice the available memory.
         let mut factor: Option<Tensor> = None;
         for block in blocks()? {
             let centred = (double(&block)? - &mean - &rest) / ((n - 1) as f64).sqrt();
@@ -112,11 +116,12 @@ impl Gaussian {
         Ok(factor.map(|factor| Gaussian { mean, factor, exponent }))
     }
 
-    /// Of the `mean` `[d]` and the `covariance` `[d, d]` of features that somebody else saw, finite numbers.
+    /// Builds a fit from the `mean` `[d]` and the `covariance` `[d, d]` of features that were measured elsewhere. All
+    /// numbers must be finite.
     ///
     /// # Errors
     ///
-    /// Where these are not what they should be.
+    /// If they are not valid.
     pub fn from_moments(mean: &[f64], covariance: &Rows) -> Result<Self, MomentsError> {
         let (rows, width) = (covariance.len(), covariance.width());
         if (rows, width) != (mean.len(), mean.len()) {
@@ -128,8 +133,8 @@ impl Gaussian {
         if skew > ROUNDED * size {
             return Err(MomentsError::Skew);
         }
-        // An even one has a root.
-        let exponent = comfort(size) / 2 * 2;
+        // Even, so it has an exact square root.
+        let exponent = safe_exponent(size) / 2 * 2;
         let (values, factor) = linalg::factor(&scale(&covariance, exponent)?)?;
         let (least, most) = (values[0], values[values.len() - 1]);
         if least < -ROUNDED * most.abs() {
@@ -140,28 +145,28 @@ impl Gaussian {
         Ok(Gaussian { mean, factor, exponent: -exponent / 2 })
     }
 
-    /// What it consists of, by a name with the number `n` of samples that were fitted.
+    /// Returns its parts by name. The names contain the number `n` of samples that were fitted.
     pub fn parts(&self, n: i64) -> [(String, Tensor); 3] {
         let [mean, factor, exponent] = names(n);
         let power = Tensor::from_slice(&[i64::from(self.exponent)]);
         [(mean, self.mean.shallow_clone()), (factor, self.factor.shallow_clone()), (exponent, power)]
     }
 
-    /// From such parts, where they are all there.
+    /// Builds a fit from such parts. `None` if one is missing.
     pub fn from_parts(parts: &Named, n: i64) -> Option<Self> {
         let [mean, factor, exponent] = names(n).map(|name| parts.get(&name).map(Tensor::shallow_clone));
         let exponent = exponent?.int64_value(&[0]) as i32;
         Some(Gaussian { mean: mean?, factor: factor?, exponent })
     }
 
-    /// Dimensions.
+    /// Returns the number of dimensions.
     pub fn width(&self) -> usize {
         self.mean.size()[1] as usize
     }
 
-    /// The Fréchet distance to `other`, in squared feature units; infinite where float64 does not hold it.
+    /// Returns the Fréchet distance to `other`, in squared feature units. Infinite if it exceeds float64.
     pub fn frechet(&self, other: &Gaussian) -> Result<f64, TchError> {
-        // Both in the same units, in which squares neither overflow nor vanish.
+        // Bring both to the same units, in which squares neither overflow nor underflow.
         let common = self.exponent.max(other.exponent);
         let [one, two] = [self, other].map(|gaussian| {
             let by = gaussian.exponent - common;
@@ -184,9 +189,9 @@ impl Gaussian {
     }
 }
 
-/// The least ‖Q₁r − Q₂s‖² over all rotations.
+/// Returns the least ‖Q₁r − Q₂s‖² over all rotations.
 fn least(r: &Tensor, s: &Tensor) -> Result<f64, TchError> {
-    // Of as many rows: those of 0 change nothing.
+    // Pad to the same number of rows: rows of 0 change nothing.
     let rows = r.size()[0].max(s.size()[0]);
     let tall = |matrix: &Tensor| {
         let [own, width] = matrix.size()[..] else { return Err(TchError::Shape(format!("{:?}", matrix.size()))) };
@@ -201,7 +206,7 @@ fn least(r: &Tensor, s: &Tensor) -> Result<f64, TchError> {
     Ok(apart.f_square()?.f_sum(Kind::Double)?.double_value(&[]))
 }
 
-/// The names of a fit's parts.
+/// Returns the names of a fit's parts.
 fn names(n: i64) -> [String; 3] {
     ["centre", "factor", "exponent"].map(|part| format!("{part}_{n}"))
 }
@@ -210,17 +215,17 @@ fn finite(tensor: &Tensor) -> Result<bool, TchError> {
     Ok(tensor.f_isfinite()?.f_all()?.int64_value(&[]) != 0)
 }
 
-/// The largest absolute value; 0 of none.
+/// Returns the largest absolute value. 0 if there are no values.
 fn largest(tensor: &Tensor) -> Result<f64, TchError> {
     if tensor.numel() == 0 { Ok(0.0) } else { Ok(tensor.f_abs()?.f_max()?.double_value(&[])) }
 }
 
-/// Times 2^`exponent`.
+/// Multiplies by 2^`exponent`.
 fn scale(tensor: &Tensor, exponent: i32) -> Result<Tensor, TchError> {
     if exponent == 0 {
         return Ok(tensor.shallow_clone());
     }
-    // In parts, since 2^exponent itself may be beyond float64.
+    // In three steps, because 2^exponent itself may exceed float64.
     let third = exponent / 3;
     [third, third, exponent - 2 * third]
         .into_iter()
@@ -235,7 +240,7 @@ mod tests {
     use super::*;
     use sweep_numerics::random::{Purpose, Stream};
 
-    /// `n` rows of mean exactly 0 and covariance exactly I.
+    /// Returns `n` rows with mean exactly 0 and covariance exactly I.
     fn white(n: i64, d: i64, lane: u16) -> Tensor {
         let mut values = vec![0.0f32; (n * d) as usize];
         Stream::lane(11, Purpose::Reference, lane, 0).fill_normal(&mut values);
@@ -251,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn between_isotropic_gaussians_it_is_known() {
+    fn the_distance_between_isotropic_gaussians_is_known() {
         let (d, scale, shift) = (16, 1.7, 0.3);
         let (a, b) = (white(400, d, 0), white(300, d, 1) * scale + shift);
         let expected = d as f64 * (shift * shift + (1.0 - scale).powi(2));
@@ -261,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn it_scales_with_the_square_of_features_as_far_as_float64_goes() {
+    fn it_scales_with_the_square_of_features_within_float64() {
         let (a, b) = (white(400, 4, 0), white(300, 4, 1) * 1.5 + 2.0);
         let plain = distance(&a, &b);
         for power in [-500, -450, 60, 333, 480] {
@@ -272,13 +277,13 @@ mod tests {
         assert_eq!(distance(&(&a * 1e300), &(&b * 1e300)), f64::INFINITY);
         assert_eq!(distance(&(&a * 1e-300), &(&b * 1e-300)), 0.0);
         assert_eq!(distance(&(&a * 0.0), &(&b * 0.0)), 0.0);
-        // Their sum is beyond float64, and there is nothing between them.
+        // Their sum exceeds float64, but their difference is 0.
         assert_eq!(distance(&(&a * 0.0 + 1e308), &(&b * 0.0 + 1e308)), 0.0);
     }
 
     proptest! {
         #[test]
-        fn of_one_feature_it_is_of_means_and_deviations(
+        fn with_one_feature_it_follows_from_means_and_deviations(
             a in vec(-3.0..3.0f64, 2..40),
             b in vec(-3.0..3.0f64, 2..40),
             far in prop_oneof![Just(0.0), -1e6..1e6f64],
@@ -293,7 +298,7 @@ mod tests {
             let a: Vec<f64> = a.iter().copied().chain([far]).collect();
             let ((m, s), (l, t)) = (of(&a), of(&b));
             let expected = (m - l).powi(2) + (s - t).powi(2);
-            // The same along a direction of three dimensions.
+            // The same along a direction in three dimensions.
             let direction = if rotated { vec![0.6, 0.0, -0.8] } else { vec![1.0] };
             let tensor = |values: &[f64]| {
                 let unit = 2f64.powi(power);
@@ -301,12 +306,13 @@ mod tests {
                 Tensor::from_slice(&all).reshape([values.len() as i64, direction.len() as i64])
             };
             let found = distance(&tensor(&a), &tensor(&b)) / 4f64.powi(power);
-            prop_assert!((found - expected).abs() <= 1e-11 * (m * m + l * l + s * s + t * t), "{} for {}", found, expected);
+            let size = m * m + l * l + s * s + t * t;
+            prop_assert!((found - expected).abs() <= 1e-11 * size, "{} for {}", found, expected);
         }
     }
 
     #[test]
-    fn of_lines_in_space_it_is_known() {
+    fn the_distance_between_lines_in_space_is_known() {
         // Along unit vectors u and v, with deviations s and t: s² + t² − 2 s t |u·v|.
         let line = |lane: u16, d: usize, deviation: f64| {
             let (n, mut values) = (500, vec![0.0f32; 500 + d]);
@@ -325,15 +331,15 @@ mod tests {
     }
 
     #[test]
-    fn what_little_there_is_between_near_sets_is_found() {
+    fn small_differences_are_found() {
         let a = white(600, 16, 0);
         for by in [1e-3, 1e-6, 1e-9] {
-            // All deviations are longer by this much.
+            // All deviations grow by this much.
             let expected = 16.0 * by * by;
             let found = distance(&a, &(&a * (1.0 + by)));
             assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
         }
-        // Far from the origin, where numbers have no more than four digits behind the point, and sums of them none.
+        // Far from the origin: numbers with at most four decimal digits, whose sums are exact.
         let steps = |x: &Tensor| (x * 1024.0).round() / 1024.0;
         let (near, other) = (steps(&a), steps(&(white(433, 16, 1) * 1.5)));
         let expected = distance(&near, &(&other + 0.5));
@@ -366,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_has_no_fit() {
+    fn there_is_no_fit_to_values_that_are_not_finite() {
         let a = white(10, 3, 0);
         assert!(Gaussian::fit(&(&a * f64::NAN)).unwrap().is_none());
         assert!(Gaussian::fit(&(&a * f64::INFINITY)).unwrap().is_none());

@@ -1,7 +1,8 @@
-//! `high_quality`: the share of samples near enough to the nearest mode to hit it. The mixture itself has 1 − e^(−4.5) = 0.98889, in any number
-//! of dimensions.
+//! `high_quality`: the share of samples close enough to the nearest mode to hit it. The mixture itself scores 1 −
+//! e^(−4.5) = 0.98889 in any number of dimensions.
 
-/// The share of `samples` that are among `hits` (of [`super::modes::hit_gaussians`]); NaN of no samples.
+/// Returns the share of `samples` that are among `hits` (from [`super::modes::hit_gaussians`]). NaN if there are no
+/// samples.
 pub fn high_quality(hits: &[u64], samples: usize) -> f64 {
     hits.iter().sum::<u64>() as f64 / samples as f64
 }
@@ -14,7 +15,7 @@ mod tests {
     use sweep_spec::dataset::{Covariance, Gaussians, Layout};
 
     #[test]
-    fn the_mixture_itself_reaches_the_ceiling() {
+    fn the_mixture_itself_reaches_the_maximum() {
         let variances: &[f64] = &[4.0, 0.01, 1.0];
         let means: &[f64] = &[0.0, 0.0, 0.0, 50.0, 0.0, 7.0];
         let offsets: &[f64] = &[0.0, 30.0, -60.0];

@@ -1,25 +1,27 @@
-//! `inception_score`: exp(E_x KL(p(y|x) ‖ p(y))) (Salimans et al. 2016, "Improved techniques for training GANs", section 4).
+//! `inception_score`: exp(E_x KL(p(y|x) ‖ p(y))) (Salimans et al. 2016, "Improved techniques for training GANs",
+//! section 4).
 
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 use super::Order;
 use super::classes::Classes;
-use super::formula::Found;
+use super::formula::Measurement;
 use super::posterior::Posterior;
 
-/// Random orders that the one of the rows is compared with.
+/// Number of random orders that the order of the rows is compared with.
 const ORDERS: u16 = 20;
-/// The first lane of [`Purpose::Reference`] that these follow.
+/// The first lane of [`Purpose::Reference`] for these orders.
 const LANE: u16 = 60_000;
-/// Standard deviations, and share of the score, that chance does not take it from what it is in a random order.
+/// The score differs from that of random orders by more than chance if it is off by both this many standard deviations
+/// and this share of the score.
 const FAR: f64 = 10.0;
 const SHARE: f64 = 0.01;
 
-/// The score of images as they come.
-pub(super) fn score(classes: &Classes) -> Found {
+/// Computes the score of images in the given order.
+pub(super) fn score(classes: &Classes) -> Measurement {
     let (posterior, splits) = (&classes.posterior, classes.score.splits);
     let (mean, std) = inception_score(posterior, splits);
-    let found = Found::of(mean).spread(std).with("splits", splits);
+    let found = Measurement::of(mean).spread(std).with("splits", splits);
     match classes.order {
         Order::Random => found,
         Order::Given => match in_random_order(posterior, splits) {
@@ -29,8 +31,9 @@ pub(super) fn score(classes: &Classes) -> Found {
     }
 }
 
-/// Mean and population standard deviation over `splits` consecutive parts (at most one a sample, at least one). The parts are those of
-/// the usual tools: from ⌊i n/splits⌋ to ⌊(i + 1) n/splits⌋. NaN where a probability is NaN or there are no samples.
+/// Returns mean and population standard deviation over `splits` consecutive parts (at least one, at most one per
+/// sample). The parts match the usual tools: from ⌊i n/splits⌋ to ⌊(i + 1) n/splits⌋. NaN if a probability is NaN or
+/// there are no samples.
 pub fn inception_score(posterior: &Posterior, splits: u32) -> (f64, f64) {
     let n = posterior.len();
     let splits = (splits as usize).clamp(1, n.max(1));
@@ -45,8 +48,8 @@ pub fn inception_score(posterior: &Posterior, splits: u32) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
-/// What the rows score in a random order, where their own order is none by which anybody would say: where they are sorted by class, each
-/// split has few classes. `None` where the score of the rows is one that chance may make of them.
+/// Returns the score of the rows in a random order, if their own order does not look random. For example, if rows are
+/// sorted by class, each split contains few classes. `None` if chance may explain the score of the rows.
 pub fn in_random_order(posterior: &Posterior, splits: u32) -> Option<f64> {
     let (n, classes) = (posterior.len(), posterior.classes());
     let splits = (splits as usize).clamp(1, n.max(1));
@@ -54,7 +57,7 @@ pub fn in_random_order(posterior: &Posterior, splits: u32) -> Option<f64> {
     let split_of = |place: usize| ends.partition_point(|&end| end <= place);
     let stream = |order| Stream::lane(0, Purpose::Reference, LANE + order, 0);
     let orders: Vec<Permutation> = (0..ORDERS).map(|order| Permutation::new(n.max(1) as u32, &stream(order))).collect();
-    // Of their own order, and of each other one: for each split the sums of p(y|x), and of Σ p log p.
+    // For their own order and each random one: per split, the sums of p(y|x) and of Σ p log p.
     let mut sums = vec![vec![0.0; classes + 1]; (orders.len() + 1) * splits];
     for (row, logs) in posterior.rows().enumerate() {
         let shares: Vec<f64> = logs.iter().map(|log| log.exp()).collect();
@@ -94,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_predictor_has_1_and_uniform_certainty_the_number_of_classes() {
+    fn a_constant_predictor_scores_1_and_uniform_certainty_the_number_of_classes() {
         let constant = Posterior::from_probabilities(&[0.2, 0.3, 0.5].repeat(60), 3);
         let (mean, std) = inception_score(&constant, 10);
         assert!((mean - 1.0).abs() < 1e-14 && std < 1e-14);
@@ -103,24 +106,24 @@ mod tests {
     }
 
     #[test]
-    fn splits_are_consecutive_and_the_deviation_is_the_population_s() {
-        // The first half knows one class (score 1), the second two (score 2).
+    fn splits_are_consecutive_and_use_the_population_deviation() {
+        // In the first half there is one class (score 1), in the second half two (score 2).
         let posterior = one_hot((0..40).map(|i| if i < 20 { 0 } else { i % 2 }), 2);
         let (mean, std) = inception_score(&posterior, 2);
         assert!((mean - 1.5).abs() < 1e-14 && (std - 0.5).abs() < 1e-14);
-        // More splits than samples are as many as samples, each of score 1.
+        // The number of splits is limited to the number of samples; each split then scores 1.
         assert_eq!(inception_score(&one_hot(0..3, 3), 10), (1.0, 0.0));
     }
 
     #[test]
-    fn nan_and_nothing_give_nan() {
+    fn nan_and_no_samples_give_nan() {
         let mut rows = [0.5, 0.5].repeat(20);
         rows[7] = f64::NAN;
         assert!(inception_score(&Posterior::from_probabilities(&rows, 2), 10).0.is_nan());
         assert!(inception_score(&Posterior::from_probabilities(&[], 2), 10).0.is_nan());
     }
 
-    /// A number in [0, 1) from a place.
+    /// Returns pseudo-random numbers in [0, 1).
     fn chance(seed: u64, n: usize) -> Vec<f32> {
         let mut out = vec![0.0; n];
         Stream::new(seed, Purpose::Reference, 3).fill_uniform(&mut out);
@@ -128,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_sorted_are_noticed_and_a_random_order_is_not() {
+    fn sorted_rows_are_noticed_and_a_random_order_is_not() {
         let sorted = one_hot((0..1000).map(|i| i / 100), 10);
         assert!((inception_score(&sorted, 10).0 - 1.0).abs() < 1e-12);
         let other = in_random_order(&sorted, 10).unwrap();
         assert!((9.0..10.0).contains(&other), "{other}");
         assert_eq!(in_random_order(&sorted, 1), None, "of one split the order is nothing");
-        // Unsure of them, and sorted by halves.
+        // Uncertain predictions, sorted by halves.
         let unsure = |label: usize| (0..10).map(move |class| if class == label { 0.37 } else { 0.07 });
         let halves: Vec<f64> = (0..1000).flat_map(|i| unsure(i / 500)).collect();
         assert!(in_random_order(&Posterior::from_probabilities(&halves, 10), 10).is_some());

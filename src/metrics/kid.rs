@@ -1,10 +1,11 @@
-//! `kid`: the kernel Inception distance (Bińkowski et al. 2018, "Demystifying MMD GANs"): the unbiased MMD² with the kernel
-//! (x·y/d + 1)³, mean and population standard deviation over random subsets.
+//! `kid`: the kernel Inception distance (Bińkowski et al. 2018, "Demystifying MMD GANs"). It is the unbiased MMD² with
+//! the kernel (x·y/d + 1)³, given as mean and population standard deviation over random subsets.
 //!
-//! The sum over pairs of different samples is of these alone: a kernel of a sample with itself may be larger than all others by more digits
-//! than there are. And what cancels is never computed: with x = c + u and y = c + v, A = c·c/d + 1, α = c·u/d, α' = c·v/d, β = u·v/d,
-//! the kernel is (A + α + α' + β)³, in which terms of A, of x alone and of y alone come to nothing in an MMD². What is left, c the median,
-//! S = A + α + α': β (3S² + 3Sβ + β²) + αα' (6A + 3α + 3α').
+//! The sum over pairs of different samples includes only those pairs: the kernel of a sample with itself may be larger
+//! than all others by more digits than float64 has. Terms that cancel are never computed. With x = c + u and y = c + v,
+//! A = c·c/d + 1, α = c·u/d, α' = c·v/d and β = u·v/d, the kernel is (A + α + α' + β)³. Terms of A, of x alone and of y
+//! alone cancel in an MMD². With c the median and S = A + α + α', what remains is β (3S² + 3Sβ + β²) + αα' (6A + 3α +
+//! 3α').
 
 use std::ops::Range;
 
@@ -13,40 +14,41 @@ use tch::{Kind, TchError, Tensor};
 
 use super::MetricError;
 use super::features::{Ready, Real};
-use super::formula::Found;
+use super::formula::Measurement;
 use super::rows::scaled;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
-/// Subsets, unless one holds everything.
+/// Number of subsets, unless a single one holds everything.
 const SUBSETS: u64 = 100;
-/// Samples of each side in a subset, where there are as many.
+/// Samples of each side in a subset, if there are enough.
 const SUBSET: usize = 1000;
-/// The first lane of [`Purpose::Reference`] that subsets are drawn from.
+/// The first lane of [`Purpose::Reference`] for drawing subsets.
 const LANE: u16 = 2;
 
-/// The score against real features.
+/// Prepares the score against real features.
 pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
     let real = real.features.shallow_clone();
     Ok(Box::new(move |generated, seed| {
         let (mean, std) = kid(generated, &real, seed)?;
         let [n, m] = [generated, &real].map(|features| features.size()[0] as usize);
-        let found = Found::of(mean).spread(std).with("subset", subset(n, m)).with("subsets", subsets(n, m));
+        let found = Measurement::of(mean).spread(std).with("subset", subset(n, m)).with("subsets", subsets(n, m));
         Ok(found.with("seed", seed))
     }))
 }
 
-/// The size of subsets of `generated` and `real` samples.
+/// Returns the size of subsets of `generated` and `real` samples.
 pub fn subset(generated: usize, real: usize) -> usize {
     SUBSET.min(generated).min(real)
 }
 
-/// How many subsets are drawn: all of both sides is one, whatever the order.
+/// Returns the number of subsets. It is one if that holds all samples of both sides.
 pub fn subsets(generated: usize, real: usize) -> u64 {
     if generated == real && generated <= SUBSET { 1 } else { SUBSETS }
 }
 
-/// Mean and standard deviation over [`subsets`] subsets of `generated` and `real` features `[n, features]`, drawn without replacement
-/// and fixed by `seed`. NaN where a feature is not finite or one side has fewer than 2 samples.
+/// Returns mean and standard deviation over [`subsets`] subsets of `generated` and `real` features `[n, features]`. The
+/// subsets are drawn without replacement and determined by `seed`. NaN if a feature is not finite or one side has fewer
+/// than 2 samples.
 pub fn kid(generated: &Tensor, real: &Tensor, seed: u64) -> Result<(f64, f64), TchError> {
     let sizes = [generated, real].map(|features| features.size()[0] as usize);
     let size = subset(sizes[0], sizes[1]);
@@ -70,36 +72,37 @@ pub fn kid(generated: &Tensor, real: &Tensor, seed: u64) -> Result<(f64, f64), T
     Ok((scaled(mean, 6 * down), scaled(variance.sqrt(), 6 * down)))
 }
 
-/// The unbiased MMD² between `a` and `b` `[n, features]`, at least 2 samples each, in float64. May be below 0; infinite where float64 does
-/// not hold it.
+/// Returns the unbiased MMD² between `a` and `b` `[n, features]` in float64. Each has at least 2 samples. It may be
+/// negative, and is infinite if it exceeds float64.
 pub fn mmd(a: &Tensor, b: &Tensor) -> Result<f64, TchError> {
     let down = down(a, b)?;
     Ok(scaled(reduced(a, b, &middle(a, b)?, down)?, 6 * down))
 }
 
-/// By which power of 2 to divide what is too large for a sixth power.
+/// Returns the power of 2 to divide by, for features that are too large for sixth powers.
 fn down(a: &Tensor, b: &Tensor) -> Result<i32, TchError> {
-    /// Sixth powers of numbers up to 2 to the power of it are no trouble.
+    /// Sixth powers of numbers up to 2^MOST are safe.
     const MOST: i32 = 150;
     let largest = |x: &Tensor| Ok::<_, TchError>(x.f_abs()?.f_max()?.double_value(&[]));
     let exponent = largest(a)?.max(largest(b)?).log2().ceil() as i32;
     Ok(exponent.saturating_sub(MOST).max(0))
 }
 
-/// Where most samples are: the median of each feature over some of both sides, which no outlier moves.
+/// Returns the median of each feature over some samples of both sides. It is near most samples, and outliers don't move
+/// it.
 fn middle(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     let some = |x: &Tensor| x.f_narrow(0, 0, x.size()[0].min(SUBSET as i64))?.f_to_kind(Kind::Double);
     Ok(Tensor::f_cat(&[some(a)?, some(b)?], 0)?.f_median_dim(0, false)?.0)
 }
 
-/// The MMD² in units of 2 to the sixfold power of `down`, seen from `centre`.
+/// Returns the MMD² in units of 2^(6 `down`), relative to `centre`.
 fn reduced(a: &Tensor, b: &Tensor, centre: &Tensor, down: i32) -> Result<f64, TchError> {
     let (a, b) = (a.f_to_kind(Kind::Double)?, b.f_to_kind(Kind::Double)?);
     let unit = f64::powi(2.0, -down);
     let (a, b) = (a * unit, b * unit);
     let width = a.size()[1] as f64;
     let centre = centre * unit;
-    // The kernel's own 1 is as much smaller as squares are.
+    // The kernel's constant 1 is scaled like the squares.
     let base = (centre.f_square()?.f_sum(Kind::Double)? / width + unit * unit).double_value(&[]);
     let (a, b) = (a - &centre, b - &centre);
     let sum = |u: &Tensor, v: &Tensor, all: bool| {
@@ -115,8 +118,8 @@ fn reduced(a: &Tensor, b: &Tensor, centre: &Tensor, down: i32) -> Result<f64, Tc
     Ok(within(&a)? + within(&b)? - 2.0 * between)
 }
 
-/// The sum of what is left of the kernels: of all pairs, or of those of different places alone. `beta` is `[n, m]`, `alpha` `[n]` and `others`
-/// `[m]`.
+/// Sums what remains of the kernels: over all pairs, or only over pairs with different indices. `beta` is `[n, m]`,
+/// `alpha` `[n]` and `others` `[m]`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn kernels(beta: &[f64], alpha: &[f64], others: &[f64], base: f64, all: bool) -> f64 {
     const LANES: usize = 8;
@@ -157,27 +160,27 @@ mod tests {
     }
 
     #[test]
-    fn two_points_a_side_have_a_closed_form() {
-        // k(x, y) = (x y + 1)³ in one dimension: k(1, 2) = 27, k(0, 3) = 1, and between them 1, 64, 1, 343.
+    fn two_points_per_side_have_a_closed_form() {
+        // k(x, y) = (x y + 1)³ in one dimension: k(1, 2) = 27, k(0, 3) = 1; across the sides 1, 64, 1, 343.
         let (a, b) = (Tensor::from_slice(&[1.0, 2.0]).reshape([2, 1]), Tensor::from_slice(&[0.0, 3.0]).reshape([2, 1]));
         assert_eq!(mmd(&a, &b).unwrap(), 27.0 + 1.0 - 2.0 * (1.0 + 64.0 + 1.0 + 343.0) / 4.0);
         assert_eq!(kid(&a, &b, 0).unwrap(), (28.0 - 204.5, 0.0));
     }
 
     #[test]
-    fn it_is_about_0_between_samples_of_one_distribution_and_far_from_it_otherwise() {
+    fn it_is_about_0_for_equal_distributions_and_large_otherwise() {
         let (a, b) = (features(3000, 10), features(2500, 11));
         let (mean, std) = kid(&a, &b, 0).unwrap();
-        // Subsets of few thousands overlap, so that their mean is not much less uncertain than one.
+        // Subsets of a few thousand samples overlap, so their mean is not much more certain than one of them.
         assert!(mean.abs() < 3.0 * std && std > 0.0, "{mean} ± {std}");
         let (mean, std) = kid(&(&a + 1.0), &b, 0).unwrap();
         assert!(mean > 10.0 * std, "{mean} ± {std}");
         assert_ne!(kid(&a, &b, 1).unwrap().0, kid(&a, &b, 0).unwrap().0);
     }
 
-    /// By differences of sums of all kernels, of whole numbers: exactly.
+    /// Computes it exactly with integers, as differences of sums of all kernels.
     fn of_integers(a: &[[i64; 2]], b: &[[i64; 2]]) -> f64 {
-        // Twice x·y/2 + 1, cubed, is 8 times the kernel.
+        // 2 (x·y/2 + 1), cubed, is 8 times the kernel.
         let kernel = |x: &[i64; 2], y: &[i64; 2]| i128::from(x[0] * y[0] + x[1] * y[1] + 2).pow(3);
         let sum =
             |a: &[[i64; 2]], b: &[[i64; 2]]| a.iter().flat_map(|x| b.iter().map(move |y| kernel(x, y))).sum::<i128>();
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn it_agrees_with_whole_numbers_whatever_lies_far_away() {
+    fn it_agrees_with_integer_arithmetic_despite_outliers() {
         let points = |lane, n: usize, shift: i64| -> Vec<[i64; 2]> {
             let mut out = vec![0; 2 * n];
             Stream::lane(8, Purpose::Reference, lane, 0).fill_below(7, &mut out);
@@ -205,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Whole numbers: near 0 or far from it, equal ones, and single ones far from the others.
+    /// Integers near 0 or far from it, some equal, and single ones far from the others.
     fn whole(n: Range<usize>, shift: i64) -> impl Strategy<Value = Vec<[i64; 2]>> {
         let number =
             move || prop_oneof![12 => -9i64..10, 2 => Just(3), 1 => -20_000i64..20_000].prop_map(move |x| x + shift);
@@ -214,12 +217,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_whole_numbers(
+        fn it_agrees_with_integer_arithmetic(
             (a, b) in (-1500i64..1500).prop_flat_map(|shift| (whole(2..12, shift), whole(2..12, shift))),
         ) {
-            let tensor = |points: &[[i64; 2]]| Tensor::from_slice(points.as_flattened()).reshape([-1, 2]).to_kind(Kind::Double);
+            let tensor = |points: &[[i64; 2]]| {
+                Tensor::from_slice(points.as_flattened()).reshape([-1, 2]).to_kind(Kind::Double)
+            };
             let (found, expected) = (mmd(&tensor(&a), &tensor(&b)).unwrap(), of_integers(&a, &b));
-            // What is summed is as large as the largest kernel seen from the middle, which may come to less.
+            // The sum is as large as the largest kernel relative to the centre; the result may be much smaller.
             let middle = |axis: usize| {
                 let mut all: Vec<i64> = a.iter().chain(&b).map(|p| p[axis]).collect();
                 all.sort_unstable();
@@ -230,12 +235,13 @@ mod tests {
             let most = a.iter().chain(&b).map(far).fold(0.0, f64::max);
             let base = c[0].hypot(c[1]);
             let size = most * most * ((base + most).powi(2) + 1.0).powi(2);
-            prop_assert!((found - expected).abs() <= 1e-13 * size + 1e-12 * expected.abs(), "{} for {}", found, expected);
+            let margin = 1e-13 * size + 1e-12 * expected.abs();
+            prop_assert!((found - expected).abs() <= margin, "{} for {}", found, expected);
         }
     }
 
     #[test]
-    fn it_goes_with_the_sixth_power_of_what_is_huge_and_the_second_of_what_is_tiny() {
+    fn it_grows_with_the_sixth_power_of_huge_and_the_second_of_tiny_features() {
         let (a, b) = (features(50, 3), features(60, 4) + 0.5);
         let of = |unit: f64| mmd(&(a.to_kind(Kind::Double) * unit), &(b.to_kind(Kind::Double) * unit)).unwrap();
         let (huge, tiny) = (2f64.powi(160), 2f64.powi(-160));
@@ -246,13 +252,13 @@ mod tests {
         assert_eq!((of(1e150), of(1e300), of(1e-300)), (f64::INFINITY, f64::INFINITY, 0.0));
         let (mean, std) = kid(&(a.to_kind(Kind::Double) * 1e300), &(&b * 1.0).to_kind(Kind::Double), 0).unwrap();
         assert!(mean.is_infinite() && std.is_infinite(), "no difference of infinities: {mean} ± {std}");
-        // One subset, of equal samples: there is no difference, whatever the unit.
+        // One subset of equal samples: the difference is 0, whatever the unit.
         let one = Tensor::full([6, 3], 2f64.powi(980), (Kind::Double, tch::Device::Cpu));
         assert_eq!(kid(&one, &one, 0).unwrap(), (0.0, 0.0));
     }
 
     #[test]
-    fn what_has_no_value_is_nan() {
+    fn undefined_values_are_nan() {
         let a = features(10, 0);
         assert!(kid(&(&a * f64::NAN), &a, 0).unwrap().0.is_nan());
         assert!(kid(&a.narrow(0, 0, 1), &a, 0).unwrap().0.is_nan());

@@ -1,40 +1,44 @@
-//! `log_likelihood`: the mean log density of generated samples under the mixture that real ones are drawn from, in nats per sample.
+//! `log_likelihood`: the mean log density of generated samples under the mixture that real samples are drawn from, in
+//! nats per sample.
 //!
-//! (1/n) Σ ln Σ_k w_k Π_i (2πσ_i²)^(−½) exp(−(x_i − μ_ki)² / 2σ_i²), the inner sum around its largest term, so that it is a number wherever
-//! samples are. It says how good samples are, and nothing of what is missing: a generator that sits on one centre has more than the mixture itself,
-//! whose samples have minus its entropy, Σ w_k ln w_k − ½ Σ ln(2πeσ_i²) where modes are far apart. Where a coordinate has no noise there is no density.
+//! (1/n) Σ ln Σ_k w_k Π_i (2πσ_i²)^(−½) exp(−(x_i − μ_ki)² / 2σ_i²). The inner sum is computed relative to its largest
+//! term, so it is finite for all finite samples. The score says how good samples are, but nothing about what is
+//! missing. A generator that always produces one centre scores higher than the mixture itself. If modes are far apart,
+//! samples of the mixture score minus its entropy, Σ w_k ln w_k − ½ Σ ln(2πeσ_i²). If a coordinate has no noise, there
+//! is no density.
 
 use std::f64::consts::TAU;
 
 use sweep_spec::dataset::Gaussians;
 
-/// Points beside the mixture that real ones are drawn from.
+/// Points, together with the mixture that real samples are drawn from.
 pub(crate) struct Density<'a> {
     /// `[n, dims]`
     pub points: &'a [f32],
-    /// What the real ones are drawn from, with noise in all coordinates.
+    /// The mixture of the real samples, with noise in all coordinates.
     pub mixture: Gaussians,
 }
 
 impl Density<'_> {
-    /// Points.
+    /// Returns the number of points.
     pub(crate) fn len(&self) -> usize {
         self.points.len() / self.mixture.dims
     }
 }
 
-/// The mean log density; NaN where a coordinate is NaN, and of no points; −∞ where one is infinite.
+/// Returns the mean log density. NaN if a coordinate is NaN or there are no points; −∞ if a coordinate is infinite.
 pub(crate) fn log_likelihood(of: &Density) -> f64 {
     let mut densities = log_densities(of.points, &of.mixture);
-    // So that the order of points changes no digit.
+    // Sorted, so the order of points does not change the sum.
     densities.sort_by(f64::total_cmp);
     densities.iter().sum::<f64>() / densities.len() as f64
 }
 
-/// ln p(x) of each of `points` `[n, dims]`, of a mixture with noise in all coordinates.
+/// Returns ln p(x) of each of `points` `[n, dims]` under a mixture with noise in all coordinates.
 pub fn log_densities(points: &[f32], mixture: &Gaussians) -> Vec<f64> {
     let (dims, means, variances) = (mixture.dims, mixture.means(), mixture.variances());
-    // Coordinates that all modes have in common say nothing of the mode: those of a ring in 1,200 dimensions, but for two.
+    // Coordinates that are the same for all modes do not distinguish modes. For a ring in 1,200 dimensions, these are
+    // all but two.
     let in_common = |&at: &usize| means.iter().skip(at).step_by(dims).all(|&mean| mean == means[at]);
     let (common, apart): (Vec<usize>, Vec<usize>) = (0..dims).partition(in_common);
     let of = |from: &[f64], which: &[usize]| which.iter().map(|&at| from[at]).collect::<Vec<f64>>();
@@ -59,7 +63,7 @@ pub fn log_densities(points: &[f32], mixture: &Gaussians) -> Vec<f64> {
     points.chunks_exact(dims).map(density).collect()
 }
 
-/// Σ (x_i − m_i)² / σ_i².
+/// Returns Σ (x_i − m_i)² / σ_i².
 fn squared(point: &[f64], mean: &[f64], precisions: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -74,9 +78,9 @@ fn squared(point: &[f64], mean: &[f64], precisions: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
-/// ln Σ exp(x), around the largest.
+/// Returns ln Σ exp(x), relative to the largest term.
 fn log_sum_exp(terms: &[f64]) -> f64 {
-    // `max` would pass over NaN.
+    // `max` would ignore NaN.
     let largest = terms.iter().fold(f64::NEG_INFINITY, |most, &x| if x > most || x.is_nan() { x } else { most });
     if !largest.is_finite() {
         return largest;
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mixture_itself_has_minus_its_entropy() {
+    fn the_mixture_itself_scores_minus_its_entropy() {
         let (ring, n) = (Gaussians::RING, 200_000);
         let mut points = vec![0.0; 2 * n];
         Stream::new(1, Purpose::Reference, 0).fill_normal(&mut points);
@@ -119,7 +123,8 @@ mod tests {
                 *value = (f64::from(*value) * ring.variances()[0].sqrt() + centre) as f32;
             }
         }
-        // Modes are 10 σ apart, so that overlap counts for nothing: −ln 8 − ln 2πeσ², and ½χ² of two degrees has a variance of 1.
+        // Modes are 10 σ apart, so overlap is negligible: −ln 8 − ln 2πeσ². ½χ² with two degrees of freedom has
+        // variance 1.
         let expected = -(8f64.ln()) - (TAU * 1f64.exp() * ring.variances()[0]).ln();
         let found = of(&points, ring);
         assert!((found - expected).abs() < 5.0 / (n as f64).sqrt(), "{found} for {expected}");
@@ -128,7 +133,7 @@ mod tests {
         assert_eq!(of(&turned, ring), found, "whatever the order");
     }
 
-    /// The definition, term by term: a product of normal densities for each mode.
+    /// Computes it from its definition, term by term: a product of normal densities for each mode.
     fn defined(point: &[f32], mixture: &Gaussians) -> f64 {
         let (means, variances) = (mixture.means(), mixture.variances());
         let modes = means.chunks(mixture.dims).enumerate();
@@ -143,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mixtures_in_any_number_of_dimensions_have_the_density_of_their_definition(
+        fn the_density_matches_its_definition_in_any_dimension(
             (dims, modes) in (1..20usize, 1..6usize),
             places in prop::collection::vec(prop_oneof![Just(0.5), -2.0..2.0f64], 120),
             shares in prop::collection::vec(1u32..20, 6),
@@ -162,7 +167,8 @@ mod tests {
             }
             for (point, found) in noise.chunks_exact(dims).zip(log_densities(&noise, &mixture)) {
                 let expected = defined(point, &mixture);
-                prop_assert!((found - expected).abs() < 1e-11 * (1.0 + expected.abs()), "{mixture}: {found} for {expected}");
+                prop_assert!((found - expected).abs() < 1e-11 * (1.0 + expected.abs()), "{mixture}: {found} for \
+                    {expected}");
             }
         }
     }
@@ -184,12 +190,12 @@ mod tests {
         }
         let entropy = 1.5 * 2f64.ln() + 0.5 * dims as f64 * (TAU * 1f64.exp() * 0.25).ln();
         let found = of(&points, mixture);
-        // ½χ² of 1,200 degrees of freedom has the variance 600.
+        // ½χ² with 1,200 degrees of freedom has variance 600.
         assert!((found + entropy).abs() < 5.0 * (600.0 / n as f64).sqrt(), "{found} for {}", -entropy);
     }
 
     #[test]
-    fn what_is_not_finite() {
+    fn values_that_are_not_finite() {
         assert!(of(&[f32::NAN, 0.0, 0.0, 2.0], Gaussians::RING).is_nan() && of(&[], Gaussians::RING).is_nan());
         assert_eq!(of(&[f32::INFINITY, 0.0, 0.0, 2.0], Gaussians::RING), f64::NEG_INFINITY);
         assert!(of(&[f32::MAX, -f32::MAX], Gaussians::RING).is_finite());

@@ -1,31 +1,32 @@
-//! `modes_covered` and `mode_kl`, and what is a hit.
+//! `modes_covered` and `mode_kl`, and the definition of a hit.
 //!
-//! A sample of a mixture hits the mode that is nearest, where it lies within so many σ of it (Mahalanobis distance, strictly less); one beyond
-//! hits none. In the plane these are 3, the usual convention since Srivastava et al. 2017 (VEEGAN); elsewhere as many as hold the same share of
-//! a mode: see `nearest`. An image hits its most probable class; one with a
-//! NaN among its probabilities hits none.
+//! A sample of a mixture hits its nearest mode if it is within a certain number of σ of it (Mahalanobis distance,
+//! strictly less). Otherwise it hits none. In the plane the number is 3, the usual convention since Srivastava et al.
+//! 2017 (VEEGAN). In other dimensions it is chosen to hold the same share of a mode: see `mode_lookup`. An image hits
+//! its most probable class, or none if one of its probabilities is NaN.
 
-use super::formula::Found;
-use super::nearest::Nearest;
+use super::formula::Measurement;
+use super::mode_lookup::Nearest;
 use super::posterior::Posterior;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Gaussians;
 
-/// How many of `points` `[n, dims]` hit each mode.
+/// Returns how many of `points` `[n, dims]` hit each mode.
 pub fn hit_gaussians(points: &[f32], mixture: &Gaussians) -> Vec<u64> {
     let mut hits = vec![0; mixture.modes()];
     Nearest::new(mixture).hits(points).flatten().for_each(|mode| hits[mode] += 1);
     hits
 }
 
-/// How many images hit each class.
+/// Returns how many images hit each class.
 pub fn hit_classes(posterior: &Posterior) -> Vec<u64> {
     let mut hits = vec![0; posterior.classes()];
     posterior.rows().filter_map(most_probable).for_each(|class| hits[class] += 1);
     hits
 }
 
-/// How many images of three stacked digits hit each of the 1,000 modes: `posterior` is of the digits, three rows an image.
+/// Returns how many images of three stacked digits hit each of the 1,000 modes. `posterior` has one row per digit,
+/// three per image.
 pub fn hit_stacked(posterior: &Posterior) -> Vec<u64> {
     let classes = posterior.classes();
     let digits: Vec<Option<usize>> = posterior.rows().map(most_probable).collect();
@@ -38,33 +39,35 @@ pub fn hit_stacked(posterior: &Posterior) -> Vec<u64> {
     hits
 }
 
-/// The first of the largest values; `None` where one is NaN.
+/// Returns the index of the largest value, the first if there are several. `None` if one is NaN.
 fn most_probable(row: &[f64]) -> Option<usize> {
     let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
     row.iter().all(|value| !value.is_nan()).then_some(best)
 }
 
-/// The share of each of the 1,000 modes of three digits that are drawn by themselves with these `shares`.
+/// Returns the share of each of the 1,000 modes of three digits, drawn independently with these `shares`.
 pub fn stacked_shares(shares: &[f64]) -> Vec<f64> {
     shares.iter().flat_map(|a| shares.iter().flat_map(move |b| shares.iter().map(move |c| a * b * c))).collect()
 }
 
-/// `modes_covered`: modes that are hit at least so often. Many papers ask for one hit, some for more (20 of 2,500 samples, or a share of
-/// them): one sample of 25,000 is no mode that a generator has learned.
+/// Returns `modes_covered`: the number of modes with at least this many hits. Many papers require one hit, some more
+/// (20 of 2,500 samples, or a share of them), because one sample of 25,000 does not show that a generator has learned a
+/// mode.
 pub fn covered(hits: &[u64], at_least: u32) -> f64 {
     hits.iter().filter(|&&count| count >= u64::from(at_least)).count() as f64
 }
 
-/// The same, as `score` asks for it; its protocol says how often where once is not enough.
-pub(super) fn score(hits: &[u64], score: &Score) -> Found {
+/// Returns `modes_covered` with the setting from `score`. Its protocol contains the required number of hits if it is
+/// more than one.
+pub(super) fn score(hits: &[u64], score: &Score) -> Measurement {
     match score.at_least {
-        None => Found::of(covered(hits, 1)),
-        Some(least) => Found::of(covered(hits, least)).with("at_least", least),
+        None => Measurement::of(covered(hits, 1)),
+        Some(least) => Measurement::of(covered(hits, least)).with("at_least", least),
     }
 }
 
-/// `mode_kl`: KL(histogram of hit modes ‖ shares of the modes), in nats, 0·log 0 = 0; without `shares`, to even ones. NaN where nothing is
-/// hit: there is no histogram then.
+/// Returns `mode_kl`: KL(histogram of hit modes ‖ shares of the modes), in nats, with 0·log 0 = 0. Without `shares`,
+/// all modes have equal shares. NaN if nothing is hit, because then there is no histogram.
 pub fn kl(hits: &[u64], shares: Option<&[f64]>) -> f64 {
     let Some(shares) = shares else { return kl_to_uniform(hits) };
     let total = hits.iter().sum::<u64>() as f64;
@@ -79,7 +82,7 @@ pub fn kl(hits: &[u64], shares: Option<&[f64]>) -> f64 {
     terms.sum::<f64>().max(0.0)
 }
 
-/// The same where all modes have one share.
+/// Returns `mode_kl` for modes with equal shares.
 pub fn kl_to_uniform(hits: &[u64]) -> f64 {
     let total = hits.iter().sum::<u64>() as f64;
     if total == 0.0 {
@@ -89,7 +92,7 @@ pub fn kl_to_uniform(hits: &[u64]) -> f64 {
         let share = count as f64 / total;
         share * (share * hits.len() as f64).ln()
     });
-    // Rounding must not take it below its minimum.
+    // Rounding must not push it below its minimum.
     terms.sum::<f64>().max(0.0)
 }
 
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn three_digits_are_drawn_by_themselves() {
+    fn three_digits_are_drawn_independently() {
         let shares = stacked_shares(&[0.5, 0.25, 0.25]);
         assert_eq!((shares.len(), shares[0], shares[1], shares[26]), (27, 0.125, 0.0625, 0.015625));
         assert_eq!(shares.iter().sum::<f64>(), 1.0);
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kl_to_weights_is_that_of_the_definition() {
+    fn the_kl_to_weights_matches_its_definition() {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         close(kl(&[20, 30, 50], Some(&[0.2, 0.3, 0.5])), 0.0);
         // ½ ln(½ / 0.2) + ½ ln(½ / 0.5)
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn uniform_on_k_of_1000_modes() {
-        // ln(1000/K) and about (K − 1)/2N for the noise of N samples.
+        // ln(1000/K), plus about (K − 1)/2N for the noise of N samples.
         use sweep_numerics::random::{Purpose, Stream};
         let (k, n) = (400, 25_600);
         let mut modes = vec![0; n];

@@ -1,4 +1,4 @@
-//! Class probabilities p(y|x) of n samples, and the averages that the scores are made of. All in float64.
+//! Class probabilities p(y|x) of n samples, and the averages that scores are computed from, in float64.
 
 /// log p(y|x) `[n, classes]`.
 #[derive(Clone, Debug)]
@@ -8,7 +8,7 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// The softmax of `logits` `[n, classes]`, row-major.
+    /// Computes the softmax of `logits` `[n, classes]`, row-major.
     pub fn from_logits(mut logits: Vec<f64>, classes: usize) -> Self {
         for row in logits.chunks_mut(classes) {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -18,37 +18,37 @@ impl Posterior {
         Posterior { classes, logs: logits }
     }
 
-    /// From probabilities `[n, classes]`, row-major, each row of sum 1.
+    /// Takes probabilities `[n, classes]`, row-major, each row summing to 1.
     pub fn from_probabilities(probabilities: &[f64], classes: usize) -> Self {
         Posterior { classes, logs: probabilities.iter().map(|p| p.ln()).collect() }
     }
 
-    /// Classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Samples.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         self.logs.len() / self.classes
     }
 
-    /// Whether there are no samples.
+    /// Returns whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.logs.is_empty()
     }
 
-    /// The logarithms, one row a sample.
+    /// Returns the logarithms, one row per sample.
     pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.logs.chunks(self.classes)
     }
 
-    /// The samples `first..last`.
+    /// Returns the samples `first..last`.
     pub fn slice(&self, first: usize, last: usize) -> Posterior {
         Posterior { classes: self.classes, logs: self.logs[first * self.classes..last * self.classes].to_vec() }
     }
 
-    /// p(y) = E_x p(y|x) `[classes]`; NaN of no samples.
+    /// Returns p(y) = E_x p(y|x) `[classes]`. NaN if there are no samples.
     pub fn marginal(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.classes];
         for row in self.rows() {
@@ -57,7 +57,7 @@ impl Posterior {
         sums.into_iter().map(|sum| sum / self.len() as f64).collect()
     }
 
-    /// E_x KL(p(y|x) ‖ q), in nats; NaN of no samples.
+    /// Returns E_x KL(p(y|x) ‖ q), in nats. NaN if there are no samples.
     pub fn mean_kl(&self, q: &[f64]) -> f64 {
         let log_q: Vec<f64> = q.iter().map(|q| q.ln()).collect();
         let total: f64 = self.rows().map(|row| row.iter().zip(&log_q).map(|(p, q)| term(*p, *q)).sum::<f64>()).sum();
@@ -65,12 +65,12 @@ impl Posterior {
     }
 }
 
-/// KL(p ‖ q), in nats: 0·log 0 = 0, and infinite where q is 0 and p is not.
+/// Returns KL(p ‖ q), in nats. 0·log 0 = 0; infinite if q is 0 where p is not.
 pub fn kl(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(|(p, q)| term(p.ln(), q.ln())).sum()
 }
 
-/// p log(p/q) from the logarithms.
+/// Returns p log(p/q), from the logarithms.
 fn term(log_p: f64, log_q: f64) -> f64 {
     let p = log_p.exp();
     if p == 0.0 { 0.0 } else { p * (log_p - log_q) }

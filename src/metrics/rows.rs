@@ -1,17 +1,17 @@
-//! Points in any number of dimensions, in float64, for what is computed without libtorch.
+//! Points in any number of dimensions, in float64, for computations without libtorch.
 
 use tch::{Kind, TchError, Tensor};
 
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
-/// Squares of coordinates from 2^-WELL to 2^WELL, and of their differences, are well within float64.
+/// Squares of coordinates from 2^-WELL to 2^WELL, and of their differences, stay well within float64.
 const WELL: i32 = 330;
-/// Squared distances beyond these have lost digits, or all of them, to the limits of float64.
+/// Squared distances outside this range may have lost digits to overflow or underflow.
 const SAFE: std::ops::RangeInclusive<f64> = 1e-280..=1e280;
-/// The lane of [`Purpose::Reference`] that rows are shuffled by.
+/// The lane of [`Purpose::Reference`] for shuffling rows.
 const LANE: u16 = u16::MAX;
 
-/// `[n, width]`, row-major.
+/// A matrix `[n, width]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     values: Vec<f64>,
@@ -19,60 +19,60 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Of `values` `[n, width]`.
+    /// Takes `values` `[n, width]`.
     ///
     /// # Panics
     ///
-    /// When these are no whole number of rows.
+    /// If these are not a whole number of rows.
     pub fn new(values: Vec<f64>, width: usize) -> Self {
-        assert!(width > 0 && values.len().is_multiple_of(width), "whole rows of {width}");
+        assert!(width > 0 && values.len().is_multiple_of(width), "expected whole rows of {width} values");
         Rows { values, width }
     }
 
-    /// The first `n` rows, or all of fewer, of a matrix.
+    /// Returns the first `n` rows of a matrix, or all if there are fewer.
     pub fn first(matrix: &Tensor, n: usize) -> Result<Self, TchError> {
         let [rows, width] = matrix.size()[..] else { return Err(TchError::Shape(format!("{:?}", matrix.size()))) };
         let part = matrix.f_narrow(0, 0, rows.min(n as i64))?.f_to_kind(Kind::Double)?.f_flatten(0, -1)?;
         Ok(Rows { values: Vec::try_from(part)?, width: width as usize })
     }
 
-    /// All rows of a matrix.
+    /// Returns all rows of a matrix.
     pub fn of(matrix: &Tensor) -> Result<Self, TchError> {
         Rows::first(matrix, usize::MAX >> 1)
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.values.len() / self.width
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Dimensions.
+    /// Returns the number of dimensions.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The point `i`.
+    /// Returns point `i`.
     pub fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.width..(i + 1) * self.width]
     }
 
-    /// All coordinates, row by row.
+    /// Returns all coordinates, row by row.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// Whether every coordinate is finite.
+    /// Returns whether every coordinate is finite.
     pub fn is_finite(&self) -> bool {
         self.values.iter().all(|value| value.is_finite())
     }
 
-    /// The same rows in a random order, which follows from `seed` and what rows there are, whatever their order: so any first part of them
-    /// is a random sample, and nothing that is computed of them depends on the order that they came in.
+    /// Returns the rows in a random order that depends on `seed` and on the rows, but not on their given order. So any
+    /// first part of them is a random sample, and results don't depend on the given order.
     pub fn shuffled(&self, seed: u64) -> Rows {
         let mut sorted: Vec<&[f64]> = self.values.chunks_exact(self.width).collect();
         sorted.sort_unstable_by(|a, b| {
@@ -87,18 +87,18 @@ impl Rows {
         Rows { values, width: self.width }
     }
 
-    /// As a matrix.
+    /// Returns the rows as a matrix.
     pub fn tensor(&self) -> Tensor {
         Tensor::from_slice(&self.values).reshape([-1, self.width as i64])
     }
 
-    /// Whether no squared distance between rows of such sets can overflow, or vanish where the rows differ.
-    pub fn squares_well(&self) -> bool {
+    /// Returns whether squared distances between such rows can neither overflow, nor become 0 for different rows.
+    pub fn has_safe_squares(&self) -> bool {
         let well = f64::powi(2.0, -WELL)..=f64::powi(2.0, WELL);
         self.values.iter().all(|value| *value == 0.0 || well.contains(&value.abs()))
     }
 
-    /// Times 2^`exponent`, in which nothing is rounded but what ends up below the smallest normal number.
+    /// Multiplies by 2^`exponent`. Only results below the smallest normal number are rounded.
     pub fn scaled(mut self, exponent: i32) -> Rows {
         if exponent != 0 {
             self.values.iter_mut().for_each(|value| *value = scaled(*value, exponent));
@@ -107,43 +107,45 @@ impl Rows {
     }
 }
 
-/// x · 2^`exponent`.
+/// Returns x · 2^`exponent`.
 pub fn scaled(x: f64, exponent: i32) -> f64 {
     if x == 0.0 {
         return x;
     }
-    // 2^exponent itself may be beyond float64 where the result is not.
+    // 2^exponent itself may exceed float64 even if the result does not.
     let third = exponent / 3;
     x * f64::powi(2.0, third) * f64::powi(2.0, third) * f64::powi(2.0, exponent - 2 * third)
 }
 
-/// The power of 2 to scale numbers by before distances between them are computed, summed and divided, the largest of which is `largest`: one
-/// that brings it where squares are well, and 0 for all but the huge and the tiny.
-pub fn comfort(largest: f64) -> i32 {
-    if largest.log2().abs() > f64::from(WELL) { widest(largest) } else { 0 }
+/// Returns the power of 2 by which to scale numbers before computing with their distances. `largest` is the largest of
+/// them. The result is 0 except for huge and tiny numbers, which it brings into the range where squares are safe.
+pub fn safe_exponent(largest: f64) -> i32 {
+    if largest.log2().abs() > f64::from(WELL) { largest_exponent(largest) } else { 0 }
 }
 
-/// The power of 2 that brings the largest of some numbers just where squares are well, so that as many of the small ones as can be are, too.
-fn widest(largest: f64) -> i32 {
+/// Returns the power of 2 that brings the largest number to the upper end of the safe range, so that as many small ones
+/// as possible are in the range, too.
+fn largest_exponent(largest: f64) -> i32 {
     if largest == 0.0 || !largest.is_finite() { 0 } else { WELL - largest.log2().ceil() as i32 }
 }
 
-/// The largest absolute value.
+/// Returns the largest absolute value.
 pub fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |most, value| most.max(value.abs()))
 }
 
-/// The power of 2 that both sets are to be scaled by before their distances are computed.
-pub fn comfort_of(a: &Rows, b: &Rows) -> i32 {
-    comfort(largest(&a.values).max(largest(&b.values)))
+/// Returns the power of 2 by which to scale both sets before computing their distances.
+pub fn safe_exponent_of(a: &Rows, b: &Rows) -> i32 {
+    safe_exponent(largest(&a.values).max(largest(&b.values)))
 }
 
-/// The same of sets of which not all squares are well.
-pub fn widest_of(a: &Rows, b: &Rows) -> i32 {
-    widest(largest(&a.values).max(largest(&b.values)))
+/// Like [`safe_exponent_of`], for sets in which not all squares are safe.
+pub fn largest_exponent_of(a: &Rows, b: &Rows) -> i32 {
+    largest_exponent(largest(&a.values).max(largest(&b.values)))
 }
 
-/// Euclidean distances `[a, b]`, row-major, of each row of `a` to each of `b`: from differences, so that equal points are at distance 0.
+/// Returns the Euclidean distances `[a, b]`, row-major, between each row of `a` and each of `b`. They are computed from
+/// differences, so equal points are at distance 0.
 pub fn distances(a: &Rows, b: &Rows) -> Vec<f64> {
     let mut out = vec![0.0; a.len() * b.len()];
     for (i, out) in out.chunks_mut(b.len().max(1)).enumerate() {
@@ -155,7 +157,7 @@ pub fn distances(a: &Rows, b: &Rows) -> Vec<f64> {
     out
 }
 
-/// The Euclidean distance of two points, however far they are or near.
+/// Returns the Euclidean distance between two points, without overflow or underflow.
 pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     let far = a.iter().zip(b).fold(0.0, |far: f64, (a, b)| far.max((a - b).abs()));
     if far == 0.0 || !far.is_finite() {
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn distances_hold_at_any_scale() {
-        // 3, 4 and 5 at each.
+        // The expected distances are 3, 4 and 5 at each scale.
         for scale in [1.0, 1e-5, 1e150, 1e-150, 1e154, 1e200, 1e-200, 1e300, 1e-300, 3e-320] {
             let (a, b) = (Rows::new(vec![0.0, scale, 0.0], 3), Rows::new(vec![3.0 * scale, scale, 4.0 * scale], 3));
             let found = distances(&a, &b)[0];
@@ -214,14 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn scaling_by_powers_of_two_is_exact_and_brings_the_largest_where_it_is_safe() {
+    fn scaling_by_powers_of_two_is_exact_and_brings_the_largest_into_the_safe_range() {
         for value in [1.0, 1e-10, 1e200, f64::MAX, 1e-200, f64::MIN_POSITIVE, 5e-324] {
-            let exponent = comfort(value);
+            let exponent = safe_exponent(value);
             let there = scaled(value, exponent);
-            assert!(Rows::new(vec![there], 1).squares_well(), "{value}: {there}");
+            assert!(Rows::new(vec![there], 1).has_safe_squares(), "{value}: {there}");
             assert_eq!(scaled(there, -exponent), value);
         }
-        assert_eq!((comfort(0.0), comfort(f64::INFINITY), comfort(1e99), comfort(1e-99)), (0, 0, 0, 0));
+        assert_eq!(
+            (safe_exponent(0.0), safe_exponent(f64::INFINITY), safe_exponent(1e99), safe_exponent(1e-99)),
+            (0, 0, 0, 0)
+        );
         assert_eq!((scaled(0.0, 5000), scaled(1e-300, 5000), scaled(1e300, -5000)), (0.0, f64::INFINITY, 0.0));
     }
 }

@@ -1,4 +1,4 @@
-//! From the samples of a generator to all scores that a blueprint asks for.
+//! Computes all scores that a blueprint lists, from the samples of a generator.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -6,16 +6,17 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::error::MetricError;
-use super::formula::Found;
-use super::judge::Judge;
+use super::evaluator::Evaluator;
+use super::formula::Measurement;
 use super::nets::{NetError, Network, Watch};
-use super::{Order, Reference, Value};
+use super::{Order, Reference, ScoreValue};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::metric::{Metric, Needs};
 
-/// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples, and `u32::MAX` where one
-/// is of all of them. What is trained on where that is a limited number of draws comes beside these, as [`Reference::training`].
+/// Returns how many real samples [`Scorer::new`] needs for `score` on `dataset`. 0 if no score compares with real
+/// samples, and `u32::MAX` if one compares with all of them. If training uses a limited number of draws, these are
+/// needed in addition, as [`Reference::training`].
 pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {
     let network = score.network(dataset);
     let applying = score.metrics.iter().filter(|metric| metric.applies(dataset, network));
@@ -24,19 +25,19 @@ pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {
     of_these.map(|needs| needs.real_samples(score)).max().unwrap_or(0) as usize
 }
 
-/// Scores samples of one data set. What concerns the real samples alone is computed once, when it is made.
+/// Scores samples of one data set. Everything that depends on the real samples alone is computed once, on creation.
 #[derive(Debug)]
 pub struct Scorer {
     score: Score,
     features: usize,
     seed: u64,
     data: String,
-    judge: Judge,
+    evaluator: Evaluator,
 }
 
 impl Scorer {
-    /// Gets ready to score samples of `dataset` as `score` says, against `reference` (see [`reference_samples`]); images are seen by
-    /// `network`, and `watch` is told how far that is. Random choices follow `seed`.
+    /// Prepares to score samples of `dataset` as `score` says, against `reference` (see [`reference_samples`]).
+    /// `network` evaluates images; `watch` is called with the progress of that. `seed` determines random choices.
     pub fn new(
         dataset: &Dataset,
         score: &Score,
@@ -53,20 +54,21 @@ impl Scorer {
         check_shape(&reference.samples, features)?;
         check_shape(reference.training.as_deref().unwrap_or_default(), features)?;
         let data = reference.data.clone();
-        let judge = Judge::new(dataset, score, network, reference, watch)?;
-        Ok(Scorer { score: score.clone(), features, seed, data, judge })
+        let evaluator = Evaluator::new(dataset, score, network, reference, watch)?;
+        Ok(Scorer { score: score.clone(), features, seed, data, evaluator })
     }
 
-    /// All scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics. Samples that are not
-    /// finite never fail: they hit no mode, and make every other score NaN. No value but the Inception score's depends on a given order.
-    /// Of samples in a given order, which are one set and no job's, protocols say as well what came of these alone. `watch` is told how far it
-    /// is, and may end it.
-    pub fn score(&self, samples: &[f32], order: Order, watch: &mut Watch) -> Result<Vec<Value>, MetricError> {
+    /// Returns all scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics.
+    /// Samples that are not finite are not an error: they hit no mode, and make every other score NaN. Only the
+    /// Inception score depends on a given order. Samples in a given order are a single set that does not belong to a
+    /// job, so their protocols also contain results about these samples alone. `watch` is called with the progress, and
+    /// may stop the work.
+    pub fn score(&self, samples: &[f32], order: Order, watch: &mut Watch) -> Result<Vec<ScoreValue>, MetricError> {
         check_shape(samples, self.features)?;
         if watch(0, samples.len() / self.features).is_break() {
             return Err(NetError::Stopped.into());
         }
-        let found = self.judge.see(&self.score, samples, order, self.seed, watch)?.scores(&self.score)?;
+        let found = self.evaluator.evaluate(&self.score, samples, order, self.seed, watch)?.scores(&self.score)?;
         Ok(match order {
             Order::Random => values(found, &self.data),
             Order::Given => {
@@ -76,15 +78,16 @@ impl Scorer {
     }
 }
 
-/// What was found, each with the version of its metric and the name of the real `data` (unless it is empty) in its protocol.
-pub fn values(found: BTreeMap<Metric, Found>, data: &str) -> Vec<Value> {
-    let one = |(metric, found): (Metric, Found)| {
+/// Returns the values with complete protocols: each with the version of its metric and the name of the real `data`
+/// (unless it is empty).
+pub fn values(found: BTreeMap<Metric, Measurement>, data: &str) -> Vec<ScoreValue> {
+    let one = |(metric, found): (Metric, Measurement)| {
         let mut protocol = found.protocol;
         protocol.insert("version".to_owned(), json!(metric.version()));
         if !data.is_empty() {
             protocol.insert("data".to_owned(), json!(data));
         }
-        Value { metric, value: found.value, std: found.std, protocol: protocol.into() }
+        ScoreValue { metric, value: found.value, std: found.std, protocol: protocol.into() }
     };
     found.into_iter().map(one).collect()
 }

@@ -1,58 +1,61 @@
-//! `sinkhorn`: entropic optimal transport (Cuturi 2013, "Sinkhorn distances: lightspeed computation of optimal transport").
+//! `sinkhorn`: entropic optimal transport (Cuturi 2013, "Sinkhorn distances: lightspeed computation of optimal
+//! transport").
 //!
-//! The plan P that minimises ⟨P, C⟩ + ε Σ P (ln P − 1) with uniform marginals, C the Euclidean distances; the score is its transport
-//! cost ⟨P, C⟩, as that of the tools is, and not the minimum with its entropy. Potentials are kept as logarithms (Schmitzer 2019,
-//! "Stabilized sparse scaling algorithms for entropy regularized transport problems", algorithm 2): between two absorptions the
-//! scalings are near 1, so that no ε, however small, overflows. ε falls to its value step by step, which saves most of the work. What is
-//! missing of the marginals at the end is made up for (Altschuler et al. 2017, "Near-linear time approximation algorithms for optimal
-//! transport via Sinkhorn iteration", algorithm 2), so that the score is the cost of a plan, and never below W1.
+//! Finds the plan P that minimises ⟨P, C⟩ + ε Σ P (ln P − 1) with uniform marginals, where C are Euclidean distances.
+//! As in common tools, the score is the transport cost ⟨P, C⟩, not the minimum including the entropy.
+//!
+//! Potentials are kept as logarithms (Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized
+//! transport problems", algorithm 2). Between two absorptions the scalings stay near 1, so even the smallest ε does not
+//! overflow. ε falls to its value step by step, which saves most of the work. At the end the marginals are corrected
+//! (Altschuler et al. 2017, "Near-linear time approximation algorithms for optimal transport via Sinkhorn iteration",
+//! algorithm 2). So the score is the cost of a valid plan, and never below W1.
 
 use multiversion::multiversion;
 
 use super::features::Part;
-use super::formula::Found;
-use super::rows::{Rows, comfort_of, distances, scaled};
+use super::formula::Measurement;
+use super::rows::{Rows, distances, safe_exponent_of, scaled};
 
 /// How far the marginals may be off at the end, as a sum of absolute differences.
 pub const TOLERANCE: f64 = 1e-9;
-/// The same on the way.
+/// How far they may be off in earlier stages.
 const COARSE: f64 = 1e-2;
-/// By how much ε falls from stage to stage.
+/// Factor by which ε falls from stage to stage.
 const FALL: f64 = 4.0;
-/// Iterations of a stage at most: an ε of less than a thousandth of the distances would take more.
+/// The most iterations per stage. An ε below a thousandth of the distances would need more.
 pub const MOST: usize = 2000;
-/// The least ε, as a share of the largest distance: with a smaller one, the rounding of distances is all that there is to see.
+/// The smallest ε, relative to the largest distance. With a smaller one, the result would be dominated by rounding.
 const LEAST: f64 = 1e-12;
-/// The largest ε that makes a difference, as a share of the largest distance.
+/// The largest ε that makes a difference, relative to the largest distance.
 const LARGEST: f64 = 1e20;
-/// Scalings whose logarithm is beyond this go into the potentials.
+/// Scalings whose logarithm exceeds this are absorbed into the potentials.
 const ABSORB: f64 = 50.0;
 
-/// What came of entropic transport.
+/// The result of entropic transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Transport {
     /// The transport cost ⟨P, C⟩ of the plan, in data units.
     pub cost: f64,
-    /// How far the marginals of the plan were off at the end, before what was missing was made up for.
+    /// How far the marginals of the plan were off at the end, before they were corrected.
     pub off: f64,
 }
 
 impl Transport {
     const NONE: Transport = Transport { cost: f64::NAN, off: f64::NAN };
 
-    /// The power of ten that the marginals are off by at most, where there is a plan that did not get within [`TOLERANCE`].
+    /// Returns the power of ten that bounds the error of the marginals, if it exceeds [`TOLERANCE`].
     pub fn missed(&self) -> Option<f64> {
         (self.off > TOLERANCE).then(|| 10f64.powi(self.off.log10().ceil() as i32))
     }
 }
 
-/// The score of a part of both sides.
-pub(super) fn score(part: &Part) -> Found {
+/// Computes the score from a part of both sides.
+pub(super) fn score(part: &Part) -> Measurement {
     let reg = part.score.sinkhorn_reg;
     let plan = sinkhorn(part.generated, part.real, reg);
-    let mut found = Found::of(plan.cost).with("cost", "euclidean").with("regularization", reg);
+    let mut found = Measurement::of(plan.cost).with("cost", "euclidean").with("regularization", reg);
     found = found.with("iterations", MOST).with("tolerance", TOLERANCE);
-    // How near a plan comes depends on the samples.
+    // How close a plan gets depends on the samples, so this does not belong in the protocol.
     if let Some(missed) = plan.missed() {
         found.aside.insert("converged".to_owned(), false.into());
         found.aside.insert("marginal_error".to_owned(), missed.into());
@@ -60,13 +63,13 @@ pub(super) fn score(part: &Part) -> Found {
     found
 }
 
-/// Entropic transport between `generated` and `real` points; `reg` is ε, in data units. NaN where a coordinate is not finite, there are
-/// no points, or ε is too small beside their distances for any plan.
+/// Computes entropic transport between `generated` and `real` points. `reg` is ε, in data units. NaN if a coordinate is
+/// not finite, there are no points, or ε is too small relative to the distances.
 pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> Transport {
     if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return Transport::NONE;
     }
-    let exponent = comfort_of(generated, real);
+    let exponent = safe_exponent_of(generated, real);
     let costs = distances(&generated.clone().scaled(exponent), &real.clone().scaled(exponent));
     let largest = costs.iter().copied().fold(0.0, f64::max);
     if largest == 0.0 {
@@ -89,11 +92,11 @@ pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> Transport {
     Transport { cost: scaled(plan.cost(&costs), -exponent), off }
 }
 
-/// A plan, and the potentials that make it: Pᵢⱼ = exp((fᵢ + gⱼ − Cᵢⱼ)/ε).
+/// A plan, and the potentials that define it: Pᵢⱼ = exp((fᵢ + gⱼ − Cᵢⱼ)/ε).
 struct Plan {
     f: Vec<f64>,
     g: Vec<f64>,
-    /// `[rows, columns]`, with the potentials at the last absorption.
+    /// `[rows, columns]`, with the potentials of the last absorption.
     kernel: Vec<f64>,
 }
 
@@ -102,7 +105,8 @@ impl Plan {
         Plan { f: vec![0.0; rows], g: vec![0.0; columns], kernel: vec![0.0; rows * columns] }
     }
 
-    /// Finds the plan of `epsilon` from the potentials that it has, and leaves it in the kernel; how far its marginals are off.
+    /// Finds the plan for `epsilon`, starting from the current potentials, and stores it in the kernel. Returns how far
+    /// its marginals are off.
     fn solve(&mut self, costs: &[f64], epsilon: f64, tolerance: f64) -> f64 {
         let (rows, columns) = (self.f.len(), self.g.len());
         let (a, b) = (1.0 / rows as f64, 1.0 / columns as f64);
@@ -111,13 +115,13 @@ impl Plan {
         let mut sums = vec![0.0; columns];
         let mut off = f64::NAN;
         for left in (0..MOST).rev() {
-            // Rows first, and with each the sums of the columns: the kernel is read once.
+            // Updates the rows and sums the columns in one pass over the kernel.
             sums.fill(0.0);
             for (u, kernel) in u.iter_mut().zip(self.kernel.chunks(columns)) {
                 *u = a / dot(kernel, &v);
                 add(*u, kernel, &mut sums);
             }
-            // With the new rows the columns are off by this much.
+            // With the new rows, the columns are off by this much.
             off = sums.iter().zip(&v).map(|(sum, v)| (sum * v - b).abs()).sum();
             if off.is_nan() {
                 break;
@@ -138,7 +142,7 @@ impl Plan {
         off
     }
 
-    /// What the plan costs, once its marginals are made exactly uniform.
+    /// Returns the cost of the plan, after making its marginals exactly uniform.
     fn cost(&mut self, costs: &[f64]) -> f64 {
         let (rows, columns) = (self.f.len(), self.g.len());
         let (a, b) = (1.0 / rows as f64, 1.0 / columns as f64);
@@ -159,7 +163,7 @@ impl Plan {
                 *short += share * (1.0 - scale);
             }
         }
-        // What is short goes from each row to each column in proportion.
+        // The missing mass goes from each row to each column in proportion.
         let missing: Vec<f64> = sums.iter().zip(&scales).map(|(sum, scale)| b - sum * scale).collect();
         let all: f64 = missing.iter().sum();
         if all > 0.0 {
@@ -170,7 +174,7 @@ impl Plan {
         total
     }
 
-    /// Makes every row right, in logarithms, so that none of the kernel is all 0.
+    /// Fits every row, in logarithms, so no row of the kernel is all 0.
     fn restart(&mut self, costs: &[f64], epsilon: f64, a: f64) {
         for (f, costs) in self.f.iter_mut().zip(costs.chunks(self.g.len())) {
             let least = costs.iter().zip(&self.g).map(|(cost, g)| cost - g).fold(f64::INFINITY, f64::min);
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn two_points_a_side_have_a_closed_form() {
+    fn two_points_per_side_have_a_closed_form() {
         // Costs 0 and d: the plan has ½ p on the diagonal, p = 1/(1 + exp(−d/ε)).
         let points = Rows::new(vec![0.0, 0.0, 3.0, 4.0], 2);
         for reg in [0.1, 1.0, 5.0, 100.0] {
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn it_falls_to_the_exact_distance_as_the_regularisation_does_and_rises_to_the_mean_of_all() {
+    fn it_goes_from_the_exact_distance_to_the_mean_of_all_as_the_regularisation_grows() {
         let (a, b) = (normal(60, 0), normal(60, 1));
         let exact = wasserstein(&a, &b);
         let costs = [0.01, 0.1, 1.0].map(|reg| cost(&a, &b, reg));
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn far_points_overflow_nothing() {
+    fn far_points_do_not_overflow() {
         let (a, b) = (normal(40, 2), normal(30, 3));
         let far = Rows::new(b.values().iter().map(|x| x + 1e4).collect(), 2);
         let apart = cost(&a, &far, 0.1);
@@ -260,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_is_not_reached_says_how_far_it_is() {
+    fn a_plan_that_did_not_converge_says_how_far_it_is() {
         let (a, b) = (normal(200, 5), normal(200, 6));
         assert_eq!(sinkhorn(&a, &b, 0.5).missed(), None);
         let short = sinkhorn(&a, &b, 1e-4);
@@ -270,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_rounding_of_distances_has_no_plan() {
+    fn there_is_no_plan_below_the_rounding_of_distances() {
         let (a, b) = (normal(40, 7), normal(40, 8));
         for reg in [1e-300, 1e-15] {
             let none = sinkhorn(&a, &b, reg);
@@ -282,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn it_scales_with_the_regularisation_as_far_as_float64_goes() {
+    fn it_scales_with_the_regularisation_within_float64() {
         let (a, b) = (normal(40, 7), normal(30, 8));
         let plain = cost(&a, &b, 0.25);
         for power in [-1000, -300, 300, 1000, 1021] {
@@ -299,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_nan() {
+    fn values_that_are_not_finite_give_nan() {
         let (a, bad) = (normal(5, 4), Rows::new(vec![0.0, f64::NAN], 2));
         assert!(cost(&a, &bad, 0.1).is_nan() && cost(&bad, &a, 0.1).is_nan());
         assert!(cost(&Rows::new(Vec::new(), 2), &a, 0.1).is_nan());

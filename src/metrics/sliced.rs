@@ -1,34 +1,35 @@
-//! `sliced_wasserstein`: W1 along random directions, averaged (Bonneel et al. 2015, "Sliced and Radon Wasserstein barycenters of
-//! measures"; with the first power of distances, as W1 has).
+//! `sliced_wasserstein`: the average of W1 along random directions (Bonneel et al. 2015, "Sliced and Radon Wasserstein
+//! barycenters of measures"; here with the first power of distances, as in W1).
 
 use super::features::Part;
-use super::formula::Found;
-use super::rows::{Rows, comfort_of, scaled};
+use super::formula::Measurement;
+use super::rows::{Rows, safe_exponent_of, scaled};
 use super::wasserstein::on_a_line;
 use sweep_numerics::random::{Purpose, Stream};
 
-/// The lane of [`Purpose::Reference`] that directions are drawn from.
+/// The lane of [`Purpose::Reference`] for drawing directions.
 const LANE: u16 = 1;
 
-/// The score of a part of both sides.
-pub(super) fn score(part: &Part) -> Found {
+/// Computes the score from a part of both sides.
+pub(super) fn score(part: &Part) -> Measurement {
     let &Part { generated, real, score, seed } = part;
     let value = sliced_wasserstein(generated, real, score.projections, seed);
-    Found::of(value).with("cost", "euclidean").with("projections", score.projections).with("seed", seed)
+    Measurement::of(value).with("cost", "euclidean").with("projections", score.projections).with("seed", seed)
 }
 
-/// The mean over `projections` directions, uniform on the sphere and fixed by `seed`, of W1 between `generated` and `real` points of even
-/// weights on that line, in data units. NaN where a coordinate is not finite or there are no points.
+/// Returns the mean W1 between `generated` and `real` points with equal weights, over `projections` directions, in data
+/// units. Directions are uniform on the sphere and determined by `seed`. NaN if a coordinate is not finite or there are
+/// no points.
 ///
 /// # Panics
 ///
-/// When these are of different numbers of coordinates.
+/// If the points have different numbers of coordinates.
 pub fn sliced_wasserstein(generated: &Rows, real: &Rows, projections: u32, seed: u64) -> f64 {
-    assert_eq!(generated.width(), real.width(), "of as many coordinates");
+    assert_eq!(generated.width(), real.width(), "both sides need equally many coordinates");
     if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return f64::NAN;
     }
-    let exponent = comfort_of(generated, real);
+    let exponent = safe_exponent_of(generated, real);
     let (generated, real) = (generated.clone().scaled(exponent), real.clone().scaled(exponent));
     let middle = middle(&generated, &real);
     let mut direction = vec![0.0f32; generated.width()];
@@ -41,8 +42,8 @@ pub fn sliced_wasserstein(generated: &Rows, real: &Rows, projections: u32, seed:
     scaled((0..projections).map(one).sum::<f64>() / f64::from(projections), -exponent)
 }
 
-/// The median of each coordinate over both sets. Seen from there, points that are all far away keep their digits on every line; a few
-/// that are far from the others do not move it.
+/// Returns the median of each coordinate over both sets. Relative to it, points that are all far from the origin keep
+/// their digits on every line. A few outliers do not move it.
 fn middle(a: &Rows, b: &Rows) -> Vec<f64> {
     let median = |axis: usize| {
         let coordinates =
@@ -54,7 +55,7 @@ fn middle(a: &Rows, b: &Rows) -> Vec<f64> {
     (0..a.width()).map(median).collect()
 }
 
-/// Each point's place on the line of a direction, from `middle`.
+/// Returns each point's position along a direction, relative to `middle`.
 fn along(rows: &Rows, middle: &[f64], direction: &[f64]) -> Vec<f64> {
     let place = |row: &[f64]| row.iter().zip(middle).zip(direction).map(|((x, m), d)| (x - m) * d).sum();
     rows.values().chunks_exact(rows.width()).map(place).collect()
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_shift_it_is_the_mean_of_its_length_on_a_line() {
+    fn for_a_shift_it_is_its_mean_length_along_a_line() {
         // E|t·θ| is (2/π)‖t‖ on the circle and ½‖t‖ on the sphere; its standard deviation is below ‖t‖/3.
         for (width, share) in [(2, std::f64::consts::FRAC_2_PI), (3, 0.5)] {
             let points = normal(50, width, 0);
@@ -97,14 +98,14 @@ mod tests {
         assert_eq!(sliced_wasserstein(&a, &reversed, 20, 0), 0.0);
         assert_eq!(sliced_wasserstein(&a, &b, 20, 0), sliced_wasserstein(&b, &a, 20, 0));
         assert_ne!(sliced_wasserstein(&a, &b, 20, 0), sliced_wasserstein(&a, &b, 20, 1));
-        // On a line there is one direction.
+        // In one dimension there is only one direction.
         let (a, b) = (normal(80, 1, 1), normal(80, 1, 2));
         let exact = crate::wasserstein::wasserstein(&a, &b);
         assert!((sliced_wasserstein(&a, &b, 3, 0) - exact).abs() < 1e-12);
     }
 
     #[test]
-    fn of_unequal_numbers_it_is_the_same_as_of_each_point_repeated() {
+    fn unequal_numbers_equal_repeated_points() {
         let (a, b) = (normal(6, 3, 1), normal(4, 3, 2));
         let repeat = |rows: &Rows, times| Rows::new(rows.values().repeat(times), rows.width());
         let (few, many) =
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn it_scales_and_is_blind_to_where_all_points_are() {
+    fn it_scales_and_ignores_common_shifts() {
         let (a, b) = (normal(80, 3, 1), normal(70, 3, 2));
         let of = |change: &dyn Fn(f64) -> f64| {
             let moved = |rows: &Rows| Rows::new(rows.values().iter().map(|&x| change(x)).collect(), 3);
@@ -124,14 +125,14 @@ mod tests {
             let unit = 2f64.powi(power);
             assert!((of(&|x| x * unit) / unit - plain).abs() < 1e-13, "2^{power}");
         }
-        // On a grid that is exact there, too.
+        // On a grid on which these numbers are exact.
         let grid = |x: f64| (x * 1024.0).round() / 1024.0;
         let near = of(&grid);
         assert_eq!(of(&|x| grid(x) + 2f64.powi(40)), near);
     }
 
     #[test]
-    fn what_is_not_finite_is_nan() {
+    fn values_that_are_not_finite_give_nan() {
         let (a, bad) = (normal(1, 2, 0), Rows::new(vec![0.0, f64::INFINITY], 2));
         assert!(sliced_wasserstein(&a, &bad, 3, 0).is_nan() && sliced_wasserstein(&bad, &a, 3, 0).is_nan());
     }

@@ -1,8 +1,8 @@
-//! What is known of real images, kept on disk: features, the fit to them, neighbourhoods.
+//! Statistics of real images, kept on disk: features, the Gaussian fit to them, neighbourhoods.
 //!
-//! They depend on the images and on the network alone, and cost more than a scoring does. A file holds those of one set of images seen
-//! by one network; its name is a hash of both, and it carries a checksum of its contents. A file that is damaged, or that another
-//! version wrote, is made again; a folder that cannot be written to costs time and nothing else.
+//! They depend only on the images and the network, and cost more than scoring does. A file holds the statistics of one
+//! set of images from one network. Its name is a hash of both, and it contains a checksum. Files that are damaged or
+//! from another version are computed again. If the folder is not writable, this costs time but is not an error.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,29 +19,30 @@ use super::error::MetricError;
 use super::nets::{NetError, Network, Watch};
 use sweep_tensor::file::{self, FileError, Named};
 
-/// Changes when an old file cannot be used any more.
+/// Increased when old files can no longer be used.
 const FORMAT: u32 = 2;
-/// All features; and those of the first images, as long as not all have been seen.
+/// All features, or those of the first images while not all are done.
 const FEATURES: &str = "features";
 const PART: &str = "first_features";
-/// How often what was seen is kept: the large network takes half an hour for all images of a data set on a CPU.
+/// How often finished features are saved: on a CPU, the large network takes half an hour for all images of a data set.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Statistics of some images, as far as they are known.
 #[derive(Debug)]
 pub struct Statistics {
-    /// `features` `[n, values]`, and whatever else was worked out of them.
+    /// `features` `[n, values]`, and results computed from them.
     pub known: Named,
     path: Option<PathBuf>,
 }
 
 impl Statistics {
-    /// Those of `samples`, pixels in [−1, 1], seen by `network`: from `folder`, or made now. Another process that makes the same is
-    /// waited for. `watch` is told how far it is; what was seen before it ends the work is kept.
+    /// Returns the statistics of `samples` (pixels in [−1, 1]) evaluated by `network`, from `folder` or computed now.
+    /// Waits if another process computes the same. `watch` is called with the progress. Features computed before it
+    /// stops the work are kept.
     ///
     /// # Errors
     ///
-    /// Where the images cannot be seen, or `watch` ends it.
+    /// If the images cannot be evaluated, or `watch` stops it.
     pub fn of(
         samples: &[f32],
         network: &Network,
@@ -64,7 +65,8 @@ impl Statistics {
         if statistics.known.contains_key(FEATURES) {
             return Ok(statistics);
         }
-        // Whoever has the lock may be making them. Without a lock (in a folder that cannot be written to) they are made here.
+        // Whoever holds the lock may be computing them. Without a lock (in a folder that is not writable), compute them
+        // here.
         let _lock = lock(folder, watch)?;
         statistics.known = read(&path);
         if !statistics.known.contains_key(FEATURES) {
@@ -73,7 +75,7 @@ impl Statistics {
         Ok(statistics)
     }
 
-    /// Sees those of `samples` that have not been seen, and keeps what was seen every now and then.
+    /// Evaluates the remaining `samples`, saving features from time to time.
     fn see(&mut self, samples: &[f32], network: &Network, watch: &mut Watch) -> Result<(), MetricError> {
         let size = network.shape().iter().product::<usize>();
         let all = samples.len() / size;
@@ -99,7 +101,7 @@ impl Statistics {
         self.keep(FEATURES, &parts)
     }
 
-    /// Keeps the features of the images that have been seen, under this name.
+    /// Saves the features of the images evaluated so far under this name.
     fn keep(&mut self, name: &str, parts: &[Tensor]) -> Result<(), MetricError> {
         if !parts.is_empty() {
             self.known.insert(name.to_owned(), Tensor::f_cat(parts, 0)?);
@@ -108,25 +110,28 @@ impl Statistics {
         Ok(())
     }
 
-    /// Makes what is known durable; says so where it cannot, and goes on.
+    /// Writes the statistics to disk. If it fails, logs a warning and continues.
     pub fn save(&self) {
         let Some(path) = &self.path else { return };
         if let Err(error) = file::write(path, &self.known, HashMap::new()) {
             let path = path.display();
-            tracing::warn!("statistics of the real images are not kept, since {path} cannot be written: {error}");
+            tracing::warn!(
+                "cannot save statistics of the real images to {path}: {error}; they will be computed again \
+                next time"
+            );
         }
     }
 }
 
-/// Waits until no other process makes something in `folder`, and keeps others waiting as long as the file is open; `None` where the
-/// folder cannot be written to. `watch` is told of 0 of 0 images meanwhile.
+/// Waits until no other process is computing statistics in `folder`, and blocks others until the file is closed. `None`
+/// if the folder is not writable. Meanwhile `watch` is called with 0 of 0 images.
 ///
 /// # Errors
 ///
-/// Where `watch` ends it.
+/// If `watch` stops it.
 pub fn lock(folder: &Path, watch: &mut Watch) -> Result<Option<File>, NetError> {
     let path = folder.join("lock");
-    // One that another user made can be read.
+    // A lock file of another user can still be opened for reading.
     let open = || fs::create_dir_all(folder).and_then(|()| File::open(&path).or_else(|_| File::create(&path)));
     let Ok(file) = open() else { return Ok(None) };
     loop {
@@ -142,14 +147,17 @@ pub fn lock(folder: &Path, watch: &mut Watch) -> Result<Option<File>, NetError> 
     }
 }
 
-/// The tensors of a file; none where there is none, or none that can be relied on.
+/// Returns the tensors of a file. Empty if there is no file, or it is not reliable.
 fn read(path: &Path) -> Named {
     match file::read(path) {
         Ok(contents) => contents.tensors,
         Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Named::new(),
         Err(error) => {
             let path = path.display();
-            tracing::warn!("statistics of the real images are made again, since {path} cannot be used: {error}");
+            tracing::warn!(
+                "cannot use the saved statistics of the real images in {path}: {error}; computing them \
+                again"
+            );
             Named::new()
         }
     }
@@ -166,7 +174,7 @@ mod tests {
     use sweep_tensor::host::bytes;
 
     #[test]
-    fn statistics_are_kept_and_made_again_when_they_are_damaged() {
+    fn statistics_are_saved_and_computed_again_when_damaged() {
         let network = Network::Classifier(Classifier::shipped(&Dataset::Mnist).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let samples: Vec<f32> = (0..3 * 784).map(|i| (i % 7) as f32 / 7.0).collect();
@@ -176,7 +184,7 @@ mod tests {
             names.filter(|path| path.extension().is_some_and(|end| end == "safetensors")).collect::<Vec<_>>()
         };
         let first = get(&samples);
-        // What is worked out later is kept as well.
+        // Results that are added later are saved as well.
         let mut more = get(&samples);
         more.known.insert("more".to_owned(), Tensor::from_slice(&[1.0]));
         more.save();
@@ -199,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_before_a_stop_is_not_seen_again() {
+    fn images_evaluated_before_a_stop_are_not_evaluated_again() {
         let network = Network::Classifier(Classifier::shipped(&Dataset::Mnist).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let samples: Vec<f32> = (0..2500 * 784).map(|i| (i % 97) as f32 / 48.5 - 1.0).collect();
@@ -221,7 +229,7 @@ mod tests {
         let once = Statistics::of(&samples, &network, None, &mut unwatched).unwrap();
         assert_eq!(bytes(&resumed[FEATURES]), bytes(&once.known[FEATURES]));
 
-        // Another process holds the lock: it is waited for, but not for ever.
+        // Another process holds the lock, so this waits, but stops on request.
         let _held = lock(folder.path(), &mut unwatched).unwrap().unwrap();
         let mut waited = 0;
         let stopped = lock(folder.path(), &mut |_, _| {

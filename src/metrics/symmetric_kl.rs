@@ -1,20 +1,20 @@
 //! `symmetric_kl`: the mean of both Kullback–Leibler divergences between 2-D histograms.
 //!
-//! Both histograms have bins × bins equal cells on [−range, range]² (the last cell of an axis includes its upper edge), and one cell
-//! more for whatever lies outside: so both are distributions over the same cells, and mass that a generator throws far away is
-//! punished like mass in a wrong cell. Probabilities are clamped from below at [`FLOOR`] before both logarithms and sums, and not
-//! renormalised.
+//! Both histograms have bins × bins equal cells on [−range, range]² (the last cell of an axis includes its upper edge),
+//! and one more cell for everything outside. So both are distributions over the same cells, and mass far away costs as
+//! much as mass in a wrong cell. Probabilities are clamped from below at [`FLOOR`] before taking logarithms and sums,
+//! and not renormalised.
 
 use tch::{Kind, TchError, Tensor};
 
 use super::MetricError;
 use super::features::{Ready, Real};
-use super::formula::Found;
+use super::formula::Measurement;
 
 /// The smallest probability.
 pub const FLOOR: f64 = 1e-13;
 
-/// The score against real points. NaN where a coordinate is not finite.
+/// Prepares the score against real points. NaN if a coordinate is not finite.
 pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
     let (bins, range) = (real.score.bins, real.score.range);
     if bins == 0 || range.is_nan() || range <= 0.0 {
@@ -28,17 +28,17 @@ pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
     Ok(Box::new(move |generated, _| {
         let both = histogram(generated)?.zip(real.as_ref());
         let value = both.map_or(f64::NAN, |(generated, real)| symmetric_kl(real, &generated));
-        let found = Found::of(value).with("bins", bins).with("range", range);
+        let found = Measurement::of(value).with("bins", bins).with("range", range);
         Ok(found.with("floor", FLOOR).with("outside", "one bin"))
     }))
 }
 
-/// Shares of points by cell.
+/// The share of points in each cell.
 #[derive(Clone, Debug)]
 pub struct Histogram(Vec<f64>);
 
 impl Histogram {
-    /// Of `points` `[n, 2]`. `None` where a coordinate is not finite or there are no points.
+    /// Counts `points` `[n, 2]`. `None` if a coordinate is not finite or there are no points.
     pub fn new(points: &[f32], bins: u32, range: f64) -> Option<Self> {
         let bins = bins as usize;
         let mut counts = vec![0u64; bins * bins + 1];
@@ -61,7 +61,7 @@ impl Histogram {
     }
 }
 
-/// ½ KL(a ‖ b) + ½ KL(b ‖ a), in nats, of histograms of the same bins and range.
+/// Returns ½ KL(a ‖ b) + ½ KL(b ‖ a), in nats, for histograms with the same bins and range.
 pub fn symmetric_kl(a: &Histogram, b: &Histogram) -> f64 {
     a.0.iter().zip(&b.0).map(|(a, b)| 0.5 * (a - b) * (a / b).ln()).sum()
 }
@@ -78,7 +78,7 @@ mod tests {
     fn known_histograms() {
         let corners = histogram(&[-0.5, -0.5, -0.5, 0.5, 0.5, -0.5, 0.5, 0.5]);
         assert_eq!(symmetric_kl(&corners, &corners), 0.0);
-        // Four quarters against one whole: the three cells that only one of them has cost ln(¼ / 1e-13) from its side.
+        // Four quarters against one whole: each of the three cells that only one of them has costs ln(¼ / 1e-13).
         let one = histogram(&[0.5, 0.5]);
         let empty = 3.0 * 0.5 * (0.25 - FLOOR) * f64::ln(0.25 / FLOOR);
         let expected = 0.5 * 0.75 * f64::ln(4.0) + empty;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_belong_inside_and_the_outside_is_one_cell() {
+    fn edges_are_inside_and_the_outside_is_one_cell() {
         assert_eq!(symmetric_kl(&histogram(&[1.0, 1.0]), &histogram(&[0.5, 0.5])), 0.0);
         assert_eq!(symmetric_kl(&histogram(&[-1.0, -1.0]), &histogram(&[-0.5, -0.5])), 0.0);
         let outside = histogram(&[1.1, 0.0]);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_has_no_histogram() {
+    fn there_is_no_histogram_of_values_that_are_not_finite() {
         for bad in [f32::NAN, f32::INFINITY] {
             assert!(Histogram::new(&[0.0, 0.0, 0.0, bad], 2, 1.0).is_none());
         }

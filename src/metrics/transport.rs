@@ -1,59 +1,63 @@
-//! Euclidean transport: how to carry what lies evenly on n points to m others, evenly too, over the least mean distance.
+//! Optimal transport with Euclidean costs: moves mass spread evenly over n points to m others, also evenly, with the
+//! least mean distance.
 //!
-//! Each row has as many units as make it even with gcd(n, m) = g: m/g, and each column takes n/g; with as many on both sides this is a
-//! pairing. Bertsekas' auction algorithm with ε-scaling ("The auction algorithm: a distributed relaxation method for the assignment
-//! problem", Annals of OR 14, 1988; with units: Bertsekas & Castañon, "The auction algorithm for the transportation problem", Annals of
-//! OR 20, 1989). Rows bid for the units of columns, many at once; a bid raises the price of a unit by at least ε, and a column's price
-//! is that of its cheapest unit. When all units are carried, the mean distance is at most ε above the optimum. Two properties decide for
-//! it: in the plane it needs no cost matrix (distances are computed when needed, n = 10,000 takes a few MB; in more dimensions there is
-//! one, of 8 n m bytes), and it does not slow down where shortest augmenting paths do, on rows that are almost the same, as those of a
-//! collapsed generator are.
+//! With g = gcd(n, m), each row has m/g units and each column takes n/g, which makes both sides even. If both sides
+//! have equally many points, this is a pairing. The algorithm is Bertsekas' auction with ε-scaling ("The auction
+//! algorithm: a distributed relaxation method for the assignment problem", Annals of OR 14, 1988; with units: Bertsekas
+//! & Castañon, "The auction algorithm for the transportation problem", Annals of OR 20, 1989). Rows bid for the units
+//! of columns, many at once. A bid raises the price of a unit by at least ε, and a column's price is that of its
+//! cheapest unit. When all units are placed, the mean distance is at most ε above the optimum.
 //!
-//! The prices prove how near the optimum a plan is. Where that is not near enough, since a few distances are so much larger than the
-//! others that ε and the rounding of prices are as large as these, distances are cut at the cost of the whole plan: no better plan uses
-//! one beyond it.
+//! There are two reasons for this algorithm. In the plane it needs no cost matrix: distances are computed on demand,
+//! and n = 10,000 takes a few MB. (In more dimensions there is a matrix of 8 n m bytes.) And unlike shortest augmenting
+//! paths, it does not slow down when many rows are almost equal, as with a collapsed generator.
+//!
+//! The prices prove how close to the optimum a plan is. The proof may be too weak if a few distances are so much larger
+//! than the others that ε and the rounding of prices matter. Then distances are cut at the cost of the whole plan,
+//! because no better plan uses a larger one.
 
 use super::costs::Costs;
 
-/// Columns that a row remembers from its last look at all of them.
+/// Columns that a row remembers from its last scan of all columns.
 const KEPT: usize = 32;
-/// By how much ε falls from phase to phase.
+/// Factor by which ε falls from phase to phase.
 const FALL: f64 = 6.0;
-/// ε of the last phase, as a share of the diameter.
+/// ε of the last phase, relative to the diameter.
 const LAST: f64 = 1e-13;
-/// The same as a share of the mean distance, and of the diameter at least, where the first was not small enough.
+/// A smaller ε for the last phase, relative to the mean distance (and its minimum, relative to the diameter), if the
+/// first was not small enough.
 const FINER: f64 = 1e-12;
 const FINEST: f64 = 4.0 * f64::EPSILON;
-/// By how much of itself the cost of a plan may be above the optimum, by what its prices prove.
+/// How far above the optimum the cost of a plan may be, relative to itself, according to its prices.
 const TOLERANCE: f64 = 1e-10;
-/// No row.
+/// Marks a unit that no row holds.
 const NONE: u32 = u32::MAX;
 
 /// Units that go from a row to a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flow {
-    /// From where.
+    /// The source.
     pub row: u32,
-    /// To where.
+    /// The target.
     pub column: u32,
-    /// How many.
+    /// The number of units.
     pub units: u32,
 }
 
-/// What goes where, with the prices that show that it is the best.
+/// A transport plan, with the prices that prove that it is optimal.
 #[derive(Debug)]
 pub struct Plan {
-    /// By row, then by column.
+    /// Sorted by row, then by column.
     pub flows: Vec<Flow>,
-    /// The distance that all units go.
+    /// The sum of the distances over all units.
     pub total: f64,
-    /// How many units there are.
+    /// The number of units.
     pub units: u64,
     /// The price of each column (dual variables).
     pub prices: Vec<f64>,
 }
 
-/// Carries rows to columns; all distances, and their sum over all units, are finite.
+/// Finds the optimal plan from rows to columns. All distances, and their sum over all units, must be finite.
 pub fn transport(costs: &impl Costs) -> Plan {
     let diameter = costs.diameter();
     let (mut most, mut last) = (diameter, diameter * LAST);
@@ -61,13 +65,13 @@ pub fn transport(costs: &impl Costs) -> Plan {
     while best.total > 0.0 && doubt > TOLERANCE * best.total {
         let cut = most.min(best.total);
         let finer = (best.total / best.units as f64 * FINER).max(cut * FINEST);
-        // As near as float64 comes.
+        // This is as close as float64 allows.
         if cut >= 0.5 * most && finer >= 0.5 * last {
             break;
         }
         (most, last) = (cut, finer);
         let (plan, left) = Auction::new(costs, cut).run(most, last);
-        // A plan is as good as it was, whatever is known of it.
+        // A plan keeps its cost, whatever its prices prove, so keep the better one.
         if plan.total <= best.total {
             (best, doubt) = (plan, left);
         }
@@ -75,7 +79,7 @@ pub fn transport(costs: &impl Costs) -> Plan {
     best
 }
 
-/// A unit's price, who has it, and how many such there are.
+/// The price of a unit, the row that holds it, and the number of such units.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     price: f64,
@@ -85,19 +89,19 @@ struct Held {
 
 struct Auction<'a, C> {
     costs: &'a C,
-    /// No distance counts for more.
+    /// Larger distances count as this one.
     cut: f64,
-    /// Of each column: that of its cheapest unit.
+    /// The price of each column's cheapest unit.
     prices: Vec<f64>,
-    /// The units of each column, the cheapest first.
+    /// The units of each column, cheapest first.
     held: Vec<Vec<Held>>,
-    /// Units of each row that have no column yet.
+    /// Units of each row that are not placed yet.
     left: Vec<u32>,
-    /// The columns that were cheapest for each row when it last looked at all, with their distances: `[n, kept]`.
+    /// The columns that were cheapest for each row at its last full scan, with their distances: `[n, kept]`.
     kept: usize,
     kept_columns: Vec<u32>,
     kept_distances: Vec<f64>,
-    /// Below what distance plus price no other column was then, nor ever will be, as prices only rise.
+    /// A lower bound on distance plus price of all other columns. It stays valid because prices only rise.
     bounds: Vec<f64>,
     scratch: Vec<f64>,
 }
@@ -122,10 +126,11 @@ impl<'a, C: Costs> Auction<'a, C> {
         }
     }
 
-    /// Carries all units, with ε from a share of `most` down to `last`; and by how much the sum of distances may be above the optimum.
+    /// Places all units, lowering ε from a share of `most` to `last`. Also returns by how much the sum of distances may
+    /// be above the optimum.
     fn run(mut self, most: f64, last: f64) -> (Plan, f64) {
         let mut epsilon = most / FALL;
-        // Where all points are one, every plan is the best, and one phase finds one.
+        // If all points are equal, every plan is optimal, and one phase finds one.
         loop {
             self.phase(epsilon.max(f64::MIN_POSITIVE));
             if epsilon <= last {
@@ -153,7 +158,7 @@ impl<'a, C: Costs> Auction<'a, C> {
             let distance = self.costs.distance(flow.row as usize, flow.column as usize);
             total += weight * distance;
             units += u64::from(flow.units);
-            // What a unit could save elsewhere, and what rounding hides.
+            // What a unit could save elsewhere, plus what rounding hides.
             let slack = (distance + self.prices[flow.column as usize] - best).max(0.0);
             doubt += weight * (slack + f64::EPSILON * best);
         }
@@ -164,15 +169,15 @@ impl<'a, C: Costs> Auction<'a, C> {
         self.costs.distance(row, column).min(self.cut)
     }
 
-    /// Bids until every unit has a column that is, with its price, within `epsilon` of the cheapest for its row.
+    /// Bids until every unit has a column whose distance plus price is within `epsilon` of the cheapest for its row.
     fn phase(&mut self, epsilon: f64) {
         let cheapest: Vec<f64> = (0..self.left.len()).map(|row| self.look(row).1).collect();
         for column in 0..self.held.len() {
             let price = self.prices[column];
             let mut held = std::mem::take(&mut self.held[column]);
             for unit in &mut held {
-                // What a unit once cost means nothing to whoever takes it from now on: a free one at the price of a lost fight would be
-                // sold when all others cost as much.
+                // Reset the price of free units: the former price means nothing to the next buyer. Otherwise a free
+                // unit with a high price from a lost bidding war would only sell once all others cost as much.
                 unit.price = price;
                 let row = unit.row as usize;
                 if unit.row != NONE && self.distance(row, column) + price > cheapest[row] + epsilon {
@@ -193,14 +198,15 @@ impl<'a, C: Costs> Auction<'a, C> {
             while self.left[row as usize] > 0 {
                 let (column, best, second) = self.look(row as usize);
                 let price = self.prices[column];
-                // A price that rounding keeps where it is would let two rows outbid each other for ever.
+                // If rounding left a price unchanged, two rows could outbid each other forever.
                 let bid = (price + (second - best + epsilon)).max(price.next_up());
                 self.buy(row, column, bid, &mut waiting);
             }
         }
     }
 
-    /// Gives `row` what it still has to carry of the units of `column` that are cheaper than `bid`, the cheapest first, for that price.
+    /// Gives `row` the units that it still needs from the units of `column` cheaper than `bid`, cheapest first, at the
+    /// price `bid`.
     fn buy(&mut self, row: u32, column: usize, bid: f64, waiting: &mut Vec<u32>) {
         let held = &mut self.held[column];
         let (mut wanted, mut got, mut gone) = (self.left[row as usize], 0, 0);
@@ -223,7 +229,7 @@ impl<'a, C: Costs> Auction<'a, C> {
         self.left[row as usize] = wanted;
         let new = Held { price: bid, row, units: got };
         let place = held.partition_point(|unit| unit.price < bid);
-        // The place of one that is gone is free.
+        // Reuse the place of the unit that is gone.
         if gone == 1 && place == 1 {
             held[0] = new;
         } else {
@@ -233,7 +239,7 @@ impl<'a, C: Costs> Auction<'a, C> {
         self.prices[column] = held[0].price;
     }
 
-    /// The cheapest column for `row`, its distance plus price, and at most that of every other column.
+    /// Returns the cheapest column for `row`, its distance plus price, and a lower bound on that of every other column.
     fn look(&mut self, row: usize) -> (usize, f64, f64) {
         loop {
             let kept = row * self.kept..(row + 1) * self.kept;
@@ -247,7 +253,7 @@ impl<'a, C: Costs> Auction<'a, C> {
                 }
             }
             if best <= self.bounds[row] {
-                // Using the bound in place of a second best that is above it only makes a bid smaller than it could be.
+                // Using the bound instead of a larger second-best value only makes the bid smaller than it could be.
                 let second = second.min(self.bounds[row]);
                 // A single column has no rival.
                 return (column, best, if second.is_finite() { second } else { best });
@@ -256,7 +262,7 @@ impl<'a, C: Costs> Auction<'a, C> {
         }
     }
 
-    /// Looks at all columns for `row` and keeps the cheapest.
+    /// Scans all columns for `row` and keeps the cheapest.
     fn survey(&mut self, row: usize) {
         self.costs.net(row, self.cut, &self.prices, &mut self.scratch);
         let costs = &self.scratch;
@@ -288,7 +294,7 @@ impl<'a, C: Costs> Auction<'a, C> {
     }
 }
 
-/// The greatest common divisor.
+/// Returns the greatest common divisor.
 pub(super) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }

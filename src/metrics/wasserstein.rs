@@ -1,31 +1,31 @@
 //! `wasserstein`: the exact first Wasserstein (earth mover's) distance between two point sets.
 //!
-//! W1 = min over plans P of Σ Pᵢⱼ ‖xᵢ − yⱼ‖, Σⱼ Pᵢⱼ = 1/n and Σᵢ Pᵢⱼ = 1/m. With as many points on both sides an optimal plan is a
-//! pairing (Birkhoff).
+//! W1 = min over plans P of Σ Pᵢⱼ ‖xᵢ − yⱼ‖, Σⱼ Pᵢⱼ = 1/n and Σᵢ Pᵢⱼ = 1/m. If both sides have equally many points, an
+//! optimal plan is a pairing (Birkhoff).
 
 use super::costs::{Matrix, Plane};
 use super::features::Part;
-use super::formula::Found;
-use super::rows::{Rows, comfort_of, scaled};
+use super::formula::Measurement;
+use super::rows::{Rows, safe_exponent_of, scaled};
 use super::transport::{Plan, gcd, transport};
 
-/// The score of a part of both sides.
-pub(super) fn score(part: &Part) -> Found {
-    Found::of(wasserstein(part.generated, part.real)).with("cost", "euclidean")
+/// Computes the score from a part of both sides.
+pub(super) fn score(part: &Part) -> Measurement {
+    Measurement::of(wasserstein(part.generated, part.real)).with("cost", "euclidean")
 }
 
-/// W1 between `generated` and `real` points of even weights, in data units. NaN where a coordinate is not finite or there are none;
-/// infinite where float64 does not hold it.
+/// Returns W1 between `generated` and `real` points with equal weights, in data units. NaN if a coordinate is not
+/// finite or there are no points; infinite if it exceeds float64.
 ///
 /// # Panics
 ///
-/// When these are of different numbers of coordinates.
+/// If the points have different numbers of coordinates.
 pub fn wasserstein(generated: &Rows, real: &Rows) -> f64 {
-    assert_eq!(generated.width(), real.width(), "of as many coordinates");
+    assert_eq!(generated.width(), real.width(), "both sides need equally many coordinates");
     if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return f64::NAN;
     }
-    let exponent = comfort_of(generated, real);
+    let exponent = safe_exponent_of(generated, real);
     let (generated, real) = (generated.clone().scaled(exponent), real.clone().scaled(exponent));
     let mean = |plan: Plan| plan.total / plan.units as f64;
     let plane = || (generated.width() == 2).then(|| Plane::new(&generated, &real)).flatten();
@@ -39,11 +39,11 @@ pub fn wasserstein(generated: &Rows, real: &Rows) -> f64 {
     scaled(found, -exponent)
 }
 
-/// The mean distance on a line: the smallest go to the smallest.
+/// Returns the mean distance on a line, where an optimal plan matches points in sorted order.
 pub(super) fn on_a_line(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
     a.sort_unstable_by(f64::total_cmp);
     b.sort_unstable_by(f64::total_cmp);
-    // The units of transport: so many of each point make both sides even.
+    // Units of transport: this many per point make both sides even.
     let common = gcd(a.len(), b.len());
     let (each, other) = (b.len() / common, a.len() / common);
     let (mut i, mut j, mut here, mut there) = (0, 0, each, other);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn more_dimensions_and_fewer_give_the_same_as_the_plane() {
+    fn other_dimensions_give_the_same_as_the_plane() {
         let (a, b) = (normal(200, 4), normal(200, 5));
         let expected = wasserstein(&a, &b);
         // A rotation in three dimensions.
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_line_it_is_the_mean_difference_of_the_sorted() {
+    fn on_a_line_it_is_the_mean_difference_of_sorted_points() {
         let (mut a, mut b) = (normal(300, 1), normal(300, 2));
         a.iter_mut().chain(&mut b).skip(1).step_by(2).for_each(|y| *y = 0.0);
         let sorted = |points: &[f32]| {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_nan_and_what_is_huge_is_not() {
+    fn values_that_are_not_finite_give_nan_and_huge_ones_do_not() {
         let points = normal(50, 3);
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut broken = points.clone();

@@ -1,4 +1,5 @@
-//! Random streams, elementary functions and pixels that have the same bits on every processor, without libtorch.
+//! Random streams, elementary functions and pixel conversions that give the same bits on every processor. Independent
+//! of libtorch.
 
 pub mod math;
 pub mod pixels;

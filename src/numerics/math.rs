@@ -1,10 +1,10 @@
-//! Elementary functions that vectorise: polynomials without branches, library calls or fused multiply-add, so that every processor
-//! gives the same bits. The float32 ones are accurate to a few units in the last place (the tests say how many); the polynomials are
-//! those of Cephes. NaN stays NaN.
+//! Elementary functions that the compiler can vectorise. They are polynomials without branches, library calls or fused
+//! multiply-add, so every processor gives the same bits. The float32 versions are accurate to a few units in the last
+//! place (the tests say how many); the polynomials are from Cephes. NaN stays NaN.
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-/// float32, or float64 (of tests, where speed does not matter: from the standard library).
+/// float32 or float64. float64 is for tests, where speed does not matter, and uses the standard library.
 pub trait Float:
     Copy
     + PartialOrd
@@ -17,13 +17,13 @@ pub trait Float:
     + SubAssign
     + MulAssign
 {
-    /// The number nearest to `x`.
+    /// Returns the number nearest to `x`.
     fn of(x: f64) -> Self;
-    /// Exactly this number.
+    /// Returns exactly this number.
     fn to_f64(self) -> f64;
     /// √x.
     fn sqrt(self) -> Self;
-    /// eˣ; below the smallest normal number, that.
+    /// eˣ; at least the smallest normal number.
     fn exp(self) -> Self;
     /// eˣ − 1.
     fn exp_m1(self) -> Self;
@@ -64,7 +64,7 @@ impl Float for f32 {
     #[inline(always)]
     fn exp_m1(self) -> Self {
         let (tail, power) = exp_parts(self);
-        // Near 0 the power is 1, and the tail is all that is left.
+        // Near 0 `power` is 1, and only `tail` is left.
         tail * power + (power - 1.0)
     }
 
@@ -97,7 +97,7 @@ impl Float for f32 {
 
     #[inline(always)]
     fn ln_1p(self) -> Self {
-        // Kahan: what rounding takes from 1 + x is given back by the ratio.
+        // Kahan's trick: the ratio restores what rounding lost in 1 + x.
         let sum = 1.0 + self;
         let rounded = sum - 1.0;
         let ratio = self / if rounded == 0.0 { 1.0 } else { rounded };
@@ -119,7 +119,8 @@ impl Float for f32 {
 
     #[inline(always)]
     fn normal_cdf(self) -> Self {
-        // Φ(−x) = e^(−x²/2) t Q(t) for x ≥ 0, with t = 1/(1 + x/√8): what is beside the power is smooth, and Q a fit to 5e-9 of it.
+        // Φ(−x) = e^(−x²/2) t Q(t) for x ≥ 0, with t = 1/(1 + x/√8). The factor next to the power is smooth; Q fits it
+        // to a relative error of 5e-9.
         let size = self.abs();
         let t = 1.0 / (1.0 + size * 0.353_553_4);
         let mut p = 2.024_202_8e-2;
@@ -148,7 +149,7 @@ impl Float for f32 {
     }
 }
 
-/// e^(−x²/2): the square in two parts, so that its rounding is not multiplied.
+/// Returns e^(−x²/2). The square is split in two so the exponential does not multiply its rounding error.
 #[inline(always)]
 fn half_square_exp(x: f32) -> f32 {
     let head = f32::from_bits(x.to_bits() & 0xffff_f000);
@@ -211,10 +212,10 @@ impl Float for f64 {
     }
 }
 
-/// eʳ − 1 and 2ⁿ, for x = n·log 2 + r with the smallest |r|.
+/// Returns eʳ − 1 and 2ⁿ, for x = n·log 2 + r with the smallest |r|.
 #[inline(always)]
 fn exp_parts(x: f32) -> (f32, f32) {
-    /// Adding it leaves an integer in the low bits.
+    /// Adding this leaves an integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
@@ -228,10 +229,10 @@ fn exp_parts(x: f32) -> (f32, f32) {
     (p * r * r + r, f32::from_bits(shifted.to_bits().wrapping_add(127) << 23))
 }
 
-/// sin and cos of `turn`/2³² full turns (polynomials on an eighth of a turn).
+/// Returns sin and cos of `turn`/2³² full turns, from polynomials on an eighth of a turn.
 #[inline(always)]
 pub fn sin_cos_turn(turn: u32) -> (f32, f32) {
-    // Quarter turns, rounded to nearest, and what remains in [−1/8, 1/8) turn.
+    // Quarter turns, rounded to nearest, and the remainder in [−1/8, 1/8) turn.
     let rounded = turn.wrapping_add(1 << 29);
     let quadrant = rounded >> 30;
     let rest = (rounded & 0x3fff_ffff) as i32 - (1 << 29);
@@ -248,7 +249,7 @@ pub fn sin_cos_turn(turn: u32) -> (f32, f32) {
 mod tests {
     use super::*;
 
-    /// The largest error of `f` against `exact`, relative, over `n` points of [low, high].
+    /// Returns the largest relative error of `f` against `exact` over `n` points of [low, high].
     fn error(f: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64, (low, high): (f64, f64)) -> f64 {
         let n = 400_000;
         let at = |i: u32| (low + (high - low) * f64::from(i) / f64::from(n)) as f32;
@@ -279,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Φ(x) by mpmath with 30 digits.
+    /// Φ(x) computed with mpmath at 30 digits.
     const NORMAL: [(f64, f64); 10] = [
         (-10.0, 7.619_853_024_160_526e-24),
         (-5.0, 2.866_515_718_791_939e-7),
@@ -294,7 +295,7 @@ mod tests {
     ];
 
     #[test]
-    fn normal_probabilities_are_those_of_tables() {
+    fn normal_probabilities_match_tables() {
         for (x, probability) in NORMAL {
             assert!((f64::normal_cdf(x) / probability - 1.0).abs() < 2e-13, "{x}: {}", f64::normal_cdf(x));
         }
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes_are_what_they_should_be() {
+    fn extremes_are_correct() {
         for f in [Float::exp, Float::exp_m1, Float::ln, Float::ln_1p, Float::tanh, Float::normal_cdf, Float::normal_pdf]
             as [fn(f32) -> f32; 7]
         {

@@ -1,18 +1,19 @@
-//! Pixels as training wants them: of small squares, in [−1, 1].
+//! Converts pixels for training: small squares with values in [−1, 1].
 //!
-//! Images become smaller by the mean of what each new pixel covers. The usual way to 32×32 for GANs: the central square, whose side is the shorter side of the image, then box averaging (the method
-//! that Chrabaszcz et al. (2017) chose among six for the ImageNet of 32×32). It is the same as scaling the shorter side and then
-//! cropping, but for the rounding of the longer side.
+//! Images are shrunk by averaging the area that each new pixel covers. GANs at 32×32 usually take the central square,
+//! whose side is the shorter side of the image, and then apply box averaging (the method that Chrabaszcz et al. (2017)
+//! chose among six for ImageNet at 32×32). Apart from the rounding of the longer side, this equals scaling the shorter
+//! side and then cropping.
 
 use multiversion::multiversion;
 
-/// A pixel in [−1, 1]: x/127.5 − 1, with one rounding and exact ends.
+/// Maps a pixel to [−1, 1] as x/127.5 − 1, with one rounding and exact ends.
 #[inline(always)]
 fn scaled(pixel: u8) -> f32 {
     f32::from(2 * i16::from(pixel) - 255) / 255.0
 }
 
-/// Scales `pixels`, bytes, to [−1, 1], `out` of the same length.
+/// Scales `pixels` (bytes) to [−1, 1]. `out` has the same length.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn scale(pixels: &[u8], out: &mut [f32]) {
     for (value, &pixel) in out.iter_mut().zip(pixels) {
@@ -20,8 +21,9 @@ pub fn scale(pixels: &[u8], out: &mut [f32]) {
     }
 }
 
-/// `rgb`, `[height, width, 3]`, as `[3, size, size]`: its central square, each value the mean over the area that its pixel covers, rounded
-/// half up. Whole numbers throughout: the same on every machine.
+/// Crops `rgb`, `[height, width, 3]`, to its central square and resizes it to `[3, size, size]`. Each value is the mean
+/// over the area that its pixel covers, rounded half up. The arithmetic is in integers, so every machine gives the same
+/// result.
 pub fn square(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
     debug_assert!(width > 0 && height > 0 && size > 0 && rgb.len() == 3 * width * height);
     let side = width.min(height);
@@ -33,7 +35,7 @@ pub fn square(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
         for (out, span) in line.chunks_exact_mut(3).zip(&spans) {
             out.copy_from_slice(&span.sum(rows));
         }
-        // The rows that this one is part of; more than one only where images are made larger, or at a border.
+        // The new rows that this old row contributes to. There is more than one only when enlarging, or at a border.
         let first = y * size / side;
         let last = ((y + 1) * size - 1) / side;
         for out in first..=last {
@@ -54,12 +56,12 @@ pub fn square(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
     out
 }
 
-/// What new pixel `out` covers of old pixel `at`, in 1/`size` of an old pixel.
+/// Returns how much new pixel `out` covers of old pixel `at`, in 1/`size` of an old pixel.
 fn overlap(at: usize, out: usize, side: usize, size: usize) -> usize {
     ((at + 1) * size).min((out + 1) * side) - (at * size).max(out * side)
 }
 
-/// The old pixels of a row under a new one.
+/// The old pixels of a row that one new pixel covers.
 struct Span {
     first: usize,
     weights: Vec<u32>,
@@ -74,13 +76,14 @@ fn spans(side: usize, size: usize) -> Vec<Span> {
 }
 
 impl Span {
-    /// The weighted sums of red, green and blue.
+    /// Returns the weighted sums of red, green and blue.
     fn sum(&self, row: &[u8]) -> [u64; 3] {
         let mut sums = [0u32; 3];
         let pixels = row[3 * self.first..].as_chunks::<3>().0;
         for (pixel, weight) in pixels.iter().zip(&self.weights) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
-                // At most 255 times the weights' sum, which is the side: an image has fewer than 2²⁴ pixels along a side.
+                // At most 255 times the sum of the weights, which is the side. This fits: images have fewer than 2²⁴
+                // pixels per side.
                 *sum += weight * u32::from(value);
             }
         }
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn blocks_are_averaged_and_rounded_half_up() {
-        // 4×4 to 2×2, red alone.
+        // 4×4 to 2×2; only the red channel has a pattern.
         let rgb: Vec<u8> = (0..16u8).flat_map(|value| [value, 0, 255]).collect();
         let out = square(&rgb, 4, 4, 2);
         // (0 + 1 + 4 + 5) / 4 = 2.5, and so on.
@@ -104,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn pixels_that_lie_under_two_count_for_both_by_their_share() {
-        // 3×3 to 2×2: the first covers a whole pixel and half of the next, both ways.
+    fn pixels_under_two_new_ones_count_for_both_by_their_share() {
+        // 3×3 to 2×2: in both directions, each new pixel covers one whole pixel and half of another.
         let rgb: Vec<u8> = [0, 90, 0, 0, 90, 0, 0, 90, 0].into_iter().flat_map(|value| [value; 3]).collect();
         assert_eq!(square(&rgb, 3, 3, 2)[..4], [30; 4]);
         let larger = square(&[0, 0, 0, 100, 100, 100, 0, 0, 0, 100, 100, 100], 2, 2, 4);
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_centre_is_what_stays() {
+    fn the_centre_remains() {
         let wide: Vec<u8> =
             (0..2 * 6).flat_map(|at| if at % 6 == 2 || at % 6 == 3 { [200; 3] } else { [0; 3] }).collect();
         assert_eq!(square(&wide, 6, 2, 2), [200; 12]);
@@ -133,13 +136,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_mean_over_areas(width in 1usize..40, height in 1usize..40, size in 1usize..24, seed in any::<u64>()) {
+        fn it_is_the_mean_over_areas(
+            width in 1usize..40,
+            height in 1usize..40,
+            size in 1usize..24,
+            seed in any::<u64>(),
+        ) {
             let value = |at: usize| (seed.wrapping_mul(at as u64 + 1) >> 40) as u8;
             let rgb: Vec<u8> = (0..3 * width * height).map(value).collect();
             let out = square(&rgb, width, height, size);
             let side = width.min(height);
             let (left, top) = ((width - side) / 2, (height - side) / 2);
-            // By brute force: each old pixel is size × size small ones, each new pixel side × side of these.
+            // By brute force: split each old pixel into size × size parts; each new pixel is then side × side parts.
             for channel in 0..3 {
                 for at in 0..size * size {
                     let (y, x) = (at / size, at % size);

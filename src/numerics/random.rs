@@ -1,15 +1,16 @@
-//! Counter-based randomness: every number is a function of (seed, purpose, lane, index), whatever was drawn before.
+//! Counter-based randomness: every number is a function of (seed, purpose, lane, index), no matter what was drawn
+//! before.
 //!
-//! Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The key is the seed, the counter holds the
-//! block, the index (a step, say), the purpose and the lane. So resuming needs no state, scoring never disturbs training, and a
-//! member draws the same numbers whoever its neighbours are. All kernels give the same bits on every processor: they use no fused
-//! multiply-add and no library functions.
+//! Uses Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The key is the seed; the
+//! counter holds the block, the index (such as a step), the purpose and the lane. So resuming needs no state, scoring
+//! never disturbs training, and a member draws the same numbers in any cohort. The kernels use no fused multiply-add
+//! and no library functions, so they give the same bits on every processor.
 
 use multiversion::multiversion;
 
 use crate::math::{Float, sin_cos_turn};
 
-/// What numbers are for. Streams of different purposes are independent.
+/// What the numbers are for. Streams with different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Purpose {
@@ -25,19 +26,19 @@ pub enum Purpose {
     Score = 5,
     /// The noise of sample sheets, the same for all jobs.
     Sheet = 6,
-    /// Real samples that scores compare with, the same for all jobs.
+    /// Real samples that scores are compared with, the same for all jobs.
     Reference = 7,
     /// Training of scoring networks.
     Classifier = 8,
-    /// Where gradient penalties look.
+    /// Where gradient penalties are evaluated.
     Penalty = 9,
-    /// Noise that is added to codes or features in training; the lane says to which.
+    /// Noise added to codes or features in training; the lane says which ones.
     Inner = 10,
-    /// The noise of samples that users ask for, the same for all jobs.
+    /// The noise of samples that users request, the same for all jobs.
     Drawn = 11,
 }
 
-/// An endless row of random numbers.
+/// An endless sequence of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream {
     key: [u32; 2],
@@ -45,18 +46,18 @@ pub struct Stream {
     purpose: u32,
 }
 
-/// Blocks that are made side by side, so that the compiler can vectorise over them.
+/// Blocks computed side by side, so the compiler can vectorise over them.
 const LANES: usize = 64;
-/// Numbers from one round of [`Stream::round`].
+/// Numbers from one call of [`rounds`].
 const ROUND: usize = 4 * LANES;
 
 impl Stream {
-    /// The numbers of `seed` for `purpose` at `index` (a step, an epoch …).
+    /// Returns the numbers of `seed` for `purpose` at `index` (a step, an epoch …).
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
         Self::lane(seed, purpose, 0, index)
     }
 
-    /// As [`Stream::new`], with a `lane` to tell apart what else has the same purpose and index.
+    /// Like [`Stream::new`]; `lane` distinguishes streams with the same purpose and index.
     pub fn lane(seed: u64, purpose: Purpose, lane: u16, index: u64) -> Self {
         let halves = |value: u64| [value as u32, (value >> 32) as u32];
         Stream { key: halves(seed), index: halves(index), purpose: u32::from(purpose as u16) << 16 | u32::from(lane) }
@@ -88,7 +89,7 @@ impl Stream {
         out.iter_mut().for_each(|value| *value = 2.0 * *value - 1.0);
     }
 
-    /// Fills `out` with numbers below `bound`, of negligible bias (at most bound / 2³²).
+    /// Fills `out` with numbers below `bound`. The bias is negligible (at most bound / 2³²).
     pub fn fill_below(&self, bound: u32, out: &mut [u32]) {
         for (block, chunk) in out.chunks_mut(ROUND).enumerate() {
             let mut words = [0; ROUND];
@@ -100,10 +101,11 @@ impl Stream {
     }
 }
 
-/// A permutation of 0..n as a function: no table, so a shuffled epoch costs nothing to enter in the middle.
+/// A permutation of 0..n, computed as a function. It needs no table, so entering a shuffled epoch in the middle costs
+/// nothing.
 ///
-/// A four-round Feistel network on the smallest even number of bits that holds n, walking its cycle until it lands below n
-/// (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002).
+/// A four-round Feistel network on the smallest even number of bits that holds n; it follows its cycle until it lands
+/// below n (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002).
 #[derive(Clone, Copy, Debug)]
 pub struct Permutation {
     n: u32,
@@ -112,16 +114,16 @@ pub struct Permutation {
 }
 
 impl Permutation {
-    /// The permutation of `0..n` that `stream` picks. `n` is above 0.
+    /// Returns the permutation of `0..n` that `stream` picks. `n` is above 0.
     pub fn new(n: u32, stream: &Stream) -> Self {
-        assert!(n > 0, "a permutation of nothing");
+        assert!(n > 0, "a permutation needs n > 0");
         let bits = (32 - (n - 1).leading_zeros()).max(2);
         let mut keys = [0; 4];
         stream.fill_below(u32::MAX, &mut keys);
         Permutation { n, half: bits.div_ceil(2), keys }
     }
 
-    /// Where `i`, below n, goes.
+    /// Returns where `i`, below n, is mapped to.
     pub fn at(&self, i: u32) -> u32 {
         debug_assert!(i < self.n);
         let mask = (1u32 << self.half) - 1;
@@ -146,7 +148,7 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// Philox4x32-10 on blocks `first..first + LANES`; word w of block b lands at `w * LANES + b`.
+/// Computes Philox4x32-10 for blocks `first..first + LANES`; word w of block b is stored at `w * LANES + b`.
 #[inline(always)]
 fn rounds(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
     let mut c0: [u32; LANES] = std::array::from_fn(|lane| first.wrapping_add(lane as u32));
@@ -168,7 +170,7 @@ fn rounds(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
     }
 }
 
-/// The upper half of a product.
+/// Returns the upper half of a product.
 #[inline(always)]
 fn high(a: u32, b: u32) -> u32 {
     ((u64::from(a) * u64::from(b)) >> 32) as u32
@@ -179,7 +181,7 @@ fn philox(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
     rounds(stream, first, out);
 }
 
-/// Box–Muller on the words of [`rounds`].
+/// Applies Box–Muller to the words of [`rounds`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn normals(stream: &Stream, first: u32, out: &mut [f32; ROUND]) {
     let mut words = [0; ROUND];
@@ -187,7 +189,7 @@ fn normals(stream: &Stream, first: u32, out: &mut [f32; ROUND]) {
     let (a, b) = words.split_at(ROUND / 2);
     let (cos, sin) = out.split_at_mut(ROUND / 2);
     for i in 0..ROUND / 2 {
-        // 31 bits and not 24, so that the tails reach beyond 6σ.
+        // 31 bits rather than 24, so the tails reach beyond 6σ.
         let u = ((a[i] >> 1) as i32 as f32 + 0.5) * (1.0 / 2_147_483_648.0);
         let radius = (-2.0 * Float::ln(u)).max(0.0).sqrt();
         let (s, c) = sin_cos_turn(b[i]);
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn philox_gives_the_published_numbers() {
-        // The known answers of the Random123 distribution (kat_vectors, philox4x32 10).
+        // Known answers from the Random123 distribution (kat_vectors, philox4x32 10).
         let mut out = [0; ROUND];
         rounds(&Stream { key: [0; 2], index: [0; 2], purpose: 0 }, 0, &mut out);
         let block = |out: &[u32; ROUND]| [out[0], out[LANES], out[2 * LANES], out[3 * LANES]];
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn normals_have_the_moments_and_tails_of_normals() {
+    fn normals_have_the_right_moments_and_tails() {
         let n = 4_000_000;
         let mut x = vec![0.0; n];
         Stream::new(7, Purpose::Noise, 3).fill_normal(&mut x);
@@ -269,7 +271,7 @@ mod tests {
         let (a, b) = (order(0), order(1));
         let fixed = a.iter().zip(&b).filter(|(x, y)| x == y).count();
         assert!(fixed < 12, "two epochs agree in {fixed} places");
-        // Neighbours must not stay neighbours: mean distance of a random order is n/3.
+        // Neighbours must not stay neighbours: the mean distance in a random order is n/3.
         let distance = a.windows(2).map(|w| f64::from(w[0].abs_diff(w[1]))).sum::<f64>() / 59_999.0;
         assert!((distance - 20_000.0).abs() < 500.0, "{distance}");
     }

@@ -1,4 +1,4 @@
-//! An agent: it trains on this machine what a run on another one hands out.
+//! An agent: trains on this machine what a run on another machine assigns to it.
 
 use std::env;
 use std::process::Command;
@@ -13,30 +13,31 @@ use sweep_report::format::plural;
 use sweep_run::spool::{self, Agent};
 use sweep_wire::home::Home;
 
-/// So long before its time is over an agent stops by itself, where nobody has told it to: a checkpoint takes seconds.
+/// An agent stops by itself this many seconds before its time is over, unless it was told to stop before. A checkpoint
+/// takes seconds.
 const NOTICE: f64 = 60.0;
 
-/// What an agent is.
+/// The settings of an agent.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Which one; no two have the same number at a time.
+    /// Its number. No two agents have the same number at a time.
     pub number: usize,
-    /// Where it trains.
+    /// The slots on which it trains.
     pub slots: SlotChoice,
-    /// Seconds of nothing to do after which it exits.
+    /// Seconds without work after which it exits.
     pub idle: f64,
     /// Other agents on this machine, which share its memory.
     pub others: usize,
-    /// Seconds after which it is to be gone; none: what Slurm leaves it, if it is there.
+    /// Seconds after which it must be gone; `None`: the time limit that Slurm has set, if Slurm runs it.
     pub time: Option<f64>,
 }
 
-/// Trains until it is dismissed, its time is over, or there has been nothing to do for long. Must be called on a thread that lives as long as the
-/// process.
+/// Trains until it is dismissed, its time is over, or it has had no work for too long. Must be called on a thread that
+/// lives as long as the process.
 ///
 /// # Errors
 ///
-/// What is missing or broken.
+/// Something is missing or broken.
 pub fn serve(places: &Places, request: Request, tell: &Tell) -> Result<(), Failure> {
     let home = Home::new(absolute(places.home.path())?);
     let slots = request.slots.slots(tell)?;
@@ -63,13 +64,13 @@ pub fn serve(places: &Places, request: Request, tell: &Tell) -> Result<(), Failu
     let (number, host) = (agent.number, agent.host.clone());
     let workers = plural(agent.slots.len(), "worker");
     tell.say(format!("agent {number} on {host}: {workers}, process {}", std::process::id()));
-    // Workers die with the thread that starts them: everything runs on this one.
+    // Workers die with the thread that starts them, so everything runs on this one.
     let why = block_on(async { spool::serve(agent).await.map_err(Failure::environment) })?;
     tell.say(format!("agent {number} on {host} ends: {why}"));
     Ok(())
 }
 
-/// What Slurm calls this job.
+/// Returns Slurm's name for this job.
 fn job() -> Option<String> {
     let of = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     match (of("SLURM_ARRAY_JOB_ID"), of("SLURM_ARRAY_TASK_ID")) {
@@ -78,14 +79,14 @@ fn job() -> Option<String> {
     }
 }
 
-/// The seconds that Slurm leaves this job. Asked once: whoever runs the cluster counts such questions.
+/// Returns the seconds that Slurm leaves this job. Asked only once: operators of clusters count such questions.
 fn slurm_time() -> Option<f64> {
     let job = env::var("SLURM_JOB_ID").ok()?;
     let output = Command::new("squeue").args(["--noheader", "--format=%L", "--jobs", &job]).output().ok()?;
     left(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-/// The seconds in `[days-]hours:minutes:seconds`, `minutes:seconds`; none where there is no limit.
+/// Parses `[days-]hours:minutes:seconds` or `minutes:seconds` into seconds; `None` if there is no limit.
 fn left(text: &str) -> Option<f64> {
     let (days, rest) = match text.split_once('-') {
         Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
@@ -104,7 +105,7 @@ fn left(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// As squeue 22.05 prints them.
+    /// Output of squeue 22.05.
     #[test]
     fn what_slurm_leaves_is_read() {
         assert_eq!(left("1-02:03:04"), Some(93_784.0));

@@ -1,4 +1,4 @@
-//! Cells of another sweep that a file asks for.
+//! Cells that a file takes from another sweep.
 
 use crate::database::with_store;
 use crate::previous_sweep::previous;
@@ -7,14 +7,15 @@ use sweep_report::format::plural;
 use sweep_report::search::{Best, Unpicked, best};
 use sweep_spec::expand::Expansion;
 use sweep_spec::from::{From, Picked};
-use sweep_spec::own::Trouble;
+use sweep_spec::own_data::Trouble;
 use sweep_system::clock::now;
 
-/// The best cells of another sweep for a variant of a sweep; those that were picked before, where the file says the same as then.
+/// Picks the best cells of another sweep for a variant. Returns the cells picked before if the file still says the
+/// same.
 ///
 /// # Errors
 ///
-/// They are not known.
+/// The cells are not known.
 pub(crate) fn pick(
     places: &Places,
     tell: &Tell,
@@ -22,8 +23,8 @@ pub(crate) fn pick(
     from: &From,
 ) -> Result<Picked, Trouble> {
     if from.sweep == sweep {
-        let help = "name the sweep that has found these cells; to seek and confirm cells in one file, write `search`"
-            .to_owned();
+        let help =
+            "name the sweep that found these cells; to search and confirm cells in one file, write `search`".to_owned();
         return Err(Trouble { message: format!("`{sweep}` is this sweep itself"), help: Some(help) });
     }
     let found = find(places, tell, variant, from);
@@ -31,8 +32,8 @@ pub(crate) fn pick(
     let Some(old) = old.into_iter().find(|old| old.variant == variant && old.from == *from) else { return found };
     if found.is_ok_and(|found| found.points != old.points) {
         tell.say(format!(
-            "note: the best cells of `{}` in `{}` are others by now; `{sweep}` stays with those that it was begun with: give it another name \
-             (`sweep: …`) to pick anew",
+            "note: the best cells of `{}` in `{}` have changed; `{sweep}` keeps those that it started with. To pick \
+            again, give it another name (`sweep: …`)",
             from.variant, from.sweep
         ));
     }
@@ -83,7 +84,7 @@ fn find(places: &Places, tell: &Tell, variant: &str, from: &From) -> Result<Pick
             ),
             Unpicked::TooFew(scored, all) => {
                 let message = format!(
-                    "{} are asked for, and `{}` in `{other}` has {scored} with a score, of {}",
+                    "the file asks for {}, but `{}` in `{other}` has {scored} with a score, of {}",
                     plural(from.top, "cell"),
                     from.variant,
                     plural(all, "cell")
@@ -91,13 +92,13 @@ fn find(places: &Places, tell: &Tell, variant: &str, from: &From) -> Result<Pick
                 trouble(message, "ask for fewer: `top: …`")
             }
         })?;
-    // Those that had picked them for that sweep have picked these, too.
+    // A sweep that picked its cells for that sweep shares its seeds, and the cells picked here do, too.
     let before = earlier.into_iter().filter(|picked| picked.variant == from.variant).flat_map(|picked| picked.seeds);
     let seeds = seeds.into_iter().chain(before).collect();
     Ok(Picked { variant: variant.to_owned(), from: from.clone(), at: now(), points, of, seeds })
 }
 
-/// What a plan says of cells that were picked.
+/// Describes picked cells for a plan.
 pub(crate) fn planned(picked: &[Picked], expansion: &Expansion) -> Option<(&'static str, String)> {
     let line = |Picked { variant, from, points, of, .. }: &Picked| {
         let by = from.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();

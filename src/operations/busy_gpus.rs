@@ -9,27 +9,27 @@ use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::visible;
 use sweep_system::gpu;
 
-/// How often somebody who waits looks.
+/// Time between two checks while waiting.
 const WAIT: Duration = Duration::from_millis(500);
-/// What a GPU has in use that nobody works on: the driver's own, and a desktop's.
+/// Bytes that an idle GPU may have in use, by the driver or a desktop.
 const IDLE_BYTES: u64 = 1 << 30;
 
-/// What becomes of slots on GPUs whose memory others use.
+/// What to do about slots on GPUs whose memory others use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusyGpus {
-    /// Leave them to the others.
+    /// Do not use them.
     Leave,
-    /// Wait for them.
+    /// Wait until they are free.
     Wait,
-    /// Share them.
+    /// Use them anyway.
     Share,
 }
 
-/// The slots that are to be used.
+/// Returns the slots to use.
 ///
 /// # Errors
 ///
-/// Where none is left.
+/// None is left.
 pub(crate) fn free(slots: Vec<Slot>, how: BusyGpus, tell: &Tell) -> Result<Vec<Slot>, Failure> {
     let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
     choose(slots, how, tell, |device| {
@@ -38,7 +38,7 @@ pub(crate) fn free(slots: Vec<Slot>, how: BusyGpus, tell: &Tell) -> Result<Vec<S
     })
 }
 
-/// The same; `used` says how many bytes of a device's memory are in use, where that is known.
+/// Does the same with `used`, which returns how many bytes of a device's memory are in use, if known.
 fn choose(
     slots: Vec<Slot>,
     how: BusyGpus,
@@ -58,7 +58,7 @@ fn choose(
         return Ok(slots);
     }
     if how == BusyGpus::Wait {
-        tell.say(format!("waiting for memory that others use on {}", words(&now)));
+        tell.say(format!("waiting until others free memory on {}", words(&now)));
         while !now.is_empty() {
             thread::sleep(WAIT);
             now = busy();
@@ -66,12 +66,12 @@ fn choose(
         return Ok(slots);
     }
     let free: Vec<Slot> = slots.iter().filter(|slot| !now.contains_key(&slot.device)).cloned().collect();
-    let advice = "--busy-gpus wait waits for them, --busy-gpus share uses them all the same";
+    let advice = "--busy-gpus wait waits for them, --busy-gpus share uses them anyway";
     if free.is_empty() {
-        let text = format!("others use memory of all GPUs that are named: {}; {advice}", words(&now));
+        let text = format!("others use memory of all chosen GPUs: {}; {advice}", words(&now));
         return Err(Failure::environment(text));
     }
-    tell.say(format!("left out, since others use memory there: {}; {advice}", words(&now)));
+    tell.say(format!("not using {}, since others use memory there; {advice}", words(&now)));
     Ok(free)
 }
 
@@ -97,18 +97,18 @@ mod tests {
             Device::Cuda(_) => Some(400 << 20),
             Device::Cpu => panic!("not asked"),
         };
-        assert_eq!(names(&choose(all.clone(), BusyGpus::Leave, &Tell::nobody(), used).unwrap()), ["cuda:0", "cpu"]);
-        assert_eq!(choose(all.clone(), BusyGpus::Share, &Tell::nobody(), used).unwrap().len(), 4);
+        assert_eq!(names(&choose(all.clone(), BusyGpus::Leave, &Tell::silent(), used).unwrap()), ["cuda:0", "cpu"]);
+        assert_eq!(choose(all.clone(), BusyGpus::Share, &Tell::silent(), used).unwrap().len(), 4);
         let looks = Cell::new(0);
         let later = |device: Device| {
             looks.set(looks.get() + 1);
             used(device).filter(|_| looks.get() < 5)
         };
-        assert_eq!(choose(all, BusyGpus::Wait, &Tell::nobody(), later).unwrap().len(), 4);
+        assert_eq!(choose(all, BusyGpus::Wait, &Tell::silent(), later).unwrap().len(), 4);
         assert!(looks.get() >= 5);
-        assert!(choose(slots(&["cuda:1"]), BusyGpus::Leave, &Tell::nobody(), used).is_err());
+        assert!(choose(slots(&["cuda:1"]), BusyGpus::Leave, &Tell::silent(), used).is_err());
         assert_eq!(
-            choose(slots(&["cuda:1"]), BusyGpus::Leave, &Tell::nobody(), |_| None).unwrap().len(),
+            choose(slots(&["cuda:1"]), BusyGpus::Leave, &Tell::silent(), |_| None).unwrap().len(),
             1,
             "nobody knows"
         );

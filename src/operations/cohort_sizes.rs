@@ -1,4 +1,4 @@
-//! Before a run on GPUs: how many jobs of each kind train best together there.
+//! How many jobs train best together on GPUs. Measured before a run.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,15 @@ use sweep_plan::slot::{Device, Kind, Slot};
 use sweep_report::format::count;
 use sweep_spec::job::Task;
 
-/// What is not known yet of `tasks` on the GPUs of `slots`. Nothing is to be known where the user says how many jobs train together.
+/// Returns what is not known yet about `tasks` on the GPUs of `slots`; nothing if the user says how many jobs train
+/// together.
 pub(crate) fn open_questions(tasks: &[Task], slots: &[Slot], limits: &Limits) -> Vec<Question> {
     let gpus = slots.iter().filter(|slot| slot.device != Device::Cpu);
     let kinds: BTreeSet<Kind> = gpus.map(|slot| limits.kinds.of(slot.device)).collect();
     if kinds.is_empty() || limits.chosen.is_some() { Vec::new() } else { questions(tasks, &kinds, &limits.known) }
 }
 
-/// `d2gan on mnist, NVIDIA H100, 81559 MiB`
+/// Describes a question: `d2gan on mnist, NVIDIA H100, 81559 MiB`.
 pub fn what(question: &Question) -> String {
     let Question { kind, jobs, .. } = question;
     let blueprint = jobs.first().map(|(_, job)| &job.blueprint);
@@ -23,7 +24,8 @@ pub fn what(question: &Question) -> String {
     format!("{} on {}, {kind}", names.0, names.1)
 }
 
-/// `d2gan on mnist, NVIDIA H100, 81559 MiB: 64 jobs together, 12,345 model-steps/s`; none after a failure.
+/// Describes an answer: `d2gan on mnist, NVIDIA H100, 81559 MiB: 64 jobs together, 12,345 model-steps/s`; `None` after
+/// a failure.
 pub(crate) fn answer(question: &Question) -> Option<String> {
     let best = question.known.best(question.jobs.len().min(measured::MOST))?;
     let rate = question.known.rates.get(&best)?;
@@ -37,9 +39,9 @@ mod tests {
     use sweep_spec::sweep::Sweep;
 
     fn tasks() -> Vec<Task> {
-        let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nvariants:\n- {name: a, objective: gan, seeds: 5}\n\
-                    - {name: b, objective: gan, seeds: 1, train: {batch: 8}}\n\
-                    - {name: c, objective: gan, seeds: 2, train: {batch: 9}}";
+        let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nvariants:\n- {name: a, objective: gan, seeds: \
+            5}\n- {name: b, objective: gan, seeds: 1, train: {batch: 8}}\n- {name: c, objective: gan, seeds: 2, \
+            train: {batch: 9}}";
         Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().tasks()
     }
 
@@ -52,7 +54,7 @@ mod tests {
         let sizes = |slots: &[Slot], limits: &Limits| -> Vec<usize> {
             open_questions(&tasks(), slots, limits).iter().map(|question| question.jobs.len()).collect()
         };
-        assert_eq!(sizes(&slots(&[gpu, cpu]), &limits), [5, 2], "a single job is no question");
+        assert_eq!(sizes(&slots(&[gpu, cpu]), &limits), [5, 2], "a single job needs no measurement");
         assert_eq!(sizes(&slots(&[gpu, gpu]), &limits), [5, 2], "two slots of a kind have one answer");
         assert_eq!(sizes(&slots(&[gpu, Device::Cuda(1)]), &limits).len(), 4);
         assert_eq!(sizes(&slots(&[cpu]), &limits), [0; 0]);

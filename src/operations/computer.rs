@@ -1,4 +1,4 @@
-//! The executable that links libtorch: commands are handed over to it, and tasks are asked of it.
+//! The executable that links libtorch. Commands are handed over to it, and it does tasks.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -14,24 +14,23 @@ use sweep_run::executor::worker_program;
 use sweep_system::origin;
 use sweep_wire::task::{Answer, Devices, Task};
 
-/// What a shell, and the system's loader, end with where a program cannot be started as it should be.
+/// The exit code of a shell, and of the system's loader, if a program cannot be started.
 const CANNOT: i32 = 127;
 
-/// How an executable has ended to which a command was handed over.
+/// How an executable ended that took over a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandedOver {
-    /// With this exit code.
+    /// It exited with this code.
     Code(u8),
-    /// By this signal.
+    /// It was ended by this signal.
     Signal(u8),
 }
 
-/// Has it run the command that this process was given. `replaces`: it takes the place of this process, since whoever has started this one sends
-/// signals to it.
+/// Runs this process's command in that executable. `replaces`: it replaces this process, whose parent sends it signals.
 ///
 /// # Errors
 ///
-/// Where it cannot be started.
+/// It cannot be started.
 pub fn hand_over(replaces: bool, tell: &Tell) -> Result<HandedOver, Failure> {
     let (program, mut command) = command()?;
     command.args(env::args_os().skip(1));
@@ -49,17 +48,17 @@ pub fn hand_over(replaces: bool, tell: &Tell) -> Result<HandedOver, Failure> {
     }
 }
 
-/// Whether this executable is from the same build as the one that has started it.
+/// Checks that this executable is from the same build as the one that started it.
 ///
 /// # Errors
 ///
-/// Where it is not.
+/// It is not.
 pub fn check_origin() -> Result<(), Failure> {
     match env::var(origin::VARIABLE) {
         Ok(other) if !other.is_empty() && other != origin::sources() => {
             let here = env::current_exe().unwrap_or_default();
             Err(Failure::environment(format!(
-                "{} was built from other sources than the `sweep` that has started it: build both, or copy both",
+                "{} was built from other sources than the `sweep` that started it: build both again, or copy both",
                 here.display()
             )))
         }
@@ -67,23 +66,23 @@ pub fn check_origin() -> Result<(), Failure> {
     }
 }
 
-/// Does tasks, one after the other.
+/// A process that does tasks, one after the other.
 pub struct Computer {
     tell: Tell,
     program: PathBuf,
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    /// Passes on what it says on stderr, of which it has the last line.
+    /// The thread that passes on its stderr and returns the last line.
     words: Option<JoinHandle<String>>,
-    /// It is at a task.
+    /// It is working on a task.
     busy: bool,
 }
 
 impl Computer {
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// It cannot be started.
     pub fn start(tell: &Tell) -> Result<Computer, Failure> {
         let (program, mut command) = command()?;
         command.arg("tasks").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -105,11 +104,11 @@ impl Computer {
         }
     }
 
-    /// Has it do a task. What it says of it is to be read up to the [last](Answer::is_last) of its answers.
+    /// Gives it a task. The caller must then read its answers up to the [last](Answer::is_last).
     ///
     /// # Errors
     ///
-    /// Where it is gone.
+    /// It has ended.
     pub fn ask(&mut self, task: &Task) -> Result<(), Failure> {
         let line =
             serde_json::to_string(task).map_err(|error| Failure::usage(format!("a path of the task: {error}")))?;
@@ -121,11 +120,11 @@ impl Computer {
         }
     }
 
-    /// The next thing that it says of the task.
+    /// Returns its next answer to the task.
     ///
     /// # Errors
     ///
-    /// Where it is gone.
+    /// It has ended.
     pub fn answer(&mut self) -> Result<Answer, Failure> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line) {
@@ -140,15 +139,15 @@ impl Computer {
         }
     }
 
-    /// Ends the task that it is at.
+    /// Ends its current task.
     pub(crate) fn stop(&self) {
         if let Some(pid) = Pid::from_raw(self.child.id() as i32) {
-            // It may have just ended by itself.
+            // It may have ended by itself a moment ago.
             let _ = kill_process(pid, Signal::TERM);
         }
     }
 
-    /// It has closed its stdout, or is about to: nothing more comes.
+    /// It has closed its stdout or is about to, so no more answers come.
     fn gone(&mut self) -> Failure {
         self.stdin = None;
         let ended = self.child.wait();
@@ -162,7 +161,7 @@ impl Computer {
     }
 }
 
-/// It ends once nothing more can come, or at once where nobody will read what it says.
+/// It ends when no more answers can come, or at once if no one will read them.
 impl Drop for Computer {
     fn drop(&mut self) {
         if self.busy {
@@ -176,7 +175,7 @@ impl Drop for Computer {
     }
 }
 
-/// Passes on what it says on stderr, line by line; the last line.
+/// Passes on its stderr line by line, and returns the last line.
 fn pass_on(stderr: ChildStderr, tell: &Tell) -> String {
     let mut last = String::new();
     for line in BufReader::new(stderr).lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
@@ -188,11 +187,11 @@ fn pass_on(stderr: ChildStderr, tell: &Tell) -> String {
     last
 }
 
-/// Which libtorch there is, and which GPUs it can use.
+/// Returns which libtorch there is, and which GPUs it can use.
 ///
 /// # Errors
 ///
-/// Where there is none.
+/// There is no libtorch.
 pub(crate) fn devices(tell: &Tell) -> Result<Devices, Failure> {
     let mut computer = Computer::start(tell)?;
     computer.ask(&Task::Devices)?;
@@ -202,30 +201,30 @@ pub(crate) fn devices(tell: &Tell) -> Result<Devices, Failure> {
     }
 }
 
-/// What answers a task and is no answer to it.
+/// Returns the failure for an answer that does not fit the task.
 pub(crate) fn unexpected(answer: &Answer) -> Failure {
     Failure::internal(format!("the worker answered {answer:?}"))
 }
 
 fn command() -> Result<(PathBuf, Command), Failure> {
-    let program =
-        worker_program().map_err(|error| Failure::environment(format!("where this executable is: {error}")))?;
+    let program = worker_program()
+        .map_err(|error| Failure::environment(format!("cannot find the path of this executable: {error}")))?;
     let mut command = Command::new(&program);
-    // So that `cuda:1` is the GPU here that it is for workers.
+    // `cuda:1` must be the same GPU here as for workers.
     command.env(origin::VARIABLE, origin::sources()).env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     Ok((program, command))
 }
 
-/// It does not outlive this process.
+/// Makes sure that it does not outlive this process.
 fn mortal(command: &mut Command) -> &mut Command {
-    // SAFETY: between fork and exec this makes one system call and allocates nothing.
+    // SAFETY: between fork and exec, this makes one system call and allocates nothing.
     unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) }
 }
 
 fn said(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(9)) => "it was killed (signal 9): by somebody, or for want of memory".to_owned(),
+        (None, Some(9)) => "it was killed (signal 9), by someone or for lack of memory".to_owned(),
         (None, signal) => format!("it was ended by signal {}", signal.unwrap_or(0)),
     }
 }
@@ -233,6 +232,7 @@ fn said(status: ExitStatus) -> String {
 fn missing(program: &Path, why: &str) -> Failure {
     let program = program.display();
     Failure::environment(format!(
-        "{program}, which trains and scores: {why}; it must lie beside `sweep` and find libtorch: `sweep doctor` checks that"
+        "{program}, which trains and scores: {why}; it must lie next to `sweep` and find libtorch (for the Python \
+         wheel, `pip install 'torch==2.11.*'` installs that): `sweep doctor` checks both"
     ))
 }

@@ -1,25 +1,25 @@
-//! The data sets that come as files: how they are, and fetching them.
+//! Data sets that come as files: checking and downloading them.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Event, Failure, Tell};
 use sweep_data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
 
-/// How a data set is as a whole.
+/// The condition of a data set as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// All files are there and sound.
+    /// All files are there and intact.
     Present,
     /// No file is there.
     Missing,
-    /// Some files are missing, the others sound.
+    /// Some files are missing, and the others are intact.
     Incomplete,
-    /// A file is not the published one.
+    /// A file differs from the published one.
     Damaged,
 }
 
 impl Condition {
-    /// In a word.
+    /// Returns it as a word.
     pub fn word(self) -> &'static str {
         match self {
             Condition::Present => "present",
@@ -30,11 +30,11 @@ impl Condition {
     }
 }
 
-/// A data set with its files.
+/// A data set and its files.
 pub struct State {
-    /// Which.
+    /// The data set.
     pub set: FileSet,
-    /// Of all its files together.
+    /// The condition of all its files together.
     pub condition: Condition,
     /// Each of its files.
     pub files: Vec<FileState>,
@@ -56,40 +56,41 @@ impl State {
         State { set, condition, files }
     }
 
-    /// Bytes on disk.
+    /// Returns its bytes on disk.
     pub fn bytes(&self) -> u64 {
         self.files.iter().filter_map(|file| file.found.as_ref()).map(|(_, bytes)| bytes).sum()
     }
 
-    /// The folder of the first file that is there.
+    /// Returns the folder of the first file that exists.
     pub fn folder(&self) -> Option<PathBuf> {
         let (path, _) = self.files.iter().find_map(|file| file.found.as_ref())?;
         path.parent().map(Path::to_owned)
     }
 
-    /// What a user should know, though it can be used.
+    /// Returns what a user should know, even though the set can be used.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter_map(|file| file.note.as_deref())
     }
 
-    /// What is wrong and what to do about it; empty where nothing is.
+    /// Returns what is wrong and what to do about it; empty if nothing is.
     pub fn advice(&self, root: &Path) -> String {
         let name = self.set.name();
         let problems: Vec<String> = self.files.iter().filter_map(problem).collect();
         match self.condition {
             Condition::Present => String::new(),
             Condition::Missing => format!(
-                "{name} is not in {}: run `sweep data fetch {name}`, or name the folder that holds its files with --data or SWEEP_DATA",
+                "{name} is not in {}: run `sweep data fetch {name}`, or name the folder that holds its files with \
+                --data or SWEEP_DATA",
                 root.display()
             ),
             Condition::Incomplete | Condition::Damaged => {
-                format!("{name}: {}; run `sweep data fetch {name}` to mend it", problems.join("; "))
+                format!("{name}: {}; run `sweep data fetch {name}` to repair it", problems.join("; "))
             }
         }
     }
 }
 
-/// What is wrong with a file.
+/// Returns what is wrong with a file.
 pub fn problem(file: &FileState) -> Option<String> {
     match (&file.found, &file.flaw) {
         (None, _) => Some(format!("{} is missing", file.file.name)),
@@ -98,20 +99,20 @@ pub fn problem(file: &FileState) -> Option<String> {
     }
 }
 
-/// Fetches a data set, where it is not there.
+/// Downloads a data set, unless it is there.
 ///
 /// # Errors
 ///
-/// No place has it, or it cannot be written.
+/// No server has it, or it cannot be written.
 pub fn fetch_set(set: FileSet, root: &Path, tell: &Tell) -> Result<Fetched, Failure> {
     fetching(set.name(), tell, |events| fetch(set, root, events))
 }
 
-/// As [`fetch_set`], the weights of the Inception network.
+/// Downloads the weights of the Inception network, unless they are there.
 ///
 /// # Errors
 ///
-/// As [`fetch_set`].
+/// See [`fetch_set`].
 pub fn fetch_inception(root: &Path, tell: &Tell) -> Result<Fetched, Failure> {
     fetching(inception::NAME, tell, |events| inception::fetch(root, events))
 }

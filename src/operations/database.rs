@@ -1,4 +1,4 @@
-//! The results database, for those who read it.
+//! Reading the results database.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use sweep_run::Lock;
 use sweep_store::{JobDetails, Store, StoreError};
 use sweep_wire::home::Home;
 
-/// The records of runs, and whom to tell what is found in them.
+/// The database of runs, and where to report problems with it.
 #[derive(Clone, Copy)]
 pub(crate) struct Records<'a> {
     pub(crate) store: &'a Store,
@@ -17,14 +17,14 @@ pub(crate) struct Records<'a> {
     pub(crate) tell: &'a Tell,
 }
 
-/// So long may take what nobody waits for any more.
+/// How long to wait at the end for background work whose result is not needed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the results database for reading and runs `work` on it.
 ///
 /// # Errors
 ///
-/// It is not there or cannot be read, and what `work` says.
+/// The database does not exist or cannot be read, or `work` fails.
 pub fn with_store<T, F>(places: &Places, work: impl FnOnce(Store) -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
@@ -32,10 +32,10 @@ where
     block_on(async {
         let path = places.database();
         let store = match Store::open_existing_read_only(&path).await {
-            // That of an earlier program is brought up to date, as long as no run has it.
+            // A database of an earlier version is updated, unless a run uses it.
             Err(older @ StoreError::Older { .. }) => {
                 let home = places.absolute_home()?;
-                // No home is made for it.
+                // Does not create a home for it.
                 let lock = home.path().is_dir().then(|| Lock::take(&home)).transpose();
                 let Ok(_lock) = lock else { return Err(older.into()) };
                 let workplace = places.workplace(&home)?;
@@ -58,16 +58,16 @@ where
 ///
 /// # Errors
 ///
-/// What `work` says.
+/// `work` fails.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     let result = runtime.block_on(work);
-    // What is still under way may be a command, or a file system, that hangs.
+    // Work that is still going on may be a command, or a file system, that hangs.
     runtime.shutdown_timeout(PATIENCE);
     result
 }
 
-/// The job whose id begins with `text`.
+/// Returns the job whose id begins with `text`.
 ///
 /// # Errors
 ///
@@ -79,9 +79,10 @@ pub fn job(places: &Places, text: &str) -> Result<JobDetails, Failure> {
     })
 }
 
-/// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
-pub(crate) fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
-    let count = strangers.len();
-    let Some(first) = strangers.into_iter().next() else { return Ok(()) };
-    Err(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }.into())
+/// Fails if there are `unknown` attempts, which are on disk but not in the database: their jobs must not be trained
+/// again.
+pub(crate) fn check_known(database: &Path, home: &Home, unknown: Vec<PathBuf>) -> Result<(), Failure> {
+    let count = unknown.len();
+    let Some(first) = unknown.into_iter().next() else { return Ok(()) };
+    Err(StoreError::UnknownAttempts { path: database.to_owned(), home: home.path().to_owned(), first, count }.into())
 }

@@ -1,4 +1,4 @@
-//! What a user decides of jobs and of the run that is at work: cancelling, trying again, pausing.
+//! Decisions of a user about jobs and the current run: cancelling, retrying, pausing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,29 +12,29 @@ use sweep_store::{Decision, Store};
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
-/// Which jobs are to be tried again.
+/// Which jobs to retry.
 #[derive(Clone, Debug, Default)]
 pub struct Again {
-    /// Those of this sweep; none: of all, or where `jobs` names some of the one that was run last.
+    /// Jobs of this sweep. `None`: jobs of all sweeps if `jobs` names some, otherwise of the sweep that was run last.
     pub sweep: Option<String>,
-    /// Those that have failed.
+    /// Failed jobs.
     pub failed: bool,
-    /// Those that were cancelled.
+    /// Cancelled jobs.
     pub cancelled: bool,
-    /// Those with these ids, or first characters of ids.
+    /// Jobs with these ids, or these first characters of ids.
     pub jobs: Vec<String>,
 }
 
 /// Jobs that wait again.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// How many.
+    /// Their number.
     pub jobs: usize,
     /// The files of their sweeps.
     pub files: Vec<String>,
 }
 
-/// Has jobs that have failed or were cancelled wait to be trained after all.
+/// Lets failed or cancelled jobs wait again. The next run trains them.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn retry(places: &Places, again: &Again) -> Result<Waiting, Failure> {
     let home = places.absolute_home()?;
     let (files, jobs, others) = with_store(places, async |store| {
         let sweeps = match (&again.sweep, again.jobs.is_empty()) {
-            // Of which sweep they are does not matter.
+            // They may belong to any sweep.
             (None, true) => store.sweeps().await?,
             (name, _) => vec![store.sweep(name.as_deref()).await?],
         };
@@ -73,18 +73,18 @@ pub fn retry(places: &Places, again: &Again) -> Result<Waiting, Failure> {
         Ok((files, Vec::from_iter(jobs), others))
     })?;
     if jobs.is_empty() {
-        return Err(Failure::usage(format!("there is nothing to try again: {}", stand(others.into_values()))));
+        return Err(Failure::usage(format!("there is nothing to retry: {}", stand(others.into_values()))));
     }
     let changed = block_on(decide(places, &home, &jobs, Decision::Retry))?.len();
     Ok(Waiting { jobs: changed, files })
 }
 
-/// Cancels those of a sweep's jobs that have not ended, or those of them that `prefixes` of ids name; `sweep`: none is the one that was run last. How
-/// many.
+/// Cancels unfinished jobs of a sweep; with `prefixes` of ids, only those. `sweep`: `None` means the one that was run
+/// last. Returns how many were cancelled.
 ///
 /// # Errors
 ///
-/// There are none, or the run that is at work does not answer.
+/// There are none, or the current run does not answer.
 pub fn cancel(places: &Places, sweep: Option<&str>, prefixes: &[String]) -> Result<usize, Failure> {
     let home = places.absolute_home()?;
     let (sweep, jobs, ended) = with_store(places, async |store| {
@@ -100,7 +100,7 @@ pub fn cancel(places: &Places, sweep: Option<&str>, prefixes: &[String]) -> Resu
     }
     let cancelled = match sweep_run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
         Answer::Done => with_store(places, async |store| {
-            // Some may have ended meanwhile; a database that is locked learns of the others later.
+            // Some may have ended in the meantime. A locked database learns of the others later.
             let states = store.states(&sweep).await?;
             let ended =
                 |job: &JobId| states.get(job).is_some_and(|state| state.is_final() && *state != Status::Cancelled);
@@ -114,12 +114,12 @@ pub fn cancel(places: &Places, sweep: Option<&str>, prefixes: &[String]) -> Resu
             let states = store.states(&sweep).await?;
             Ok(stand(jobs.iter().filter_map(|job| states.get(job).copied())))
         })?;
-        return Err(Failure::usage(format!("nothing was cancelled: meanwhile, {stand}")));
+        return Err(Failure::usage(format!("nothing was cancelled: by now, {stand}")));
     }
     Ok(cancelled)
 }
 
-/// Has the workers of the run that is at work checkpoint and stop, until it is to [go on](resume).
+/// Makes the workers of the current run checkpoint and stop, until it is [resumed](resume).
 ///
 /// # Errors
 ///
@@ -128,7 +128,7 @@ pub fn pause(places: &Places) -> Result<(), Failure> {
     ask(places, &Request::Pause)
 }
 
-/// Has a paused run go on.
+/// Lets a paused run continue.
 ///
 /// # Errors
 ///
@@ -149,16 +149,16 @@ fn ask(places: &Places, request: &Request) -> Result<(), Failure> {
     }
 }
 
-/// A run is there, and does not do what it is asked for.
+/// A run is there, but does not carry out the request.
 fn unanswered(home: &Home) -> Failure {
     Failure::environment(format!(
-        "the run in {} does not answer: its process may be stopped or very busy; {} says which it is",
+        "the run in {} does not answer: its process may be suspended or very busy; {} names it",
         home.display(),
         home.lock().display()
     ))
 }
 
-/// Where jobs stand: `1 job is done, 3 jobs are running`.
+/// Describes jobs by status: `1 job is done, 3 jobs are running`.
 fn stand(states: impl Iterator<Item = Status>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     states.for_each(|state| *counts.entry(state.name()).or_default() += 1);
@@ -167,7 +167,7 @@ fn stand(states: impl Iterator<Item = Status>) -> String {
     if counts.is_empty() { "there are no jobs".to_owned() } else { parts.collect::<Vec<_>>().join(", ") }
 }
 
-/// Applies what the user has decided to those of `jobs` to which it makes sense, where no run is at work; returns these.
+/// Applies the decision to those of `jobs` that it can apply to, and returns them. No run may be at work.
 async fn decide(places: &Places, home: &Home, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, Failure> {
     let _lock = Lock::take(home).map_err(Failure::environment)?;
     let workplace = places.workplace(home)?;

@@ -1,4 +1,4 @@
-//! Whether all is there and works that a run needs: devices, libtorch, data, places.
+//! Checks that everything a run needs is there and works: devices, libtorch, data, folders.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -14,28 +14,31 @@ use sweep_system::disk;
 use sweep_system::whole::NewFile;
 use sweep_wire::task::{Answer, CudaPart, Devices, Speed, Task};
 
-/// The libtorch that this program is made for.
+/// The version of libtorch that this program needs.
 const LIBTORCH: &str = "2.11.";
-/// Below this, a processor of this century is not doing what it can.
+/// How a user gets that libtorch, for a `sweep` built in a clone of the repository and for one that pip installed.
+const GET: &str =
+    "in a clone run scripts/setup-libtorch and build again; for the Python wheel run pip install 'torch==2.11.*'";
+/// A modern processor that is slower than this is not running at full speed.
 const SLOW_GFLOPS: f64 = 20.0;
-/// A cohort with its data takes about so much.
+/// The bytes of memory that a cohort with its data takes, roughly.
 const LITTLE_MEMORY: u64 = 2 << 30;
-/// Checkpoints and samples of a large sweep take about so much.
+/// The bytes on disk for the checkpoints and samples of a large sweep, roughly.
 const LITTLE_DISK: u64 = 1 << 30;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It works.
     Ok,
-    /// Works, but not as well as it could, or not for everything.
+    /// It works, but not at its best, or not for everything.
     Warn,
     /// Something needed does not work.
     Fail,
 }
 
 impl Status {
-    /// In a word.
+    /// Returns it as a word.
     pub fn word(self) -> &'static str {
         match self {
             Status::Ok => "ok",
@@ -45,16 +48,16 @@ impl Status {
     }
 }
 
-/// One thing that was checked.
+/// One check.
 #[derive(Debug)]
 pub struct Check {
     /// What is checked.
     pub name: String,
-    /// How it came out.
+    /// The result.
     pub status: Status,
     /// What was found.
     pub found: String,
-    /// What to do; empty where nothing is to be done.
+    /// What to do; empty if nothing needs to be done.
     pub advice: String,
 }
 
@@ -68,7 +71,7 @@ impl Check {
     }
 }
 
-/// Checks all that a run needs.
+/// Checks everything that a run needs.
 pub fn examine(places: &Places, tell: &Tell) -> Vec<Check> {
     let mut checks = vec![processor(), memory(&Memory::here())];
     checks.extend(computing(tell));
@@ -94,11 +97,11 @@ fn processor() -> Check {
     Check::ok("processor", format!("{}, {}", processor_name(), usable(cores, all)))
 }
 
-/// `cores` of `all` cores of the machine; which of them this process may use is asked as the slots are made.
+/// Describes `cores` of the machine's `all` cores. Which of them this process may use is found when slots are made.
 fn usable(cores: usize, all: usize) -> String {
     if cores < all {
         format!(
-            "{cores} of {} (its CPU affinity, or the CPU quota of a cgroup, leaves this process no more)",
+            "{cores} of {} (limited by this process's CPU affinity, or by the CPU quota of a cgroup)",
             plural(all, "core")
         )
     } else {
@@ -106,7 +109,7 @@ fn usable(cores: usize, all: usize) -> String {
     }
 }
 
-/// What the processor calls itself.
+/// Returns the processor's name for itself.
 pub fn processor_name() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
@@ -138,7 +141,7 @@ fn memory(here: &Memory) -> Check {
     }
 }
 
-/// What the executable says that trains and scores.
+/// Checks what the executable that trains and scores reports.
 fn computing(tell: &Tell) -> Vec<Check> {
     let asked = || -> Result<(Devices, Speed), Failure> {
         let mut computer = Computer::start(tell)?;
@@ -159,8 +162,10 @@ fn computing(tell: &Tell) -> Vec<Check> {
             "libtorch",
             Status::Fail,
             error.into_words(),
-            "sweep-worker must lie beside sweep, be from the same build, and find libtorch: run scripts/setup-libtorch and build again; plans, reports and queries \
-             work without it",
+            format!(
+                "sweep-worker must lie next to sweep, come from the same build, and find libtorch: {GET}; plans, \
+                 reports and queries work without it"
+            ),
         )],
     }
 }
@@ -173,7 +178,7 @@ fn libtorch(devices: &Devices) -> Check {
             "libtorch",
             Status::Warn,
             format!("{version}, {place}"),
-            format!("this program is made for {LIBTORCH}0: run scripts/setup-libtorch and build again"),
+            format!("this program is made for {LIBTORCH}0: {GET}"),
         ),
         None => Check::ok("libtorch", format!("unknown version, {place}")),
     }
@@ -188,7 +193,7 @@ fn speed(Speed { gflops, gigabytes, mkl: told }: Speed) -> Check {
             "speed",
             Status::Warn,
             found,
-            "the executable does not export mkl_serv_intel_cpu_true: build it with cargo as it is",
+            "the executable does not export mkl_serv_intel_cpu_true: build it with cargo, without changes",
         )
     } else if gflops < SLOW_GFLOPS {
         Check::new("speed", Status::Warn, found, "other programs may be using the cores")
@@ -200,30 +205,32 @@ fn speed(Speed { gflops, gigabytes, mkl: told }: Speed) -> Check {
 fn cuda(part: &CudaPart, devices: usize) -> Check {
     let name = "GPUs";
     match part {
-        CudaPart::Loaded if devices > 0 => Check::ok(name, gpu_names(devices)),
+        CudaPart::Loaded | CudaPart::NoDriver if devices > 0 => Check::ok(name, gpu_names(devices)),
         CudaPart::Loaded => Check::new(
             name,
             Status::Warn,
-            "none that may be used",
-            "look at nvidia-smi and CUDA_VISIBLE_DEVICES; CPU cores are used",
+            "none that can be used",
+            "check nvidia-smi and CUDA_VISIBLE_DEVICES; CPU cores are used",
         ),
         CudaPart::NoDriver => Check::ok(name, "none; CPU cores are used"),
         CudaPart::NoLibrary => Check::new(
             name,
             Status::Warn,
             "there is an NVIDIA driver, but this libtorch is for CPUs only",
-            "run SWEEP_CUDA=1 scripts/setup-libtorch; CPU cores are used until then",
+            "in a clone run SWEEP_CUDA=1 scripts/setup-libtorch; for the Python wheel install a torch with CUDA; until \
+             then CPU cores are used",
         ),
         CudaPart::Failed(why) => Check::new(
             name,
             Status::Warn,
             format!("libtorch's CUDA part cannot be loaded: {why}"),
-            "remove .libtorch, run scripts/setup-libtorch and build again; CPU cores are used until then",
+            "in a clone remove .libtorch, run scripts/setup-libtorch and build again; for the Python wheel run pip \
+             install --force-reinstall 'torch==2.11.*'; until then CPU cores are used",
         ),
     }
 }
 
-/// The driver's names of the GPUs, or else their number.
+/// Returns the driver's names of the GPUs, or else their number.
 fn gpu_names(devices: usize) -> String {
     let folders = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
     let names: Vec<String> = folders
@@ -241,7 +248,7 @@ fn data_set(state: &State, root: &Path) -> Check {
     let status = match state.condition {
         Condition::Present => {
             let folder = state.folder().unwrap_or_else(|| root.to_owned());
-            return Check::ok(&name, format!("{word}, checksums right, {}", folder.display()));
+            return Check::ok(&name, format!("{word}, checksums correct, {}", folder.display()));
         }
         // Not every user needs every data set.
         Condition::Missing => Status::Warn,
@@ -250,7 +257,7 @@ fn data_set(state: &State, root: &Path) -> Check {
     Check::new(&name, status, word, state.advice(root))
 }
 
-/// The folder itself, or the nearest one above it that exists, must be writable and have space.
+/// Checks that the folder, or its nearest existing parent, can be written and has space.
 fn home(home: &Path) -> Check {
     let absolute = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
     let place = absolute.display();
@@ -275,7 +282,7 @@ fn home(home: &Path) -> Check {
                     "results",
                     Status::Warn,
                     found,
-                    "make room, or choose another folder with --home or SWEEP_HOME",
+                    "free some space, or choose another folder with --home or SWEEP_HOME",
                 )
             } else {
                 Check::ok("results", found)
@@ -296,13 +303,13 @@ fn database(path: &Path) -> Check {
             Check::ok(name, format!("{place}, {}", binary_bytes(size)))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Check::ok(name, format!("{place}, not there yet")),
-        // SQLite takes an empty file for a new database.
+        // SQLite treats an empty file as a new database.
         Err(error) if error.kind() == ErrorKind::UnexpectedEof && path.metadata().is_ok_and(|file| file.len() == 0) => {
             Check::ok(name, format!("{place}, empty"))
         }
         Ok(()) | Err(_) => {
             let why = read.err().filter(|error| error.kind() != ErrorKind::UnexpectedEof);
-            let why = why.map_or("this is no SQLite file".to_owned(), |error| error.to_string());
+            let why = why.map_or("this is not an SQLite file".to_owned(), |error| error.to_string());
             let advice = "move it away and run `sweep rebuild`, or choose another with --db or SWEEP_DB";
             Check::new(name, Status::Fail, format!("{place}: {why}"), advice)
         }
@@ -330,7 +337,11 @@ mod tests {
     #[test]
     fn cores_that_are_not_left_to_this_process_are_named() {
         assert_eq!(usable(8, 8), "8 cores");
-        assert!(usable(2, 8).starts_with("2 of 8 cores (its CPU affinity, or"), "{}", usable(2, 8));
+        assert!(
+            usable(2, 8).starts_with("2 of 8 cores (limited by this process's CPU affinity, or"),
+            "{}",
+            usable(2, 8)
+        );
     }
 
     #[test]
@@ -350,7 +361,11 @@ mod tests {
         assert_eq!(status(Some(b"sweep,variant,mode_score")), Status::Fail);
         let folder = database(dir.path());
         assert_eq!(folder.status, Status::Fail);
-        assert!(!folder.found.contains("no SQLite file"), "a folder is told from a wrong file: {}", folder.found);
+        assert!(
+            !folder.found.contains("not an SQLite file"),
+            "a folder is distinguished from a wrong file: {}",
+            folder.found
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Jobs that are stopped early: what sweeps say of it, what is known so far, and which of those that were stopped are wanted after all.
+//! Jobs that are stopped early: what sweeps ask for, what is known so far, and which stopped jobs are wanted after all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use sweep_wire::home::Home;
 use sweep_wire::losses::Losses;
 use sweep_wire::status::Status;
 
-/// Variants that a plan tells of.
+/// The largest number of variants in a plan.
 const TOLD: usize = 6;
 
-/// What a sweep file asks for, and which of its jobs are stopped early.
+/// Returns what a sweep file asks for, and which of its jobs may be stopped early.
 pub(crate) fn wanted(expansion: &Expansion) -> Wanted {
     let mut compared: HashSet<*const Entry> = HashSet::new();
     let mut contests = Vec::new();
@@ -41,7 +41,8 @@ pub(crate) fn wanted(expansion: &Expansion) -> Wanted {
     Wanted { contests, others, stops: expansion.stops.clone(), watched: watched(expansion) }
 }
 
-/// What each job asks for of the scores that rules are about; of a job that is asked for in several ways, the first.
+/// Returns the settings that each job asks for in the scores that rules watch. If a job is asked for in several ways,
+/// the first counts.
 fn watched(expansion: &Expansion) -> HashMap<JobId, Arc<[Option<Value>]>> {
     let mut watched = HashMap::new();
     let mut shared: HashMap<*const Score, Arc<[Option<Value>]>> = HashMap::new();
@@ -59,17 +60,17 @@ fn watched(expansion: &Expansion) -> HashMap<JobId, Arc<[Option<Value>]>> {
     watched
 }
 
-/// Who decides, and knows what the database knows of these sweeps.
+/// Makes a referee that knows what the database knows of these sweeps.
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// The database cannot be read.
 pub(crate) async fn referee(store: &Store, sweeps: &[(&str, &Wanted)]) -> Result<Referee, StoreError> {
     let mut referee = Referee::new(sweeps.iter().map(|(_, wanted)| (*wanted).clone()).collect());
     if referee.is_idle() {
         return Ok(referee);
     }
-    // Each file asks for scores of its own: all of them are told before a job is said to have ended.
+    // Each file asks for its own scores, so all scores are reported before any job is reported as ended.
     let mut ended = BTreeMap::new();
     for (name, wanted) in sweeps {
         let losses = wanted.stops.iter().any(|stop| matches!(stop.what, Watched::Loss(_)));
@@ -84,7 +85,7 @@ pub(crate) async fn referee(store: &Store, sweeps: &[(&str, &Wanted)]) -> Result
     Ok(referee)
 }
 
-/// Tells what is known of a job, in the order in which its worker has said it.
+/// Reports what is known of a job, in the order in which its worker reported it.
 fn tell(referee: &mut Referee, job: JobId, History { scores, losses, .. }: &History) {
     let mut before = 0;
     let mut part = |referee: &mut Referee, until: u64| {
@@ -104,23 +105,24 @@ fn tell(referee: &mut Referee, job: JobId, History { scores, losses, .. }: &Hist
     part(referee, u64::MAX);
 }
 
-/// Of jobs that have ended in another way than by being stopped early nothing more will be known.
+/// A job that ended in another way than by early stopping will report nothing more.
 fn end(referee: &mut Referee, job: JobId, status: Status, step: u64) {
     referee.passed(job, step);
     match status {
         Status::Diverged => referee.diverged(job, step),
         Status::Done | Status::Failed | Status::Cancelled => referee.ended(job),
         Status::Pruned => referee.was_pruned(job),
-        // It is wanted, or it has ended for whoever has stopped it.
+        // It is still wanted, or it has ended only for the sweep that stopped it.
         Status::Pending | Status::Running | Status::Collapsed => {}
     }
 }
 
-/// Opens jobs again that were stopped early and are wanted by now: the file says something else, or another file asks for them. Which.
+/// Reopens jobs that were stopped early and are wanted now, since their file has changed or another file asks for them.
+/// Returns these jobs.
 ///
 /// # Errors
 ///
-/// Where the database or the home directory cannot be written.
+/// The database or the home directory cannot be written.
 pub(crate) async fn reopen(
     (store, home): (&Store, &Home),
     referee: &Referee,
@@ -133,7 +135,7 @@ pub(crate) async fn reopen(
     if jobs.is_empty() { Ok(jobs) } else { store.decide(home, &jobs, Decision::Reopen).await }
 }
 
-/// The same at the start of a run, and says so.
+/// Does the same at the start of a run, and tells the user.
 pub(crate) async fn reopen_and_say(
     records: Records<'_>,
     referee: &Referee,
@@ -142,15 +144,13 @@ pub(crate) async fn reopen_and_say(
     let reopened = reopen((records.store, records.home), referee, states).await?;
     if !reopened.is_empty() {
         let (jobs, are) = (plural(reopened.len(), "job"), if reopened.len() == 1 { "is" } else { "are" });
-        records
-            .tell
-            .say(format!("note: {jobs} that had been stopped early {are} asked for now, and {are} trained again"));
+        records.tell.say(format!("note: {jobs} that had been stopped early {are} wanted now, and {are} trained again"));
     }
     states.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
     Ok(())
 }
 
-/// What a plan says of cells and jobs that are stopped early, where some may be.
+/// Describes for a plan which cells and jobs may be stopped early, if any.
 pub fn planned(expansion: &Expansion) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(prune) = &expansion.prune {
@@ -166,7 +166,7 @@ pub fn planned(expansion: &Expansion) -> Vec<(&'static str, String)> {
                 "\n{}: {}",
                 field.variant,
                 left.map_or_else(
-                    || format!("{} cells, of which {} stay at least", field.cells.len(), prune.keep),
+                    || format!("{} cells, of which at least {} stay", field.cells.len(), prune.keep),
                     |left| {
                         let left: Vec<String> = left.iter().map(usize::to_string).collect();
                         format!("{} cells, then {}", field.cells.len(), left.join(", then "))
@@ -189,7 +189,7 @@ pub fn planned(expansion: &Expansion) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The same in JSON.
+/// Returns the same as JSON.
 pub fn planned_json(expansion: &Expansion) -> Value {
     let prune = expansion.prune.as_ref().map(|prune| {
         let fields = prune.fields(&expansion.entries);
@@ -200,7 +200,8 @@ pub fn planned_json(expansion: &Expansion) -> Value {
             })
         });
         json!({
-            "metric": prune.metric.name(), "rule": prune.rule.name(), "keep": prune.keep, "variants": variants.collect::<Vec<_>>(),
+            "metric": prune.metric.name(), "rule": prune.rule.name(), "keep": prune.keep,
+            "variants": variants.collect::<Vec<_>>(),
             "share_of_steps": share(expansion),
         })
     });
@@ -208,7 +209,7 @@ pub fn planned_json(expansion: &Expansion) -> Value {
     json!({ "prune": prune, "stop": stops })
 }
 
-/// The share of all steps that is trained, where that is known before.
+/// Returns the share of all steps that is trained, if it is known in advance.
 pub(crate) fn share(expansion: &Expansion) -> Option<f64> {
     let prune = expansion.prune.as_ref()?;
     let all: u64 = expansion.entries.iter().map(|entry| entry.job.blueprint.steps()).sum();

@@ -1,4 +1,4 @@
-//! How operations tell how they go.
+//! How operations report their progress.
 
 use std::fmt::{self, Debug, Display, Formatter};
 use std::sync::Arc;
@@ -8,38 +8,38 @@ use sweep_data::cache::PrepareEvent;
 use sweep_spec::id::JobId;
 use sweep_wire::task::Learnt;
 
-/// Something that a person who waits may want to see.
+/// Something that a waiting person may want to see.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A line, or several. Commands in it stand between backticks.
+    /// One or more lines. Commands in them are in backticks.
     Said(&'a str),
-    /// A data set is made ready, or compared with what was read before.
+    /// A data set is being prepared, or compared with what was read before.
     Preparing(PrepareEvent<'a>),
-    /// Nothing more comes of that.
+    /// The preparation has ended.
     Prepared,
-    /// Files are fetched.
+    /// Files are being downloaded.
     Fetching {
-        /// Of this data set, or of this network.
+        /// The data set or network.
         name: &'a str,
-        /// What goes on.
+        /// What happens.
         event: FetchEvent<'a>,
     },
-    /// Nothing more comes of that.
+    /// The download has ended.
     Fetched,
-    /// A classifier of a data set's own labels is trained.
+    /// A classifier is being trained on a data set's own labels.
     Learning(Learning<'a>),
-    /// A job is trained again.
+    /// A job is being trained again.
     Retraining(Retraining),
-    /// Jobs are scored from the generators that they left.
+    /// Jobs are being scored from their saved generators.
     Scoring(Scoring),
-    /// Jobs are exported.
+    /// Jobs are being exported.
     Exporting(Exporting),
 }
 
-/// How far a classifier is.
+/// Progress of training a classifier.
 #[derive(Debug)]
 pub enum Learning<'a> {
-    /// It begins, unless there is one already.
+    /// It starts, unless there is one already.
     Begun {
         /// The data set.
         dataset: &'a str,
@@ -50,24 +50,24 @@ pub enum Learning<'a> {
         dataset: &'a str,
         /// Steps done.
         step: u64,
-        /// Of so many.
+        /// Steps in all.
         steps: u64,
     },
-    /// Nothing more comes of it.
+    /// It has ended.
     Ended {
         /// The data set.
         dataset: &'a str,
-        /// What came of it; none where there was one before, or it has failed.
-        learnt: Option<&'a Learnt>,
-        /// Seconds since it has begun.
+        /// The classifier; `None` if there was one before, or if training failed.
+        classifier: Option<&'a Learnt>,
+        /// Seconds since the start.
         seconds: f64,
     },
 }
 
-/// How far a job is that is trained again.
+/// Progress of a job that is trained again.
 #[derive(Clone, Copy, Debug)]
 pub enum Retraining {
-    /// It begins.
+    /// It starts.
     Begun {
         /// The job.
         job: JobId,
@@ -76,64 +76,64 @@ pub enum Retraining {
     Step {
         /// Steps done.
         step: u64,
-        /// Of so many.
+        /// Steps in all.
         steps: u64,
     },
-    /// Nothing more comes of it.
+    /// It has ended.
     Ended,
 }
 
-/// How far the scoring of jobs is.
+/// Progress of scoring jobs.
 #[derive(Clone, Copy, Debug)]
 pub enum Scoring {
-    /// So many jobs are to be scored.
+    /// It starts.
     Begun {
         /// Jobs in all.
         jobs: usize,
     },
-    /// Of the job that is scored now so many images have been seen.
+    /// Images of the current job were evaluated.
     Seen {
-        /// Seen.
+        /// Images evaluated so far.
         seen: usize,
-        /// Of so many; 0 while another process is at the same.
+        /// Images in all; 0 while another process does the same.
         all: usize,
     },
     /// One more job has its scores.
     Scored {
-        /// What that took.
+        /// Seconds that this took.
         seconds: f64,
     },
-    /// No more jobs are scored.
+    /// It has ended.
     Ended,
 }
 
-/// How far an export is.
+/// Progress of an export.
 #[derive(Clone, Copy, Debug)]
 pub enum Exporting {
-    /// So many jobs are to be exported.
+    /// It starts.
     Begun {
-        /// Jobs in all.
+        /// The number of jobs to export.
         jobs: usize,
     },
-    /// One more job is exported.
+    /// One more job was exported.
     Exported {
-        /// What that took.
+        /// The time that it took.
         seconds: f64,
     },
-    /// Nothing more comes of it.
+    /// It has ended.
     Ended,
 }
 
-/// How mistakes of a sweep file are drawn, with the lines that they are about.
+/// How to draw mistakes of a sweep file, with the lines that they are about.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawing {
-    /// In so many columns.
+    /// The width in columns.
     pub columns: usize,
-    /// With the colours of a terminal.
+    /// Whether to use the colours of a terminal.
     pub colours: bool,
 }
 
-/// Whom operations tell how they go. Threads may hold it that outlive a call.
+/// Receives the progress of operations. Threads that outlive a call may hold it.
 #[derive(Clone)]
 pub struct Tell {
     show: Arc<dyn Fn(Event<'_>) + Send + Sync>,
@@ -141,27 +141,27 @@ pub struct Tell {
 }
 
 impl Tell {
-    /// Has `show` see all events, and mistakes of sweep files drawn so.
+    /// Passes all events to `show`, and draws mistakes of sweep files this way.
     pub fn new(show: impl Fn(Event<'_>) + Send + Sync + 'static, drawing: Drawing) -> Self {
         Tell { show: Arc::new(show), drawing }
     }
 
-    /// Tells nobody.
-    pub fn nobody() -> Self {
+    /// Ignores all events.
+    pub fn silent() -> Self {
         Tell::new(|_| {}, Drawing { columns: 80, colours: false })
     }
 
-    /// Tells of one event.
+    /// Reports an event.
     pub fn event(&self, event: Event<'_>) {
         (self.show)(event);
     }
 
-    /// Says a line, or several.
+    /// Reports one or more lines.
     pub fn say(&self, text: impl Display) {
         self.event(Event::Said(&text.to_string()));
     }
 
-    /// Says all of these.
+    /// Reports all of these lines.
     pub fn say_all(&self, lines: impl IntoIterator<Item = impl Display>) {
         lines.into_iter().for_each(|line| self.say(line));
     }

@@ -1,4 +1,4 @@
-//! Errors on their way to whoever has asked for an operation.
+//! Errors of operations.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,13 +11,14 @@ use sweep_store::StoreError;
 pub enum Kind {
     /// What was asked for: arguments, or a sweep file.
     Usage,
-    /// Something outside the program that is missing or broken: libtorch, data, disk, the database.
+    /// Something outside the program is missing or broken: libtorch, data, disk, the database.
     Environment,
     /// The program: this is a bug.
     Internal,
 }
 
-/// Why an operation has failed. Its text says what, where, and what to do, and does nothing to a terminal.
+/// Why an operation has failed. Its text says what, where, and what to do. It contains nothing that a terminal would
+/// act on.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
@@ -30,8 +31,8 @@ impl Failure {
         Failure { kind: Kind::Usage, message: plain(&message.to_string()) }
     }
 
-    /// The mistakes of a sweep file, as [`SpecErrors::render`](sweep_spec::error::SpecErrors::render) has drawn them: with its colours, and
-    /// without anything of the file that acts on a terminal.
+    /// The mistakes of a sweep file, as drawn by [`SpecErrors::render`](sweep_spec::error::SpecErrors::render): with
+    /// colours, but with nothing from the file that a terminal would act on.
     pub fn drawn(mistakes: String) -> Self {
         Failure { kind: Kind::Usage, message: mistakes }
     }
@@ -46,12 +47,12 @@ impl Failure {
         Failure { kind: Kind::Internal, message: plain(&message.to_string()) }
     }
 
-    /// What has to change.
+    /// Returns what has to change.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The message alone, for who shows it elsewhere.
+    /// Returns only the message, to show it elsewhere.
     pub fn into_words(self) -> String {
         self.message
     }
@@ -75,7 +76,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The failure that a run which could not go on is.
+/// A run that could not continue.
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {

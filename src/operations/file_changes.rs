@@ -1,4 +1,4 @@
-//! What a changed sweep file means for what was trained: finished jobs that it does not ask for any more, and which keys made them others.
+//! What a changed sweep file means for trained jobs: which finished jobs it no longer asks for, and which keys changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -25,18 +25,18 @@ use sweep_store::{Measured, NewEntry, NewSweep};
 use sweep_system::shell::quoted;
 use sweep_wire::status::Status;
 
-/// Groups of jobs that are shown at most.
+/// The largest number of groups of jobs that are shown.
 const SHOWN: usize = 8;
-/// Keys of a group that are shown at most.
+/// The largest number of keys of a group that are shown.
 const KEYS: usize = 4;
-/// Characters of a value that is shown at most.
+/// The largest number of characters of a value that are shown.
 const LONG: usize = 60;
 
-/// Names in YAML of what has another name among a job's settings.
+/// Settings of a job whose names in YAML differ.
 const NAMES: [(&str, &str); 2] =
     [("train.generator", "train.optimizer_generator"), ("train.discriminator", "train.optimizer_discriminator")];
 
-/// A sweep file as it is to be registered.
+/// Returns a sweep file as it is registered.
 pub(crate) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
     NewSweep {
         name: loaded.expansion.sweep.clone(),
@@ -52,9 +52,9 @@ pub(crate) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
     }
 }
 
-/// The jobs that a file asks for, as they are to be registered.
+/// Returns the jobs that a file asks for, as they are registered.
 pub(crate) fn entries(expansion: &Expansion) -> Vec<NewEntry> {
-    // Entries that ask for the same share it.
+    // Entries with the same scores share them.
     let mut scores: HashMap<_, Scores> = HashMap::new();
     let entry = |(ordinal, entry): (usize, &Entry)| NewEntry {
         ordinal: ordinal as u64,
@@ -67,7 +67,8 @@ pub(crate) fn entries(expansion: &Expansion) -> Vec<NewEntry> {
     expansion.entries.iter().enumerate().map(entry).collect()
 }
 
-/// What to tell before `new` takes the place of `old`, the sweep of this name until now, whose jobs stand where `states` says.
+/// Returns what to tell before `new` replaces `old`, the sweep with this name until now. `states` has the status of its
+/// jobs.
 pub(crate) fn notes(old: &NewSweep, states: &HashMap<JobId, Status>, new: &NewSweep) -> Vec<String> {
     let asked: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
     let mut seen = HashSet::new();
@@ -79,7 +80,7 @@ pub(crate) fn notes(old: &NewSweep, states: &HashMap<JobId, Status>, new: &NewSw
     };
     let finished: Vec<&NewEntry> = gone.iter().filter(is_finished).copied().collect();
     let mut notes = Vec::new();
-    // A file that was moved and changed is still the same one.
+    // A file that was moved and changed is still the same file.
     if old.file != new.file && !gone.is_empty() && fs::exists(&old.file).unwrap_or(true) {
         notes.push(taken(old, new, finished.len()));
     }
@@ -96,21 +97,21 @@ pub(crate) fn asks_the_same(old: &NewSweep, new: &NewSweep) -> bool {
     asks(old) == asks(new)
 }
 
-/// Jobs that are done and were not measured of all that a file asks for.
+/// Finished jobs that lack scores that a file asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Unmeasured {
-    /// Those that lack scores of their last step.
+    /// Jobs that lack scores of their last step.
     pub(crate) last: BTreeSet<JobId>,
-    /// Those that lack scores of steps in between. Their generators of these are gone.
+    /// Jobs that lack scores of earlier steps, whose generators are gone.
     pub(crate) between: BTreeSet<JobId>,
-    /// Those whose trainer, one of the user's own, has not reported what the file declares now: jobs by the names of the scores.
+    /// Jobs whose own trainer has not reported scores that the file declares now, by the names of the scores.
     pub(crate) unreported: BTreeMap<&'static str, BTreeSet<JobId>>,
 }
 
-/// What of `new` was not measured, where that much was `measured` of the jobs that are done.
+/// Returns what `new` asks for that was not `measured` of finished jobs.
 pub(crate) fn unmeasured(measured: &HashMap<JobId, Vec<Measured>>, new: &NewSweep) -> Unmeasured {
     let mut found = Unmeasured::default();
-    // Entries that ask for the same share it, and are many.
+    // Entries that ask for the same share it, and there may be many.
     let mut asks: HashMap<_, Vec<(Metric, String)>> = HashMap::new();
     for entry in &new.entries {
         let Some(measured) = measured.get(&entry.id) else { continue };
@@ -138,48 +139,50 @@ pub(crate) fn unmeasured(measured: &HashMap<JobId, Vec<Measured>>, new: &NewSwee
 }
 
 impl Unmeasured {
-    /// What is said of the last step. `own`: a worker of the user's own trains.
+    /// Describes missing scores of the last step. `own`: SWEEP_WORKER trains.
     pub(crate) fn last_note(&self, own: bool) -> Option<String> {
         let count = self.last.len();
         let (jobs, have) = (plural(count, "finished job"), if count == 1 { "does not have" } else { "do not have" });
         let what = if own {
-            ", and SWEEP_WORKER is not asked for them again: they stay empty"
+            ", and SWEEP_WORKER is not asked for them again, so they stay empty"
         } else {
-            ": `sweep run` measures them from the generators that are left, without training"
+            ": `sweep run` measures them from the saved generators, without training"
         };
         (count > 0).then(|| format!("note: the file asks for scores that {jobs} {have}{what}"))
     }
 
-    /// What is said of scores that a trainer of the user's own has not reported.
+    /// Describes scores that an own trainer has not reported.
     pub(crate) fn unreported_notes(&self) -> impl Iterator<Item = String> + '_ {
         self.unreported.iter().map(|(name, jobs)| {
             format!(
-                "note: {} of the trainer did not report `{name}` in this way, and are not trained again for that: another `trainer.version` is",
+                "note: {} of the trainer did not report `{name}` as declared. They are not trained again for that; a \
+                new `trainer.version` is",
                 plural(jobs.len(), "finished job")
             )
         })
     }
 
-    /// What is said of steps in between.
+    /// Describes missing scores of earlier steps.
     pub(crate) fn between_note(&self) -> Option<String> {
         let count = self.between.len();
         let (jobs, lack) = (plural(count, "finished job"), if count == 1 { "lacks" } else { "lack" });
         (count > 0).then(|| {
             format!(
-                "note: {jobs} {lack} scores of earlier steps that the file names (score.every): the generators of these steps are gone. \
-                 `sweep run --rescore-history` trains again for them; without that, curves show what was measured"
+                "note: {jobs} {lack} scores of earlier steps that the file asks for (score.every): the generators of \
+                these steps are gone. `sweep run --rescore-history` trains again for them; otherwise curves show what \
+                was measured"
             )
         })
     }
 }
 
-/// Another file takes the name.
+/// Describes another file that takes over the name.
 fn taken(old: &NewSweep, new: &NewSweep, finished: usize) -> String {
     let jobs: HashSet<JobId> = old.entries.iter().map(|entry| entry.id).collect();
     format!(
-        "note: another file is called `{name}`, too: {}, which asks for {} ({finished} finished ones of which this one does not ask \
-         for). From this run on the name stands for {} alone. To have both, give one of them another name (`sweep: …`); `sweep run {}` \
-         brings the former back, and trains nothing again.",
+        "note: another file has the name `{name}`, too: {}, which asks for {} ({finished} finished ones of which this \
+        file does not ask for). From this run on the name stands for {} alone. To keep both, give one of them another \
+        name (`sweep: …`). `sweep run {}` brings the former back, without training again.",
         old.file,
         plural(jobs.len(), "job"),
         new.file,
@@ -188,7 +191,7 @@ fn taken(old: &NewSweep, new: &NewSweep, finished: usize) -> String {
     )
 }
 
-/// Which keys made others of finished jobs.
+/// Describes which keys of finished jobs changed.
 fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
     let place = |entry: &NewEntry| (entry.variant.clone(), Json::from(entry.axes.clone()).to_string(), entry.job.seed);
     let now: HashMap<_, &Job> = new.entries.iter().map(|entry| (place(entry), &entry.job)).collect();
@@ -201,7 +204,7 @@ fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
         *groups.entry(listed(&changes)).or_default() += 1;
     }
     let (jobs, are) = (plural(finished.len(), "finished job"), if finished.len() == 1 { "is" } else { "are" });
-    let mut text = format!("note: {jobs} of `{}` {are} not used any more:", new.name);
+    let mut text = format!("note: {jobs} of `{}` {are} no longer used:", new.name);
     for (changes, count) in groups.iter().take(SHOWN) {
         text += &format!("\n  {count}: {changes}");
     }
@@ -211,7 +214,7 @@ fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
     text
 }
 
-/// One key of a job.
+/// A changed key of a job.
 #[derive(Clone, Debug)]
 struct Change {
     key: String,
@@ -221,11 +224,11 @@ struct Change {
 
 impl Change {
     fn gone(variant: &str) -> Self {
-        let key = format!("the file does not ask for them any more (variant {variant})");
+        let key = format!("the file no longer asks for them (variant {variant})");
         Change { key, old: None, new: None }
     }
 
-    /// `train.steps 10 → 20`
+    /// Describes it as `train.steps 10 → 20`.
     fn text(&self) -> String {
         let value = |value: &Option<Json>| match value {
             None => "unset".to_owned(),
@@ -241,7 +244,7 @@ impl Change {
     }
 }
 
-/// The first of them; another objective brings many.
+/// Lists the first of them; a change of the objective brings many.
 fn listed(changes: &[Change]) -> String {
     let mut texts: Vec<String> = changes.iter().take(KEYS).map(Change::text).collect();
     if changes.len() > KEYS {
@@ -262,7 +265,7 @@ fn shown(value: &Json) -> String {
     }
 }
 
-/// The keys in which two jobs differ, whose seeds are the same.
+/// Returns the keys in which two jobs with the same seed differ.
 fn changes(old: &Job, new: &Job) -> Vec<Change> {
     let mut changes = Vec::new();
     match (&*old.blueprint, &*new.blueprint) {
@@ -289,11 +292,11 @@ fn changes(old: &Job, new: &Job) -> Vec<Change> {
     changes
 }
 
-/// The keys in which two blueprints differ.
+/// Returns the keys in which two blueprints differ.
 fn changes_of(a: &BuiltIn, b: &BuiltIn, changes: &mut Vec<Change>) {
     if a.revision != b.revision {
         let key =
-            "trained by another version of this program, in which the same settings meant other numbers".to_owned();
+            "trained by another version of this program, with which the same settings give other results".to_owned();
         changes.push(Change { key, old: None, new: None });
     }
     let json = |value: serde_json::Result<Json>| value.unwrap_or_default();
@@ -312,7 +315,7 @@ fn changes_of(a: &BuiltIn, b: &BuiltIn, changes: &mut Vec<Change>) {
     fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), changes);
 }
 
-/// Of one thing of a kind: another one, or the same with other settings.
+/// Compares a choice of one of several kinds: another kind, or the same one with other settings.
 fn chosen(key: &str, section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
     let name = |value: &Json| match value {
         Json::Object(map) => map.keys().next().cloned().unwrap_or_default(),
@@ -326,7 +329,7 @@ fn chosen(key: &str, section: &str, old: &Json, new: &Json, changes: &mut Vec<Ch
     }
 }
 
-/// The fields of a map.
+/// Compares the fields of a map.
 fn fields(section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
     let none = serde_json::Map::new();
     let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
@@ -340,7 +343,7 @@ fn fields(section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
     }
 }
 
-/// Networks differ in ways for which a line is too short: their hidden sizes, or else that they do.
+/// Compares networks. If they differ in more than a line can say, shows their hidden sizes, or only that they differ.
 fn networks(old: &Model, new: &Model, changes: &mut Vec<Change>) {
     let size = |layers: &[_]| Some(Json::from(hidden(layers)));
     for (key, old, new) in [
@@ -368,8 +371,8 @@ mod tests {
     use super::*;
     use sweep_spec::sweep::Sweep;
 
-    const FILE: &str = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\nmodel: {generator: [16], noise: 8}\n\
-                        train: {steps: 10, batch: 32, lr: 1e-3}\nscore: {every: 10, samples: 100}\n";
+    const FILE: &str = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\nmodel: {generator: \
+        [16], noise: 8}\ntrain: {steps: 10, batch: 32, lr: 1e-3}\nscore: {every: 10, samples: 100}\n";
 
     fn job(text: &str) -> Job {
         Sweep::parse("f", text).unwrap().expand().unwrap().entries.remove(0).job
@@ -379,7 +382,7 @@ mod tests {
     fn every_key_that_makes_another_job_is_named() {
         for (old, new, expected) in [
             ("steps: 10,", "steps: 20,", "train.steps 10 → 20"),
-            // What is measured is no part of a job.
+            // What is measured is not part of a job.
             ("every: 10", "every: 5", ""),
             ("samples: 100", "samples: 200", ""),
             ("batch: 32", "batch: 64", "train.batch 32 → 64"),
@@ -399,13 +402,13 @@ mod tests {
             assert!(FILE.contains(old), "{old}");
             assert_eq!(listed(&changes(&job(FILE), &job(&FILE.replace(old, new)))), expected, "{old} to {new}");
         }
-        // What an earlier version trained with the same settings.
+        // A job that an earlier version trained with the same settings.
         let text = "sweep: s\ndataset: gaussians\nobjective: dfm\ntrain: {steps: 10}\n";
         let (mut old, new) = (job(text), job(text));
         let mut built_in = old.blueprint.built_in().unwrap().clone();
         built_in.revision = 0;
         old.blueprint = Arc::new(Blueprint::BuiltIn(built_in));
-        let expected = "trained by another version of this program, in which the same settings meant other numbers";
+        let expected = "trained by another version of this program, with which the same settings give other results";
         assert_eq!(listed(&changes(&old, &new)), expected);
     }
 }

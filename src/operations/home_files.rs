@@ -6,16 +6,16 @@ use std::path::{Component, Path, PathBuf};
 use sweep_data::numbers::{self, Wanted};
 use sweep_figure::{Files, Picture};
 
-/// Bytes of a file of points at most.
+/// The largest file of points, in bytes.
 const POINTS: u64 = 1 << 24;
-/// Bytes of a sample sheet at most.
+/// The largest sample sheet, in bytes.
 const SHEET: u64 = 1 << 26;
 
-/// What figures show, in a home directory.
+/// The files that figures show, in a home directory.
 pub struct InHome<'a>(pub &'a Path);
 
 impl InHome<'_> {
-    /// The file of a path that the database has; none where it leads elsewhere, or is no file.
+    /// Returns the file at a path from the database; `None` if it is outside the home, or not a file.
     fn file(&self, path: &str, most: u64) -> Option<PathBuf> {
         let path = Path::new(path);
         let inside = path.components().all(|component| matches!(component, Component::Normal(_)));
@@ -24,7 +24,7 @@ impl InHome<'_> {
         (inside && is_usable()).then_some(path)
     }
 
-    /// A sample sheet, as a PNG; none where there is none.
+    /// Returns a sample sheet as a PNG; `None` if there is none.
     pub fn sheet(&self, path: &str) -> Option<Vec<u8>> {
         fs::read(self.file(path, SHEET)?).ok()
     }

@@ -1,4 +1,4 @@
-//! The weights of the Inception network: what there is of them.
+//! The weights of the Inception network: whether they are there and intact.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::data_files::Condition;
 use sweep_data::Depth;
 use sweep_data::inception::{self, NAME, WeightsFile};
 
-/// What there is of them.
+/// The weights that are there.
 pub struct Weights(Option<WeightsFile>);
 
 impl Weights {
@@ -15,7 +15,7 @@ impl Weights {
         Weights(inception::state(root, depth))
     }
 
-    /// How they are.
+    /// Returns their condition.
     pub fn condition(&self) -> Condition {
         match &self.0 {
             None => Condition::Missing,
@@ -24,21 +24,22 @@ impl Weights {
         }
     }
 
-    /// The file, where there is one.
+    /// Returns the file, if there is one.
     pub fn file(&self) -> Option<&WeightsFile> {
         self.0.as_ref()
     }
 
-    /// What is wrong and what to do about it; empty where nothing is.
+    /// Returns what is wrong and what to do about it; empty if nothing is.
     pub fn advice(&self, root: &Path) -> String {
         match self.0.as_ref().map(|file| (&file.path, &file.flaw)) {
             None => format!(
-                "{NAME}, the network behind the Inception score and FID of photographs, is not in {}: run `sweep data fetch {NAME}`, or name \
-                 a file that you have with SWEEP_INCEPTION",
+                "{NAME}, the network behind the Inception score and FID of photographs, is not in {}: run `sweep data \
+                fetch {NAME}`, or name a file that you have with SWEEP_INCEPTION",
                 root.display()
             ),
             Some((path, Some(flaw))) => format!(
-                "{NAME}: {}: {flaw}; run `sweep data fetch {NAME}` to get a sound one, or name another with SWEEP_INCEPTION",
+                "{NAME}: {}: {flaw}; run `sweep data fetch {NAME}` to get an intact one, or name another with \
+                SWEEP_INCEPTION",
                 path.display()
             ),
             Some((_, None)) => String::new(),

@@ -1,4 +1,5 @@
-//! Seeds that are added as long as comparisons are undecided: which jobs a sweep asks for by its looks, and taking the next one.
+//! Interim looks: seeds are added as long as comparisons are undecided. Says which jobs a sweep asks for after its
+//! looks so far, and takes the next look.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,22 +17,22 @@ use sweep_store::{NewEntry, NewSweep, StoreError};
 use sweep_system::clock::now;
 use sweep_wire::status::Status;
 
-/// What a sweep that is looked at may ask for.
+/// What a sweep with looks may ask for.
 pub(crate) struct Looked {
     race: Race,
     variants: Vec<String>,
-    /// With the seeds of all looks.
+    /// Entries with the seeds of all looks.
     entries: Vec<NewEntry>,
     tasks: Vec<Task>,
-    /// When jobs have collapsed.
+    /// The rules that say when jobs have collapsed.
     stops: Vec<String>,
-    /// Whether a look waits for scores of what was trained before, and whether these are as complete as they will be.
+    /// Whether a look waits for scores of jobs trained before, and whether these are as complete as they will be.
     waits: Cell<bool>,
     is_measured: Cell<bool>,
 }
 
 impl Looked {
-    /// What this file may ask for, where it says after how many seeds to look.
+    /// Returns what this file may ask for, if it says after how many seeds to look.
     pub(crate) fn of(expansion: &Expansion, new: &NewSweep, tasks: &[Task]) -> Option<Looked> {
         let race = expansion.race.clone()?;
         let variants = compared(expansion).map(|variant| variant.name.clone()).collect();
@@ -47,12 +48,12 @@ impl Looked {
         })
     }
 
-    /// The jobs of all looks.
+    /// Returns the jobs of all looks.
     pub(crate) fn all(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// Whether a look waits for scores of what was trained before.
+    /// Whether a look waits for scores of jobs trained before.
     pub(crate) fn waits(&self) -> bool {
         self.waits.get()
     }
@@ -61,12 +62,12 @@ impl Looked {
         self.is_measured.get()
     }
 
-    /// Nobody will measure more of what was trained before.
+    /// No more scores of jobs trained before will come.
     pub(crate) fn wait_no_more(&self) {
         self.is_measured.set(true);
     }
 
-    /// The looks at what is declared now, and at the jobs that it asks for.
+    /// Returns the looks that fit the present declaration and its jobs.
     fn taken<'l>(&self, looks: &'l [Look]) -> Vec<&'l Look> {
         let mut taken = Vec::new();
         for look in looks.iter().filter(|look| look.race == self.race && look.variants == self.variants) {
@@ -77,7 +78,7 @@ impl Looked {
         taken
     }
 
-    /// Of the jobs that are asked for after these looks, and of what is measured of them.
+    /// Hashes the jobs that are asked for after these looks, and what is measured of them.
     fn hash(&self, taken: &[&Look]) -> String {
         let mut text = self.stops.join("\n");
         let mut before = None;
@@ -91,7 +92,7 @@ impl Looked {
         JobId::of(text.as_bytes()).to_string()
     }
 
-    /// The entries that are asked for after these looks.
+    /// Returns the entries that are asked for after these looks.
     fn due(&self, taken: &[&Look]) -> impl Iterator<Item = &NewEntry> {
         let seeds: HashMap<&str, u64> = {
             let end = |name: &String| self.race.after(self.race.seeds_of(name, taken));
@@ -101,33 +102,33 @@ impl Looked {
         self.entries.iter().filter(is_due)
     }
 
-    /// Whether there may be more to look at.
+    /// Whether there may be more looks.
     pub(crate) fn has_more(&self, looks: &[Look]) -> bool {
         let taken = self.taken(looks);
         taken.last().is_none_or(|look| !look.more.is_empty())
     }
 
-    /// What to tell where it was declared otherwise when it was looked at before.
+    /// Returns what to tell if looks were taken with another declaration before.
     pub(crate) fn note(&self, looks: &[Look]) -> Option<String> {
         let others = looks.len() - self.taken(looks).len();
         (others > 0).then(|| {
             format!(
-                "note: {} taken of other jobs, or when `seeds` said something else: looks are taken anew, and what is found in jobs that were looked at before is \
-                 wrong more often than `alpha` says",
+                "note: {} taken of other jobs, or with other `seeds`: looks start again. Findings in jobs that were \
+                looked at before are wrong more often than `alpha` says",
                 if others == 1 { "a look was".to_owned() } else { plural(others, "look") + " were" },
             )
         })
     }
 
-    /// Has the sweep ask for what its looks say, and no more.
+    /// Restricts the sweep to what its looks ask for.
     pub(crate) fn restrict(&self, new: &mut NewSweep, tasks: &mut Vec<Task>) {
         new.entries = self.due(&self.taken(&new.looks)).cloned().collect();
         let asked: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
         *tasks = self.tasks.iter().filter(|task| asked.contains(&task.id)).cloned().collect();
     }
 
-    /// Takes the looks that are due, where all that the sweep asks for has ended, until there is more to train or nothing left to look at. Each is
-    /// written down before anything follows from it. Where each job stands, if there was a look.
+    /// Takes the looks that are due when all jobs of the sweep have ended, until there is more to train or no look is
+    /// left. Each look is recorded before anything follows from it. Returns the status of each job if there was a look.
     pub(crate) async fn take(
         &self,
         Records { store, home, tell }: Records<'_>,
@@ -148,7 +149,7 @@ impl Looked {
             if !self.has_more(&new.looks) || new.entries.iter().any(is_open) {
                 return Ok(found);
             }
-            // Whoever cancels jobs wants no more of them, and has picked what is left.
+            // A user who cancels jobs wants no more of them, but has thereby picked those that are left.
             let cancelled = are(Status::Cancelled);
             if cancelled > 0 {
                 tell.say(format!(
@@ -181,7 +182,7 @@ impl Looked {
             let is_last = number >= self.race.looks.len();
             let goes_on = |name: &&String| !over.rivals.contains(*name) || over.baselines.contains(*name);
             let mut more: Vec<String> = self.variants.iter().filter(goes_on).cloned().collect();
-            // Those that others are compared with train with them, and not alone.
+            // Baselines train together with the variants that are compared with them, and not alone.
             if is_last || more.iter().all(|name| over.baselines.contains(name)) {
                 more.clear();
             }
@@ -207,11 +208,12 @@ impl Looked {
     }
 }
 
-/// What a plan says of looks, where there are any: the jobs, of which so many different ones are all that there may be, and the looks.
+/// Describes looks for a plan, if there are any: the jobs, of which there are at most `unique` different ones, and the
+/// looks.
 pub fn planned(expansion: &Expansion, unique: usize) -> Option<[(&'static str, String); 2]> {
     let race = expansion.race.as_ref()?;
     let void = void_looks(expansion, race);
-    // The first look after which nothing more may be needed.
+    // The first look after which no more may be needed.
     let first = (0..race.looks.len()).find(|look| !void.contains(look)).unwrap_or(race.looks.len() - 1);
     let seeds = |look: &usize| race.looks[*look].to_string();
     let jobs = if first + 1 == race.looks.len() {
@@ -221,40 +223,40 @@ pub fn planned(expansion: &Expansion, unique: usize) -> Option<[(&'static str, S
         format!("{} at least, {} at most", format::count(least), format::count(unique))
     };
     let all: Vec<String> = (0..race.looks.len()).map(|look| seeds(&look)).collect();
-    let mut looks = format!("with {} seeds; who is decided gets no more", all.join(", "));
+    let mut looks = format!("with {} seeds; decided variants get no more", all.join(", "));
     if !void.is_empty() {
         let names: Vec<String> = void.iter().map(seeds).collect();
         looks +=
-            &format!("\nwith {} nothing can be decided: so few pairs have no p that is small enough", names.join(", "));
+            &format!("\nwith {} nothing can be decided: with so few pairs, no p is small enough", names.join(", "));
     }
     Some([("jobs", jobs), ("looks", looks)])
 }
 
-/// What to tell before anything is trained where no look can decide anything.
+/// Returns what to tell before training if no look can decide anything.
 pub(crate) fn in_vain(expansion: &Expansion) -> Option<String> {
     let race = expansion.race.as_ref()?;
     (void_looks(expansion, race).len() == race.looks.len()).then(|| {
         let most = race.looks.last().copied().unwrap_or_default();
         format!(
-            "note: with so many comparisons and {} at most, no look can decide anything: more looks with more seeds can",
+            "note: with so many comparisons and {} at most, no look can decide anything; add looks with more seeds",
             plural(most as usize, "seed")
         )
     })
 }
 
-/// How many different jobs have one of the first so many seeds.
+/// Returns how many different jobs have one of the first `seeds` seeds.
 pub fn least_jobs(expansion: &Expansion, seeds: u64) -> usize {
     let end = expansion.race.as_ref().map_or(seeds, |race| race.after(seeds));
     let first = expansion.entries.iter().filter(|entry| entry.job.seed < end || is_trials(&entry.variant));
     first.map(|entry| entry.id).collect::<HashSet<JobId>>().len()
 }
 
-/// The variants that are compared: trials of a search have picked one of them, and are not.
+/// Returns the variants that are compared. Trials of a search are not, since the search has picked one of them.
 fn compared(expansion: &Expansion) -> impl Iterator<Item = &Summary> {
     expansion.variants.iter().filter(|variant| !is_trials(&variant.name))
 }
 
-/// The looks, from 0, at which nothing can be decided.
+/// Returns the looks, from 0, at which nothing can be decided.
 fn void_looks(expansion: &Expansion, race: &Race) -> Vec<usize> {
     let variants: Vec<_> = compared(expansion).map(|variant| (variant.name.as_str(), &variant.objectives)).collect();
     let scores: BTreeSet<Measure> = expansion.entries.iter().flat_map(|entry| entry.score.measures()).collect();

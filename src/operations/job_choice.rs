@@ -7,7 +7,7 @@ use sweep_spec::id::JobId;
 use sweep_store::Store;
 use sweep_wire::status::Status;
 
-/// The jobs that the user means, and where they stand.
+/// Returns the jobs that the user means, with their status.
 pub(crate) async fn chosen_jobs(
     store: &Store,
     sweep: &str,

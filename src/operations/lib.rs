@@ -1,11 +1,11 @@
 //! What commands do, as functions.
 //!
-//! They print nothing, draw nothing and know no command line. How they go they [tell](Tell) as [`Event`]s, of which whoever calls them shows what
-//! suits: bars on a terminal, lines elsewhere. Why they fail they say as a [`Failure`].
+//! They print nothing, draw nothing and know no command line. They [report](Tell) their progress as [`Event`]s, and the
+//! caller decides how to show them: as bars on a terminal, as lines elsewhere. If they fail, a [`Failure`] says why.
 
 pub mod agent;
 mod best_cells;
-mod budget;
+pub mod budget;
 pub mod busy_gpus;
 pub mod cohort_sizes;
 pub mod computer;

@@ -1,4 +1,4 @@
-//! Locks, for those who wait.
+//! Waiting for locks.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::{Failure, Tell};
 use sweep_run::{Lock, LockError};
 
-/// How often somebody who waits looks: each look writes to a home directory that machines may share.
+/// Time between two tries: each one writes to a home directory that other machines may share.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// A lock, at once or when it is free.
+/// Takes a lock, at once or when it becomes free.
 pub(crate) fn take(wait: bool, tell: &Tell, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, Failure> {
     let mut said = false;
     loop {

@@ -1,32 +1,32 @@
-//! How much memory there is for this process and its workers: what the machine has, or what a cgroup or a ulimit leaves of it.
+//! How much memory this process and its workers may use: the machine's, or less if a cgroup or a ulimit says so.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-/// Bytes, and what limits them to so many.
+/// A number of bytes, and what sets this limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many.
+    /// The bytes.
     pub bytes: u64,
-    /// A file of a cgroup, or a ulimit.
+    /// The file of a cgroup, or a ulimit.
     pub by: String,
 }
 
-/// What bounds memory here.
+/// The limits on memory on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// What the machine has; 0 where that is unknown.
+    /// The machine's memory in bytes; 0 if unknown.
     pub machine: u64,
-    /// What all processes together may have, where that is less.
+    /// The limit on all processes together, if that is less.
     pub together: Option<Limit>,
-    /// What each process may have, where that is less.
+    /// The limit on each process, if that is less.
     pub each: Option<Limit>,
 }
 
 impl Memory {
-    /// Of this process, which its workers inherit.
+    /// Returns the limits of this process, which its workers inherit.
     pub fn here() -> Self {
         let system = rustix::system::sysinfo();
         let machine = u64::from(system.mem_unit).saturating_mul(system.totalram);
@@ -34,33 +34,34 @@ impl Memory {
         Memory { machine, together: cgroup(Path::new("/")).filter(less), each: ulimit().filter(less) }
     }
 
-    /// What all processes together have; none where that is unknown.
+    /// Returns the bytes that all processes together may use; `None` if unknown.
     pub fn bytes(&self) -> Option<u64> {
         let machine = (self.machine > 0).then_some(self.machine);
         self.together.as_ref().map(|limit| limit.bytes).or(machine)
     }
 
-    /// What this process has at most, where nothing else runs; none where that is unknown.
+    /// Returns the bytes that this process may use if nothing else runs; `None` if unknown.
     pub fn alone(&self) -> Option<u64> {
         self.each.iter().map(|limit| limit.bytes).chain(self.bytes()).min()
     }
 }
 
-/// The limit on a process's address space, or on what it writes to.
+/// Returns the limit on a process's address space, or on its data segment.
 fn ulimit() -> Option<Limit> {
     let of = |resource, by: &str| Some(Limit { bytes: getrlimit(resource).current?, by: by.to_owned() });
     let limits = [of(Resource::As, "ulimit -v"), of(Resource::Data, "ulimit -d")];
     limits.into_iter().flatten().min_by_key(|limit| limit.bytes)
 }
 
-/// The least that the cgroups of this process leave it, from its own up to the root; version 1, version 2, or both. `root` is `/`.
+/// Returns the smallest limit of this process's cgroups, from its own up to the root, in version 1, version 2, or both.
+/// `root` is `/`.
 fn cgroup(root: &Path) -> Option<Limit> {
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
     let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
     let mut limits = Vec::new();
     for line in groups.lines() {
-        // `4:memory:/a/b`, and in version 2, where there is one tree for all, `0::/a/b`.
+        // `4:memory:/a/b`; in version 2, which has one tree for everything, `0::/a/b`.
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { continue };
         let names: &[&str] = match controllers {
@@ -78,24 +79,24 @@ fn cgroup(root: &Path) -> Option<Limit> {
     limits.into_iter().min_by_key(|limit| limit.bytes)
 }
 
-/// The limit in a file; `max` is none.
+/// Reads the limit in a file; `max` means none.
 fn limit(file: &Path) -> Option<Limit> {
     let bytes = fs::read_to_string(file).ok()?.trim().parse().ok()?;
     Some(Limit { bytes, by: file.display().to_string() })
 }
 
-/// Where a tree of cgroups that may bound memory is mounted.
+/// A mounted tree of cgroups that may limit memory.
 #[derive(Debug)]
 struct Mount {
-    /// What of the tree is mounted.
+    /// The part of the tree that is mounted.
     part: PathBuf,
     point: PathBuf,
-    /// Of version 2.
+    /// Whether it is version 2.
     unified: bool,
 }
 
 impl Mount {
-    /// `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`
+    /// Parses a line such as `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
     fn parse(line: &str) -> Option<Mount> {
         let (place, kind) = line.split_once(" - ")?;
         let mut kind = kind.split(' ');
@@ -105,7 +106,7 @@ impl Mount {
             _ => return None,
         };
         let mut place = place.split(' ').skip(3);
-        // What would end a word is written as its octal code.
+        // Characters that would end a word are written as octal codes.
         let mut path = || Some(PathBuf::from(place.next()?.replace("\\040", " ")));
         Some(Mount { part: path()?, point: path()?, unified })
     }
@@ -114,7 +115,8 @@ impl Mount {
         root.join(self.point.strip_prefix("/").unwrap_or(&self.point))
     }
 
-    /// The folder of `group`; of one that is not in the part that is mounted, as a container may see it, the part's own.
+    /// Returns the folder of `group`. If the group is outside the mounted part, as in a container, returns the part's
+    /// own folder.
     fn folder(&self, root: &Path, group: &Path) -> PathBuf {
         let below = group.strip_prefix(&self.part).ok();
         let below = below.filter(|below| below.components().all(|part| matches!(part, Component::Normal(_))));
@@ -128,11 +130,11 @@ mod tests {
 
     const V2: &str =
         "24 1 0:22 / /proc rw - proc proc rw\n30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
-    const V1: &str = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
-                      34 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n\
-                      35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n";
+    const V1: &str = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n34 31 0:31 / /sys/fs/cgroup/cpuset rw \
+        - cgroup cgroup rw,cpuset\n35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup \
+        rw,memory\n";
 
-    /// The limit in a tree of files, by the name of its file.
+    /// Returns the limit in a tree of files, with the name of its file.
     fn of(group: &str, mounts: &str, files: &[(&str, &str)]) -> Option<(u64, String)> {
         let root = tempfile::tempdir().unwrap();
         let all = [("proc/self/cgroup", group), ("proc/self/mountinfo", mounts)];
@@ -160,7 +162,7 @@ mod tests {
         ];
         assert_eq!(of(group, V2, &files), found(8000, "slurm/job_7/memory.max"));
         let high = [files.as_slice(), &[("sys/fs/cgroup/slurm/memory.high", "7000\n")]].concat();
-        assert_eq!(of(group, V2, &high), found(7000, "slurm/memory.high"), "beyond it everything stands still");
+        assert_eq!(of(group, V2, &high), found(7000, "slurm/memory.high"), "beyond it everything stalls");
         assert_eq!(of(group, V2, &files[2..]), None);
         assert_eq!(of("0::/\n", V2, &[("sys/fs/cgroup/memory.max", "9")]), found(9, "memory.max"), "of a container");
         assert_eq!(of("", V2, &files), None);
@@ -182,7 +184,7 @@ mod tests {
         assert_eq!(of(group, &inside, &top), found(2000, "memory/memory.limit_in_bytes"));
         assert_eq!(of("4:memory:/elsewhere\n", &inside, &top), found(2000, "memory/memory.limit_in_bytes"));
         assert_eq!(of("4:memory:/../..\n", V1, &top), found(2000, "memory/memory.limit_in_bytes"));
-        // Both at once: what binds is the smaller one.
+        // Both at once: the smaller limit counts.
         let both = format!("{V1}41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
         let unified = [files.as_slice(), &[("sys/fs/cgroup/unified/memory.max", "2500")]].concat();
         assert_eq!(of(group, &both, &unified), found(2500, "unified/memory.max"));

@@ -1,8 +1,8 @@
-//! Networks in a few characters.
+//! Short descriptions of networks.
 
 use sweep_spec::arch::Layer;
 
-/// The sizes of the hidden layers: `2×400`, or `400-200`.
+/// Returns the sizes of the hidden layers: `2×400`, or `400-200`.
 pub fn hidden(layers: &[Layer]) -> String {
     let mut sizes: Vec<String> = layers.iter().filter_map(size).collect();
     sizes.pop();
@@ -13,7 +13,7 @@ pub fn hidden(layers: &[Layer]) -> String {
     }
 }
 
-/// Features, or maps, of a layer with weights; of a residual, what it ends with.
+/// Returns the features, or maps, of a layer with weights; of a residual block, those of its end.
 fn size(layer: &Layer) -> Option<String> {
     match layer {
         Layer::Linear { outputs, .. } | Layer::Mixture { outputs, .. } => Some(outputs.to_string()),

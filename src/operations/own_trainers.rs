@@ -1,4 +1,4 @@
-//! Trainers of the user's own, as `sweep plan` shows and `sweep run` starts them.
+//! The user's own trainers, as `sweep plan` shows and `sweep run` starts them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
@@ -25,18 +25,18 @@ pub type Trainers = BTreeMap<BlueprintId, Arc<Trainer>>;
 /// Seconds that jobs of a trainer took, by their blueprints.
 pub type Seconds = HashMap<BlueprintId, f64>;
 
-/// Bytes of a script at most; what is larger is taken for data.
+/// The largest script, in bytes. Larger files count as data.
 const LARGE: u64 = 16 << 20;
 /// Hexadecimal digits of a script's checksum.
 const DIGITS: usize = 16;
 
-/// The folder that a sweep file lies in.
+/// Returns the folder of a sweep file.
 pub(crate) fn folder(file: &Path) -> Result<PathBuf, Failure> {
     let file = absolute(file)?;
     Ok(file.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned))
 }
 
-/// Tells `limits` how jobs of `trainers` run, of which `seconds` says how long they took before.
+/// Tells `limits` how jobs of `trainers` run. `seconds`: how long they took before.
 pub(crate) fn plan_with(limits: &mut Limits, trainers: &Trainers, seconds: &Seconds) {
     let own = trainers.iter().map(|(id, trainer)| {
         let own = Own { at_once: trainer.at_once, seconds: seconds.get(id).copied() };
@@ -45,24 +45,25 @@ pub(crate) fn plan_with(limits: &mut Limits, trainers: &Trainers, seconds: &Seco
     limits.own.extend(own);
 }
 
-/// Looks for what `trainers`, whose file lies in `folder`, need: their programs, and variables of the environment. `worker`: whether SWEEP_WORKER
-/// trains.
+/// Checks what `trainers`, whose file is in `folder`, need: their programs, and environment variables. `worker`:
+/// whether SWEEP_WORKER trains.
 ///
 /// # Errors
 ///
-/// What is not there.
+/// Something is missing.
 pub(crate) fn check(file: &Path, folder: &Path, trainers: &Trainers, worker: bool) -> Result<(), Failure> {
     let file = file.display();
     for trainer in trainers.values().filter(|_| !worker) {
         let Some(program) = trainer.command.first() else {
             return Err(Failure::usage(format!(
-                "{file}: `trainer.command` is not set: name the program that trains (`command: [python3, train.py, \"${{args}}\"]`), or have \
-                 SWEEP_WORKER name a worker of your own"
+                "{file}: `trainer.command` is not set: name the program that trains (`command: [python3, train.py, \
+                \"${{args}}\"]`), or set SWEEP_WORKER to a worker of your own"
             )));
         };
         if let Some(missing) = variables(&trainer.command).find(|name| env::var_os(name).is_none()) {
             return Err(Failure::environment(format!(
-                "{file}: `trainer.command` needs the variable {missing} of the environment, which is not set: export {missing}=…"
+                "{file}: `trainer.command` needs the environment variable {missing}, which is not set: export \
+                {missing}=…"
             )));
         }
         if !program.contains("${") && !is_there(program, folder) {
@@ -76,7 +77,7 @@ pub(crate) fn check(file: &Path, folder: &Path, trainers: &Trainers, worker: boo
     Ok(())
 }
 
-/// Whether a program can be started: by its path, or by its name.
+/// Whether a program can be started, by its path or by its name.
 fn is_there(program: &str, folder: &Path) -> bool {
     let runs =
         |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
@@ -86,11 +87,11 @@ fn is_there(program: &str, folder: &Path) -> bool {
     env::var_os("PATH").is_some_and(|paths| env::split_paths(&paths).any(|path| runs(&path.join(program))))
 }
 
-/// The command line of a job, as a shell would read it; none where SWEEP_WORKER trains it.
+/// Returns the command line of a job as a shell would read it; `None` if SWEEP_WORKER trains it.
 pub(crate) fn command_line(entry: &Entry, home: &Home) -> Option<Vec<String>> {
     let own = entry.job.blueprint.own().filter(|own| !own.command.is_empty())?;
     let dir = job_folder(&home.jobs(), entry.id).display().to_string();
-    // What they are may be a secret.
+    // Their values may be secret.
     let variable = |name: &str| Some(format!("${{envvar:{name}}}"));
     let filling = Filling {
         parameters: &entry.job.parameters,
@@ -103,11 +104,11 @@ pub(crate) fn command_line(entry: &Entry, home: &Home) -> Option<Vec<String>> {
     filling.fill(&own.command).ok()
 }
 
-/// The first job of each trainer, by its variant.
+/// Returns the first job of each trainer, by its variant.
 pub(crate) fn first_jobs(expansion: &Expansion) -> Vec<&Entry> {
     let mut seen: Vec<&str> = Vec::new();
     let mut first = Vec::new();
-    // Variants stand one after the other.
+    // Variants follow one another.
     for entry in expansion.entries.iter().filter(|entry| entry.job.blueprint.own().is_some()) {
         if seen.last() != Some(&&*entry.variant) {
             seen.push(&entry.variant);
@@ -117,7 +118,7 @@ pub(crate) fn first_jobs(expansion: &Expansion) -> Vec<&Entry> {
     first
 }
 
-/// The checksums of the files that the commands of `trainers` name.
+/// Returns the checksums of the files that the commands of `trainers` name.
 pub(crate) fn scripts(trainers: &Trainers, folder: &Path) -> Scripts {
     let of = |trainer: &Trainer| {
         let files = trainer.command.iter().filter_map(|argument| {
@@ -131,7 +132,7 @@ pub(crate) fn scripts(trainers: &Trainers, folder: &Path) -> Scripts {
     trainers.iter().map(|(id, trainer)| (*id, of(trainer))).collect()
 }
 
-/// What scripts were when jobs were first asked for that train with them, by whichever sweep of `home`.
+/// Returns the checksums that scripts had when any sweep of `home` first asked for jobs that train with them.
 pub(crate) fn known_scripts(home: &Home) -> Scripts {
     let mut sweeps: Vec<NewSweep> = fs::read_dir(home.sweeps())
         .into_iter()
@@ -148,8 +149,8 @@ pub(crate) fn known_scripts(home: &Home) -> Scripts {
     known
 }
 
-/// What is to be said of scripts that are others than those of jobs that are done. Those of today are then not taken down for them, so that it is
-/// said until it is mended.
+/// Returns what to say about scripts that have changed since finished jobs trained with them. Today's checksums are
+/// then not recorded for these scripts, and the warning is repeated until the user reacts.
 pub(crate) async fn changed_scripts(
     (store, home): (&Store, &Home),
     new: &mut NewSweep,
@@ -158,7 +159,7 @@ pub(crate) async fn changed_scripts(
     if new.scripts.is_empty() {
         return Ok(Vec::new());
     }
-    // Another sweep may have had them trained.
+    // Another sweep may have trained them.
     let with_results = store.own_done().await?;
     for entry in new.entries.iter().filter(|entry| entry.job.blueprint.own().is_some()) {
         if with_results.contains(&entry.id) {
@@ -173,8 +174,8 @@ pub(crate) async fn changed_scripts(
             was.iter().filter(|(file, hash)| is.get(*file) != Some(hash)).map(|(file, _)| file.as_str()).collect();
         if !changed.is_empty() {
             notes.push(format!(
-                "warning: {} changed since {} trained with it, and `trainer.version` did not: to train again with what it is now, count the \
-                 version up; to keep these results beside new ones, do nothing",
+                "warning: {} changed since {} trained with it, but `trainer.version` did not: to train again with the \
+                changed script, increase the version; to keep these results together with new ones, do nothing",
                 changed.join(", "),
                 plural(count, "job")
             ));
@@ -184,11 +185,12 @@ pub(crate) async fn changed_scripts(
     Ok(notes)
 }
 
-/// Where trainers are started, by the blueprints of their jobs.
+/// Returns the folders in which trainers start, by the blueprints of their jobs.
 ///
 /// # Errors
 ///
-/// Where two files have the same trainer in other folders: which program would train the jobs that they share?
+/// Two files have the same trainer in different folders. It is unclear which program should train the jobs that they
+/// share.
 pub(crate) fn folders<'a>(
     files: impl Iterator<Item = (&'a Path, &'a Path, &'a Trainers)>,
 ) -> Result<HashMap<BlueprintId, PathBuf>, Failure> {
@@ -198,8 +200,8 @@ pub(crate) fn folders<'a>(
             let (known, other) = folders.entry(*id).or_insert_with(|| (folder.to_owned(), file));
             if known != folder {
                 return Err(Failure::usage(format!(
-                    "{} and {} have the same trainer (`command`, `version`, `steps`), which lies in two folders: run them one by one, in homes \
-                     of their own (--home), or give one of them another `version`",
+                    "{} and {} have the same trainer (`command`, `version`, `steps`) in two different folders: run \
+                    them one by one, each in its own home (--home), or give one of them another `version`",
                     other.display(),
                     file.display()
                 )));
@@ -209,13 +211,13 @@ pub(crate) fn folders<'a>(
     Ok(folders.into_iter().map(|(id, (folder, _))| (id, folder)).collect())
 }
 
-/// The command line of one job of each variant with a trainer of the user's own.
+/// Returns the command line of one job of each variant with an own trainer.
 pub fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
     let first = first_jobs(expansion).into_iter();
     first.filter_map(|entry| Some((entry, command_line(entry, home)?))).collect()
 }
 
-/// A command as it is typed, on one line.
+/// Returns a command on one line, as it is typed.
 pub fn as_typed(command: &[String]) -> String {
     command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
 }

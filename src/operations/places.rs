@@ -1,4 +1,4 @@
-//! Where things are.
+//! Where runs, results and data sets are.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,68 +11,69 @@ use sweep_wire::home::Home;
 /// Where runs, results and data sets are.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// Where runs, samples and the database are.
+    /// The folder of runs, samples and the database.
     pub home: Home,
-    /// The results database, where that is not in `home`.
+    /// The results database, if it is not in `home`.
     pub db: Option<PathBuf>,
-    /// The folder with one folder a data set, where that is not in the user's cache.
+    /// The folder of data sets, if it is not in the user's cache.
     pub data: Option<PathBuf>,
 }
 
 impl Places {
-    /// Where runs are, unless somebody says otherwise.
+    /// The default home directory.
     pub const HOME: &str = "sweep-results";
 
-    /// The results database, for reading.
+    /// Returns the results database, for reading.
     pub fn database(&self) -> PathBuf {
         self.db.clone().unwrap_or_else(|| sweep_run::readable(&self.home))
     }
 
-    /// The same for writing. The lock of `home` must be held.
+    /// Returns the results database, for writing. The caller must hold the lock of `home`.
     ///
     /// # Errors
     ///
-    /// As [`Workplace::take`].
+    /// See [`Workplace::take`].
     pub fn workplace(&self, home: &Home) -> Result<Workplace, Failure> {
         Workplace::take(home, self.db.as_deref()).map_err(Failure::environment)
     }
 
-    /// The home directory, wherever this process goes.
+    /// Returns the absolute path of the home directory.
     ///
     /// # Errors
     ///
-    /// Where the current directory is gone.
+    /// The current directory no longer exists.
     pub fn absolute_home(&self) -> Result<Home, Failure> {
         Ok(Home::new(absolute(self.home.path())?))
     }
 
-    /// The folder with one folder a data set.
+    /// Returns the folder of data sets, which has one folder for each.
     ///
     /// # Errors
     ///
-    /// Where nothing says where it is.
+    /// Nothing says where it is.
     pub fn data_root(&self) -> Result<PathBuf, Failure> {
         root(self.data.as_deref(), |name| env::var_os(name)).ok_or_else(|| Failure::environment(NOWHERE))
     }
 }
 
-/// A folder that anybody can make first, such as one in the shared temporary directory, is no place for what is trusted later.
+/// Data sets are trusted later, so their folder must not be one that anyone could create first, such as one in the
+/// shared temporary directory.
 const NOWHERE: &str =
-    "where data sets are is not known, since HOME is not set: set it, or name the folder with --data or SWEEP_DATA";
+    "cannot find the folder of data sets, since HOME is not set: set it, or name the folder with --data or SWEEP_DATA";
 
-/// The same path, wherever this process goes.
+/// Makes a path absolute.
 ///
 /// # Errors
 ///
-/// Where the current directory is gone.
+/// The current directory no longer exists.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
 }
 
-/// The folder of data sets: the `named` one, or one in the user's cache.
+/// Returns the folder of data sets: the `named` one, or one in the user's cache.
 fn root(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // A relative one is to be ignored (XDG Base Directory Specification).
+    // Relative paths are to be ignored (XDG Base Directory Specification).
     let cache = || path("XDG_CACHE_HOME").filter(|cache| cache.is_absolute());
     let cache = || cache().or_else(|| Some(path("HOME")?.join(".cache")));
     named.map(Path::to_owned).or_else(|| Some(cache()?.join("sweep").join("data")))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::budget::{self, Ranks, has_looks};
+use crate::budget::{self, Budget, Ranks, has_looks};
 use crate::cohort_sizes::open_questions;
 use crate::database::with_store;
 use crate::environment::variable;
@@ -23,9 +23,9 @@ use sweep_spec::job::Task;
 use sweep_spec::search::Round;
 use sweep_store::NewSweep;
 
-/// A sweep file that is read, and what is known of its sweep.
+/// A sweep file that was read, and what is known of its sweep.
 pub struct Draft {
-    /// What it asks for: where it searches, with the points that are known, or that would be drawn.
+    /// What it asks for. With a search, includes the points that are known or would be drawn.
     pub expansion: Expansion,
     picked: Vec<Picked>,
     searched: Option<Searched>,
@@ -36,30 +36,31 @@ pub struct Draft {
 pub struct Planned {
     /// What the file asks for.
     pub expansion: Expansion,
-    /// How many different jobs there are.
+    /// The number of different jobs.
     pub unique: usize,
-    /// Where each cohort trains.
+    /// The slot of each cohort.
     pub plan: sweep_plan::Plan,
     /// The slots.
     pub slots: Vec<Slot>,
     /// What a run measures first.
     pub questions: Vec<Question>,
-    /// Seconds that jobs of trainers of the user's own took.
+    /// Seconds that jobs of own trainers took.
     pub seconds: Seconds,
     /// What fits into a budget, in words.
     pub budget: Option<String>,
-    /// What is known of cells that others have picked, or that are sought: names and words.
+    /// What is known of cells that were picked from other sweeps or are searched: names and descriptions.
     pub cells: Vec<(&'static str, String)>,
-    /// What is sought, for programs.
+    /// Searches, as JSON.
     pub searches: Vec<Value>,
 }
 
 impl Draft {
-    /// Reads `file`, and tells what of its sweep has changed. `foresees`: points that nobody knows yet are planned for.
+    /// Reads `file`, and reports what has changed in its sweep. `foresees`: also plans for points of a search that are
+    /// not known yet.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or has mistakes.
+    /// The file cannot be read, or has mistakes.
     pub fn read(places: &Places, file: &Path, foresees: bool, tell: &Tell) -> Result<Draft, Failure> {
         let mut loaded = load(file, Around { root: &places.data_root()?, places: Some(places), tell })?;
         warn(tell, &loaded.expansion.warnings);
@@ -77,30 +78,30 @@ impl Draft {
         }
         if loaded.unread.is_empty() {
             let known = [places.database(), places.home.sweep(&loaded.expansion.sweep)];
-            // A large sweep's entries take their time.
+            // Reading the entries of a large sweep takes time.
             if known.iter().any(|path| fs::exists(path).unwrap_or(true)) {
                 say_changes(places, tell, &mut file_changes::sweep(file, &loaded, 0.0));
             }
         }
         for source in loaded.unread {
             tell.say(format!(
-                "{source} has not been read yet: `sweep run` reads it first, and ids are not final before"
+                "{source} has not been read yet: `sweep run` reads it first, and job ids may change then"
             ));
         }
         let expansion = foreseen.unwrap_or(loaded.expansion);
         Ok(Draft { expansion, picked: loaded.picked, searched, rounds })
     }
 
-    /// Puts the jobs of `file` into cohorts, and these on slots; `budget` is in seconds.
+    /// Puts the jobs of `file` into cohorts, and these on slots.
     ///
     /// # Errors
     ///
-    /// There are no such slots, or no budget goes together with what the file says.
+    /// There are no such slots, or they or the file cannot be combined with the budget.
     pub fn plan(
         self,
         (places, file): (&Places, &Path),
         choice: &SlotChoice,
-        budget: Option<f64>,
+        budget: Option<Budget>,
         tell: &Tell,
     ) -> Result<Planned, Failure> {
         let Draft { expansion, picked, searched, rounds } = self;
@@ -114,7 +115,9 @@ impl Draft {
         own_trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
         let questions = open_questions(&tasks, &slots, &limits);
         let of = budget
-            .map(|budget| Ok::<_, Failure>((budget, Ranks::of(&expansion).ok_or_else(has_looks)?)))
+            .map(|budget| {
+                Ok::<_, Failure>((budget.seconds(&slots, false)?, Ranks::of(&expansion).ok_or_else(has_looks)?))
+            })
             .transpose()?;
         let budget = of.map(|(budget, ranks)| {
             let open = open(places, &tasks);
@@ -129,10 +132,10 @@ impl Draft {
     }
 }
 
-/// Says what of the sweep of this name is not used any more, and what is to be measured of jobs that are done.
+/// Reports which jobs of the sweep with this name are no longer used, and what will be measured of finished jobs.
 fn say_changes(places: &Places, tell: &Tell, new: &mut NewSweep) {
     let old = previous(&places.home, &new.name, tell);
-    // A plan needs no database; whoever trains hears of one that cannot be read.
+    // A plan needs no database. The run will report one that cannot be read.
     let read = with_store(places, async |store| Ok((store.states(&new.name).await?, store.measured().await?)));
     let (states, measured) = read.unwrap_or_default();
     if let Some(old) = &old {
@@ -147,7 +150,7 @@ fn say_changes(places: &Places, tell: &Tell, new: &mut NewSweep) {
     tell.say_all(notes.chain(unmeasured.unreported_notes()));
 }
 
-/// Finds what goes on from shorter jobs, and says so.
+/// Finds jobs that continue from shorter ones, and reports them.
 fn say_longer(places: &Places, tell: &Tell, tasks: &mut [Task]) {
     // A plan needs no database.
     let found = with_store(places, async |store| {
@@ -162,13 +165,13 @@ fn say_longer(places: &Places, tell: &Tell, tasks: &mut [Task]) {
     tell.say_all(found.unwrap_or_default());
 }
 
-/// Those of `tasks` that have not ended yet, as far as a database says.
+/// Returns those of `tasks` that have not ended, according to the database if there is one.
 fn open(places: &Places, tasks: &[Task]) -> Vec<Task> {
     let ended = with_store(places, async |store| Ok(store.ended_jobs().await?)).unwrap_or_default();
     tasks.iter().filter(|task| !ended.contains(&task.id)).cloned().collect()
 }
 
-/// How long jobs of trainers of the user's own took, as far as a database says.
+/// Returns how long jobs of own trainers took, according to the database if there is one.
 fn own_seconds(places: &Places, expansion: &Expansion) -> Seconds {
     if expansion.trainers.is_empty() {
         return Seconds::new();

@@ -1,4 +1,4 @@
-//! Making ready what jobs need: data sets, and what sees their images.
+//! Prepares what jobs need: data sets, and the networks that score images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,11 +20,11 @@ use sweep_spec::job::Task;
 use sweep_spec::scoring::ScoringNetwork;
 use sweep_wire::task::{self, Answer, Learnt};
 
-/// What the jobs of `tasks` need: their data, and what measures them.
+/// Returns the data that the jobs of `tasks` need, with the scores that need it.
 pub fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
     tasks.iter().flat_map(|task| {
         let own = task.job.blueprint.own().is_some();
-        // A program of the user's own has data of its own: only what measures its samples needs any.
+        // An own trainer has its own data. Only scoring its samples may need any.
         let scores = task.scores.iter().filter(move |score| !own || !score.metrics.is_empty());
         task.job
             .blueprint
@@ -34,22 +34,22 @@ pub fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
     })
 }
 
-/// A data set at a path, of which the samples have been read.
+/// A data set at a path whose samples were read.
 #[derive(Clone, Debug)]
 pub struct Ready {
     /// The name of its kind.
     pub name: &'static str,
-    /// What its samples are known by.
+    /// The id of its content.
     pub content: DataId,
-    /// How many there are.
+    /// The number of samples.
     pub samples: usize,
 }
 
-/// Makes ready all that the jobs of a sweep file need, and says which data sets at paths are among that.
+/// Prepares everything that the jobs of a sweep file need. Returns the data sets at paths among it.
 ///
 /// # Errors
 ///
-/// The file cannot be read or has mistakes, or something is missing or cannot be made ready.
+/// The file cannot be read or has mistakes, or something is missing or cannot be prepared.
 pub fn prepare_for(file: &Path, around: Around<'_>) -> Result<Vec<Ready>, Failure> {
     let tasks = load_ready(file, around)?.expansion.tasks();
     ensure(around.root, around.tell, wanted(&tasks))?;
@@ -71,19 +71,19 @@ pub fn prepare_for(file: &Path, around: Around<'_>) -> Result<Vec<Ready>, Failur
     contents.into_iter().map(ready).collect()
 }
 
-/// Runs `work`, and tells the events that it has.
+/// Runs `work`, and reports its events.
 pub fn preparing<T>(tell: &Tell, work: impl FnOnce(&(dyn Fn(PrepareEvent<'_>) + Sync)) -> T) -> T {
     let result = work(&|event| tell.event(Event::Preparing(event)));
     tell.event(Event::Prepared);
     result
 }
 
-/// Sees to it that data sets are there and as they were before anything starts: downloads them where `SWEEP_FETCH` is 1, as
-/// scripts/sweep has it, and says how to get them where it is not. So with what sees their images.
+/// Makes sure before a run that data sets are there and unchanged, and so are the networks that score images. Downloads
+/// what is missing if `SWEEP_FETCH` is 1, as scripts/sweep sets it, and otherwise says how to get it.
 ///
 /// # Errors
 ///
-/// Where something is missing, or cannot be made ready.
+/// Something is missing or cannot be prepared.
 pub fn ensure<'a>(
     root: &Path,
     tell: &Tell,
@@ -125,15 +125,15 @@ pub fn ensure<'a>(
         match network {
             ScoringNetwork::Shipped => {}
             ScoringNetwork::Inception => inception(root, tell)?,
-            ScoringNetwork::OwnLabels => learn(root, dataset, tell)?,
+            ScoringNetwork::OwnLabels => ensure_classifier(root, dataset, tell)?,
         }
     }
     Ok(())
 }
 
-/// Sees to it that the weights of the Inception network are there.
+/// Makes sure that the weights of the Inception network are there.
 fn inception(root: &Path, tell: &Tell) -> Result<(), Failure> {
-    // All of it: another file under the same name would give other scores, of which nothing tells.
+    // Checks the whole file: another file under the same name would silently give other scores.
     let weights = Weights::of(root, Depth::Full);
     match weights.condition() {
         Condition::Present => Ok(()),
@@ -145,46 +145,52 @@ fn inception(root: &Path, tell: &Tell) -> Result<(), Failure> {
     }
 }
 
-/// Whether what is missing is downloaded without asking.
+/// Whether missing files are downloaded without asking.
 fn fetches() -> bool {
     variable("SWEEP_FETCH").is_some_and(|value| value == "1")
 }
 
-/// Trains a classifier of the data set's own labels, where there is none yet.
-fn learn(root: &Path, dataset: &Dataset, tell: &Tell) -> Result<(), Failure> {
+/// Trains a classifier on the data set's own labels, unless there is one.
+fn ensure_classifier(root: &Path, dataset: &Dataset, tell: &Tell) -> Result<(), Failure> {
     let (name, start) = (dataset.name(), Instant::now());
     let seconds = || start.elapsed().as_secs_f64();
     tell.event(Event::Learning(Learning::Begun { dataset: name }));
-    let learnt = learnt(root, dataset, tell, |step, steps| {
+    let trained = train_classifier(root, dataset, tell, |step, steps| {
         tell.event(Event::Learning(Learning::Step { dataset: name, step, steps }));
     });
-    let known = learnt.as_ref().ok().and_then(Option::as_ref);
-    tell.event(Event::Learning(Learning::Ended { dataset: name, learnt: known, seconds: seconds() }));
-    learnt.map(|_| ())
+    let classifier = trained.as_ref().ok().and_then(Option::as_ref);
+    tell.event(Event::Learning(Learning::Ended { dataset: name, classifier, seconds: seconds() }));
+    trained.map(|_| ())
 }
 
-/// Has it trained; `step` hears how far that is. What became of it; none where there was one before.
-fn learnt(root: &Path, dataset: &Dataset, tell: &Tell, step: impl Fn(u64, u64)) -> Result<Option<Learnt>, Failure> {
+/// Trains it, and passes its progress to `step`. Returns the classifier; `None` if there was one before.
+fn train_classifier(
+    root: &Path,
+    dataset: &Dataset,
+    tell: &Tell,
+    step: impl Fn(u64, u64),
+) -> Result<Option<Learnt>, Failure> {
     let mut computer = Computer::start(tell)?;
     computer.ask(&task::Task::Learn { dataset: *dataset, data: root.to_owned() })?;
     loop {
         match computer.answer()? {
             Answer::Learning { step: done, steps } => step(done, steps),
-            Answer::Learnt(learnt) => return Ok(learnt),
+            Answer::Learnt(classifier) => return Ok(classifier),
             Answer::Failed { message, .. } => return Err(Failure::environment(message)),
             other => return Err(unexpected(&other)),
         }
     }
 }
 
-/// What a user should know each time `cached` is trained on.
+/// Returns what a user should know each time `cached` is trained on.
 fn warnings(cached: &Mapped) -> Vec<String> {
     let manifest = cached.manifest();
     let mut lines: Vec<String> = manifest.notes.iter().map(|note| format!("warning: {note}")).collect();
     if let Some(first) = manifest.damaged.first() {
         let (damaged, total) = (manifest.damaged.len(), manifest.damaged.len() + manifest.samples());
         lines.push(format!(
-            "warning: {} of the {} samples in {} are damaged and left out, such as {}; `sweep data list --json` names all",
+            "warning: {} of the {} samples in {} are damaged and left out, for example {}; `sweep data list --json` \
+            lists them all",
             count(damaged),
             count(total),
             manifest.path,
@@ -217,9 +223,9 @@ mod tests {
 
     use super::*;
     use crate::{Drawing, Kind};
-    use sweep_spec::own::{Own, Shape};
+    use sweep_spec::own_data::{OwnData, Shape};
 
-    /// What is told while `work` goes on.
+    /// Returns what is reported during `work`.
     fn told(work: impl FnOnce(&Tell)) -> Vec<String> {
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = Arc::clone(&told);
@@ -242,8 +248,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let score = Score::default();
         let told = told(|tell| {
-            let unread =
-                Dataset::Own(Own { kind: sweep_spec::own::Kind::Npy, shape: Shape::Points([2]), content: None });
+            let unread = Dataset::Own(OwnData {
+                kind: sweep_spec::own_data::Kind::Npy,
+                shape: Shape::Points([2]),
+                content: None,
+            });
             let failure = ensure(folder.path(), tell, [(&unread, &score)]).unwrap_err();
             assert_eq!(failure.kind(), Kind::Environment, "{failure}");
             let drawn = Dataset::Toy(sweep_spec::dataset::Toy::ALL[0]);

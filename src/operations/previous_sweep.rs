@@ -1,4 +1,4 @@
-//! Sweeps as they were run last.
+//! Sweeps as they were last run.
 
 use std::fs;
 
@@ -6,14 +6,14 @@ use crate::Tell;
 use sweep_store::NewSweep;
 use sweep_wire::home::Home;
 
-/// The sweep that has this name in `home` until now, if any.
+/// Returns the sweep that has this name in `home` until now, if any.
 pub(crate) fn previous(home: &Home, name: &str, tell: &Tell) -> Option<NewSweep> {
     let path = home.sweep(name);
     match NewSweep::load(&path) {
         Ok(old) => Some(old),
-        // One that cannot be seen may be there.
+        // A sweep file that cannot be checked may exist.
         Err(error) if fs::exists(&path).unwrap_or(true) => {
-            tell.say(format!("warning: {error}; what has changed since is not known"));
+            tell.say(format!("warning: {error}; cannot tell what has changed since"));
             None
         }
         Err(_) => None,

@@ -1,4 +1,4 @@
-//! The database, recreated from the run directories.
+//! Rebuilds the database from the run directories.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use sweep_report::format::plural;
 use sweep_run::Lock;
 use sweep_store::Rebuilt;
 
-/// Recreates the database of `places`, and keeps the earlier one beside it. Where it is, and what stands in it.
+/// Rebuilds the database of `places`, and keeps the earlier one next to it. Returns its path, and what it contains.
 ///
 /// # Errors
 ///
-/// There is nothing to recreate it from, or a run is at work.
+/// There is nothing to rebuild it from, or a run is at work.
 pub fn rebuild(places: &Places) -> Result<(PathBuf, Rebuilt), Failure> {
     let there = |path: PathBuf| {
         fs::exists(&path).map_err(|error| Failure::environment(format!("cannot look for {}: {error}", path.display())))
@@ -29,7 +29,8 @@ pub fn rebuild(places: &Places) -> Result<(PathBuf, Rebuilt), Failure> {
     let agents = sweep_run::spool::at_work(&places.home, agents::delay(&places.home)?).map_err(Failure::environment)?;
     if agents > 0 {
         return Err(Failure::environment(format!(
-            "{} of an earlier run may be at work in {}: the same `sweep run` goes on with them, and without --on sends them away first",
+            "{} of an earlier run may be at work in {}: the same `sweep run` continues with them; without --on, it \
+            dismisses them first",
             plural(agents, "agent"),
             places.home.display()
         )));

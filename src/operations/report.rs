@@ -1,4 +1,4 @@
-//! The report on sweeps: what it needs of the database, and whether what is asked for can be compared.
+//! The report on sweeps: reads what it needs from the database, and checks that it can be compared.
 
 use crate::Failure;
 use sweep_report::{File, Options, Report, Step, curves_wanted, report, steps_wanted};
@@ -6,10 +6,10 @@ use sweep_spec::metric::{Measure, Metric};
 use sweep_spec::sweep::Sweep;
 use sweep_store::{Results, Store};
 
-/// Steps that an error names, before the last one.
+/// The largest number of steps that an error names before the last one.
 const STEPS: usize = 20;
 
-/// The report on sweeps by name, or without one on that which was run last.
+/// Makes the report on these sweeps; without names, on the one that was run last.
 ///
 /// # Errors
 ///
@@ -25,9 +25,11 @@ pub async fn report_on(store: Store, names: Vec<String>, mut options: Options) -
     let mut results: Vec<(Results, File)> = Vec::new();
     for sweep in &sweeps {
         let file = Sweep::parse(&sweep.file, &sweep.source).map(File::from).unwrap_or_else(|errors| {
-            // It was free of mistakes when it was run.
+            // It had no mistakes when it was run.
             let name = &sweep.name;
-            tracing::warn!("the file of {name} is not read by this version, so its `expect:` and `published:` are left out: {errors}");
+            tracing::warn!(
+                "this version cannot read the file of {name}, so its `expect:` and `published:` are left out: {errors}"
+            );
             File { race: sweep.looks.last().map(|look| look.race.clone()), ..File::default() }
         });
         check_step(&store, &sweep.name, options.step).await?;
@@ -51,7 +53,7 @@ pub async fn report_on(store: Store, names: Vec<String>, mut options: Options) -
     report(&results, options).map_err(Failure::usage)
 }
 
-/// Refuses to compare sweeps that do not agree which way a score is better.
+/// Fails if sweeps disagree about whether a higher score is better.
 fn check_directions(results: &[(Results, File)]) -> Result<(), Failure> {
     let mut known: Vec<(Measure, &str)> = Vec::new();
     for (results, _) in results {
@@ -61,8 +63,8 @@ fn check_directions(results: &[(Results, File)]) -> Result<(), Failure> {
                 Some((other, _)) if other.better() == measure.better() => {}
                 Some((_, sweep)) => {
                     return Err(Failure::usage(format!(
-                        "`{}` is better lower in one of {sweep} and {}, and higher in the other: report them one by one, or give one of \
-                         them another name",
+                        "for `{}`, lower is better in one of {sweep} and {}, and higher in the other: report them \
+                        separately, or rename one of the scores",
                         measure.name(),
                         results.sweep.name
                     )));
@@ -73,7 +75,7 @@ fn check_directions(results: &[(Results, File)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The score that is asked for, with the way in which it improves: one of a trainer of the user's own is one that a sweep declares.
+/// Returns the score that is asked for, with its direction. A score of an own trainer must be declared by a sweep.
 fn declared<'a>(asked: Measure, results: impl Iterator<Item = &'a Results>) -> Result<Measure, Failure> {
     let known: Vec<Measure> = results.flat_map(|results| &results.declared).copied().collect();
     match known.iter().find(|known| **known == asked).or(asked.known().is_some().then_some(&asked)) {
@@ -91,7 +93,7 @@ fn declared<'a>(asked: Measure, results: impl Iterator<Item = &'a Results>) -> R
     }
 }
 
-/// A step that is asked for by its number has to be one at which something was scored.
+/// Checks that something was scored at a step that is asked for by number.
 async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failure> {
     let Step::At(step) = step else { return Ok(()) };
     let known = store.scored_steps(sweep).await?;

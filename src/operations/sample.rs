@@ -1,4 +1,4 @@
-//! Writes samples of one job, as a file that other programs read.
+//! Writes samples of one job as a file that other programs read.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,46 +21,46 @@ use sweep_wire::home::{job_folder, left_samples};
 use sweep_wire::status::Status;
 use sweep_wire::task::{Answer, Fault, Generator, Noise, Sample, SampleFormat, Task};
 
-/// Samples where nobody says how many.
+/// The default number of samples.
 pub const COUNT: u32 = 1000;
-/// Paths from one noise vector to another where nobody says how many.
+/// The default number of paths from one noise vector to another.
 pub const PATHS: u32 = 10;
-/// Images on a sheet at most.
+/// The largest number of images on a sheet.
 const SHEET: u32 = 10_000;
 
-/// What is wanted.
+/// What to write.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A job's id, or the first characters of it.
+    /// A job's id, or its first characters.
     pub job: String,
-    /// The file or folder to write; its name says in which format.
+    /// The file or folder to write. Its name determines the format.
     pub out: PathBuf,
-    /// How many samples or paths; [`COUNT`] or [`PATHS`] without.
+    /// How many samples or paths; by default [`COUNT`] or [`PATHS`].
     pub count: Option<u32>,
-    /// The generator after this step; the last without.
+    /// Uses the generator after this step; by default the last.
     pub step: Option<u64>,
-    /// By which seed the noise is drawn; the noise of the job's scores without.
+    /// The seed of the noise; by default, the noise of the job's scores.
     pub seed: Option<u64>,
-    /// The job whose scores have the noise that is taken.
+    /// The job from whose scores the noise is taken.
     pub noise_from: Option<String>,
-    /// Paths from one noise vector to another, with so many points each.
+    /// Writes paths from one noise vector to another, with this many points each.
     pub interpolate: Option<u32>,
-    /// Which weights, where the job kept a moving average of them.
+    /// Which weights to use, if the job kept a moving average of them.
     pub weights: Weights,
-    /// Where to compute.
+    /// The slot on which to compute.
     pub slot: Slot,
 }
 
 /// What was written.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// Of this job.
+    /// The job.
     pub job: JobId,
-    /// After this step.
+    /// The step of its generator.
     pub step: u64,
-    /// How many samples.
+    /// The number of samples.
     pub samples: usize,
-    /// The sizes of the array, where it is one.
+    /// The sizes of the array, if it is one.
     pub shape: Option<Vec<usize>>,
 }
 
@@ -68,7 +68,8 @@ pub struct Written {
 ///
 /// # Errors
 ///
-/// The job has no generator, cannot be trained again, or cannot do what is asked for; or something is missing or cannot be written.
+/// The job has no generator, cannot be trained again, or cannot give what is asked for; or something is missing or
+/// cannot be written.
 pub fn sample(places: &Places, request: &Request, tell: &Tell) -> Result<Written, Failure> {
     let (stored, other, renamed) = with_store(places, async |store| {
         let job = async |text: &str| {
@@ -130,22 +131,22 @@ pub fn sample(places: &Places, request: &Request, tell: &Tell) -> Result<Written
     Ok(Written { job: stored.id, step, samples, shape })
 }
 
-/// What the job trains, where this program has trained it.
+/// Returns the job's blueprint, if this program trained it.
 fn built_in<'a>(places: &Places, stored: &'a JobDetails) -> Result<&'a BuiltIn, Failure> {
     match &*stored.job.blueprint {
         Blueprint::BuiltIn(blueprint) => Ok(blueprint),
         Blueprint::Own(_) => {
             let folder = job_folder(&places.home.jobs(), stored.id);
             let left = match left_samples(&folder) {
-                Some(path) => format!("the samples that it has left are in {}", path.display()),
-                None => format!("what it keeps is in {}", folder.display()),
+                Some(path) => format!("its samples are in {}", path.display()),
+                None => format!("its files are in {}", folder.display()),
             };
-            Err(Failure::usage(format!("job {} was trained by a program of yours: {left}", stored.id.short())))
+            Err(Failure::usage(format!("job {} was trained by your own trainer: {left}", stored.id.short())))
         }
     }
 }
 
-/// How the file is to be written, by its name.
+/// Determines the format of the file from its name.
 fn format(request: &Request, blueprint: &BuiltIn) -> Result<SampleFormat, Failure> {
     let out = &request.out;
     let shown = out.display();
@@ -158,28 +159,28 @@ fn format(request: &Request, blueprint: &BuiltIn) -> Result<SampleFormat, Failur
         None => SampleFormat::Folder,
         Some(other) => {
             return Err(Failure::usage(format!(
-                "{shown}: nothing is written as .{other}: end the name in .npy, .npz or .png, or name a folder"
+                "{shown}: cannot write a file ending in .{other}: end the name in .npy, .npz or .png, or name a folder"
             )));
         }
     };
     match format {
-        SampleFormat::Folder if !images => Err(Failure::usage(format!(
-            "{shown}: points have no pictures of their own: end the name in .npy, .npz or .png"
-        ))),
+        SampleFormat::Folder if !images => {
+            Err(Failure::usage(format!("{shown}: single points cannot be drawn: end the name in .npy, .npz or .png")))
+        }
         SampleFormat::Folder if is_filled(out) => {
             Err(Failure::usage(format!("{shown} is there already, and not an empty folder: name another one")))
         }
         SampleFormat::Sheet if images && request.count.unwrap_or(0) * request.interpolate.unwrap_or(1) > SHEET => {
             let most = count(SHEET as usize);
             Err(Failure::usage(format!(
-                "{shown}: a picture holds {most} images at most: ask for fewer (-n), or for a folder or an array"
+                "{shown}: a picture has room for at most {most} images: ask for fewer (-n), or for a folder or an array"
             )))
         }
         format => Ok(format),
     }
 }
 
-/// Whether something is there that is no empty folder.
+/// Whether there is something other than an empty folder.
 fn is_filled(path: &Path) -> bool {
     match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
@@ -187,16 +188,17 @@ fn is_filled(path: &Path) -> bool {
     }
 }
 
-/// The noise from which another job was scored, for a generator of this one's kind.
+/// Returns the noise with which another job was scored, for a generator of this one's kind.
 fn noise_of(other: &JobDetails, blueprint: &BuiltIn) -> Result<Noise, Failure> {
     let id = other.id.short();
     let Some(its) = other.job.blueprint.built_in() else {
-        return Err(Failure::usage(format!("job {id} was trained by a program of yours: its noise is not known")));
+        return Err(Failure::usage(format!("job {id} was trained by your own trainer: its noise is not known")));
     };
     let of = |blueprint: &BuiltIn| (blueprint.model.noise, blueprint.model.noise_distribution);
     if of(its) != of(blueprint) {
         return Err(Failure::usage(format!(
-            "job {id} has {} values of {} noise, and this one {} of {}: take noise of a job with the same, or --seed",
+            "job {id} has {} values of {} noise, and this one {} of {}: take the noise of a job with the same kind, \
+            or use --seed",
             its.model.noise,
             its.model.noise_distribution.name(),
             blueprint.model.noise,
@@ -206,7 +208,7 @@ fn noise_of(other: &JobDetails, blueprint: &BuiltIn) -> Result<Noise, Failure> {
     Ok(Noise::Scored { seed: other.job.seed, step: its.train.steps })
 }
 
-/// The file with the job's generator, if it has left one.
+/// Returns the file with the job's generator, if it saved one.
 fn generator(
     places: &Places,
     stored: &JobDetails,
@@ -222,7 +224,7 @@ fn generator(
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(Failure::environment(format!("{}: {error}", file.display()))),
         };
-        // A cohort in which the job diverged has left those of the others.
+        // If the job diverged, its cohort's file has only the generators of the others.
         if held.iter().any(|job| renamed.get(job).unwrap_or(job) == &stored.id) {
             return absolute(&file).map(Some);
         }
@@ -230,7 +232,7 @@ fn generator(
     Ok(None)
 }
 
-/// The generator after a step, by training again.
+/// Returns the generator after a step, by training again.
 fn again(
     (places, tell): (&Places, &Tell),
     stored: &JobDetails,
@@ -240,26 +242,27 @@ fn again(
     let id = stored.id.short();
     if asked.is_none() {
         let why = match stored.status {
-            Status::Done => "its generator is not there any more".to_owned(),
-            status => format!("it is {status}, and only jobs that are done leave a generator"),
+            Status::Done => "its generator is no longer there".to_owned(),
+            status => format!("it is {status}, and only finished jobs save a generator"),
         };
-        return Err(Failure::usage(format!("job {id}: {why}: with --step it is trained again up to that step")));
+        return Err(Failure::usage(format!("job {id}: {why}; with --step, it is trained again up to that step")));
     }
     if stored.job.id() != stored.id || !blueprint.is_current() {
         return Err(Failure::usage(format!(
-            "job {id} was trained by another version of this program, in which its settings meant other numbers: this one cannot train it again"
+            "job {id} was trained by another version of this program, with which its settings give other results: \
+            this version cannot train it again"
         )));
     }
     let data = absolute(&places.data_root()?)?;
     ensure(&data, tell, stored.asked.iter().map(|score| (&blueprint.dataset, &**score)))?;
     tell.say(format!(
-        "training job {id} again, alone, up to step {}: of earlier steps no generator is kept",
+        "training job {id} again, alone, up to step {}: generators of earlier steps are not kept",
         count(step as usize)
     ));
     Ok(Generator::Trained { step, data })
 }
 
-/// Has it done. Sizes of the array.
+/// Does the task, and returns the sizes of the array.
 fn written(task: Sample, tell: &Tell) -> Result<Vec<usize>, Failure> {
     let job = task.job;
     let mut computer = Computer::start(tell)?;

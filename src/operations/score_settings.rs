@@ -1,4 +1,4 @@
-//! How scores are computed, where somebody sets that without a sweep file: checked as the words of a sweep file are.
+//! Settings of scores that are given without a sweep file. They are checked in the same way as in a sweep file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -13,47 +13,47 @@ use sweep_spec::error::{Mistake, SpecErrors};
 use sweep_spec::keys::score::{METRICS, SAMPLES};
 use sweep_spec::keys::{Described, Held, Typed, fixed};
 use sweep_spec::metric::Metric;
-use sweep_spec::own::Source;
+use sweep_spec::own_data::Source;
 use sweep_spec::point::json;
 use sweep_spec::scoring::readers;
 use sweep_spec::sweep::Sweep;
-use sweep_spec::value::Value;
+use sweep_spec::value::SettingValue;
 
-/// Settings of scores that are given, by the names of their keys.
+/// Given settings of scores, by the names of their keys.
 #[derive(Clone, Debug, Default)]
-pub struct ScoreSettings(BTreeMap<&'static str, Value>);
+pub struct ScoreSettings(BTreeMap<&'static str, SettingValue>);
 
-/// The keys with a flag, with the flag and what stands for its value.
+/// Returns the keys that have a flag, with the flag and the placeholder of its value.
 pub fn flagged() -> impl Iterator<Item = (&'static Described, &'static str, &'static str)> {
     fixed().filter_map(|key| key.flag.map(|(flag, value)| (key, flag, value)))
 }
 
-/// What the `score` section of a sweep file says.
+/// The contents of the `score` section of a sweep file.
 pub type Keys = Map<String, Json>;
 
 impl ScoreSettings {
-    /// Those that are given, by the names of their keys.
-    pub fn new(given: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+    /// Makes settings from given ones, by the names of their keys.
+    pub fn new(given: impl IntoIterator<Item = (&'static str, SettingValue)>) -> Self {
         ScoreSettings(given.into_iter().collect())
     }
 
-    /// What is given for `key`, if anything.
+    /// Returns what is given for `key`, if anything.
     pub fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
         self.0.get(key.name).and_then(T::of)
     }
 
-    /// Each key that has a flag, the flag, and whether it is given.
+    /// Returns each key that has a flag, the flag, and whether it is given.
     pub fn flags(&self) -> impl Iterator<Item = (&'static Described, String, bool)> {
         flagged().map(|(key, flag, _)| (key, format!("--{flag}"), self.0.contains_key(key.name)))
     }
 
-    /// Puts what the flags say into `keys`.
+    /// Puts the given settings into `keys`.
     pub fn set(&self, keys: &mut Keys) {
         keys.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), json(&value.to_string()))));
     }
 }
 
-/// The scores that read `key`; all, where it is about what they are made from.
+/// Returns the scores that use `key`; all scores if it is about the samples that they are made from.
 pub fn read_by(key: &Described) -> Vec<Metric> {
     match readers(key) {
         none if none.is_empty() => Metric::ALL.to_vec(),
@@ -61,18 +61,19 @@ pub fn read_by(key: &Described) -> Vec<Metric> {
     }
 }
 
-/// A flag that only these scores read, where none of them is computed.
+/// Describes a flag that is used only by these scores when none of them is computed.
 pub fn unread(flag: &str, scores: &[Metric]) -> Failure {
     let scores = scores.iter().map(|score| score.name()).collect::<Vec<_>>().join(", ");
     changes_nothing(flag, format_args!("the scores {scores}, and none of these is computed here"))
 }
 
-/// A flag that belongs to something else.
+/// Describes a flag that belongs to something else.
 pub fn changes_nothing(flag: &str, belongs: impl Display) -> Failure {
     Failure::usage(format!("{flag} changes nothing: it belongs to {belongs}; leave it out"))
 }
 
-/// The mistakes of a sweep file that flags were made into, one a line, by these flags; `samples` is what says how many there are.
+/// Writes mistakes of a sweep file that was made from flags, one a line, in terms of the flags. `samples` is the flag
+/// for the number of samples.
 pub fn by_flag(errors: &SpecErrors, samples: &str) -> String {
     let place = |path: &str| match flagged().find(|(key, ..)| key.path() == path) {
         _ if path == SAMPLES.path() => samples.to_owned(),
@@ -87,24 +88,24 @@ pub fn by_flag(errors: &SpecErrors, samples: &str) -> String {
     errors.mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The keys of `metrics` of so many generated samples.
+/// Returns the keys of `metrics` of this many generated samples.
 pub fn keys(samples: usize, metrics: &BTreeSet<Metric>) -> Keys {
     let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
     Map::from_iter([("samples".to_owned(), json!(samples)), ("metrics".to_owned(), json!(metrics))])
 }
 
-/// A sweep file of one job that scores samples of `dataset`, in a sweep file's words, as `keys` say.
+/// Writes a sweep file with one job that scores samples of `dataset`, in a sweep file's words, with these `keys`.
 pub fn sweep_file(dataset: &str, keys: Keys) -> String {
     let score = Json::Object(keys);
     format!("sweep: score\ndataset: {dataset}\nobjective: gan\ntrain: {{steps: 1}}\nscore: {score}\n")
 }
 
-/// How jobs of `dataset` are scored where `args`, `samples` and `metrics` change what `score` says. What follows from other settings, unless
-/// it is set, follows from the new ones. `whose` they are is said in messages.
+/// Returns how to score jobs of `dataset` if `args`, `samples` and `metrics` change `score`. Defaults that depend on
+/// changed settings follow the new ones. Messages say `whose` the settings are.
 ///
 /// # Errors
 ///
-/// What cannot go together, by the flags that say so.
+/// Settings contradict each other. The error names the flags.
 pub(crate) fn changed(
     whose: &str,
     (dataset, score): (&Dataset, &Score),
@@ -132,18 +133,18 @@ pub(crate) fn changed(
     own("mmd_bandwidth", score.mmd_bandwidth.is_none(), json!(score.mmd_bandwidth));
     own("classifier", score.network.is_none(), json!(score.network.map(|network| network.name())));
     args.set(&mut keys);
-    // Which weights these are follows from the job, of which a check of scores knows nothing.
+    // The job determines the kind of weights, which this check knows nothing about.
     Ok(Score { weights: score.weights, ..checked(whose, dataset, keys)? })
 }
 
-/// The scores of a sweep file with these keys.
+/// Returns the scores of a sweep file with these keys.
 fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure> {
     let (words, own) = match dataset {
         Dataset::Own(own) => {
             let source = Source { kind: own.kind, path: "its samples".to_owned(), size: None, range: None };
             (source.to_string(), Some(*own))
         }
-        Dataset::Gaussians(_) | Dataset::Toy(_) => (Value::Dataset(*dataset).to_string(), None),
+        Dataset::Gaussians(_) | Dataset::Toy(_) => (SettingValue::Dataset(*dataset).to_string(), None),
         named => (named.name().to_owned(), None),
     };
     let text = sweep_file(&words, keys);
@@ -163,9 +164,9 @@ mod tests {
     use std::path::Path;
     use sweep_spec::blueprint::Sheets;
 
-    use sweep_spec::own::{Kind, Own, Shape};
+    use sweep_spec::own_data::{Kind, OwnData, Shape};
 
-    /// What these flags say.
+    /// Parses these flags.
     fn args(flags: &[&str]) -> ScoreSettings {
         let given = flags.chunks_exact(2).map(|pair| {
             let (key, ..) = flagged().find(|(_, flag, _)| pair[0] == format!("--{flag}")).unwrap();
@@ -193,7 +194,7 @@ mod tests {
         let mut seen = 0;
         for text in texts {
             let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
-            // Of the large grid, the first.
+            // Only the first cells of the large grid.
             for entry in expansion.entries.iter().take(100) {
                 let of = (*entry.job.blueprint.dataset().unwrap(), entry.score.as_ref().clone());
                 assert_eq!(plain(&of), Score { every: 0, sheets: Sheets::Last, ..of.1 });
@@ -201,11 +202,9 @@ mod tests {
             }
         }
         assert!(seen > 100, "{seen}");
-        let said = one(
-            "dataset: {gaussians: {layout: grid, side: 3, spacing: 9, covariance: 0.5}}\nscore: {metrics: [symmetric_kl, \
-                        sinkhorn, precision, sliced_wasserstein], samples: 900, bins: 9, range: 30, real_samples: 70, k: 3, \
-                        wasserstein_samples: 50, sinkhorn_reg: 0.5, projections: 7}",
-        );
+        let said = one("dataset: {gaussians: {layout: grid, side: 3, spacing: 9, covariance: 0.5}}\nscore: {metrics: \
+            [symmetric_kl, sinkhorn, precision, sliced_wasserstein], samples: 900, bins: 9, range: 30, real_samples: \
+            70, k: 3, wasserstein_samples: 50, sinkhorn_reg: 0.5, projections: 7}");
         assert_eq!(plain(&said), said.1);
         let said = one("dataset: gaussians\nscore: {metrics: [modes_covered, mmd], at_least: 20, mmd_bandwidth: 0.5}");
         assert_eq!((plain(&said), said.1.at_least, said.1.mmd_bandwidth), (said.1.clone(), Some(20), Some(0.5)));
@@ -228,7 +227,7 @@ mod tests {
     #[test]
     fn what_cannot_go_together_is_said() {
         let points = one("dataset: gaussians\nscore: {samples: 500}");
-        let own = Own { kind: Kind::Npy, shape: Shape::Image([3, 8, 8]), content: None };
+        let own = OwnData { kind: Kind::Npy, shape: Shape::Image([3, 8, 8]), content: None };
         let images = (Dataset::Own(own), one("dataset: cifar10").1);
         let ask = |(dataset, score): &(Dataset, Score), args, samples, metrics: &[Metric]| {
             let metrics = metrics.iter().copied().collect();
@@ -243,7 +242,7 @@ mod tests {
             (ask(&points, none(), None, &[Metric::ModeScore]), "`mode_score` is not defined on gaussians"),
             (ask(&points, none(), Some(4), &[Metric::Recall]), "`recall` needs at least 6 samples"),
             (ask(&points, none(), None, &[Metric::Frechet]), "metrics: {Frechet}"),
-            (ask(&images, by("shipped"), None, &[Metric::Frechet]), "`shipped` cannot see the images of npy"),
+            (ask(&images, by("shipped"), None, &[Metric::Frechet]), "`shipped` cannot score the images of npy"),
             (ask(&images, by("self"), None, &[Metric::ModeScore]), "network: Some(OwnLabels)"),
         ] {
             assert!(found.contains(expected), "{expected} in {found}");

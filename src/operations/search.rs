@@ -1,4 +1,4 @@
-//! Cells that are sought while a run trains: which points are tried next, and which are confirmed.
+//! Searches for cells during a run: which points to try next, and which to confirm.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -20,10 +20,10 @@ use sweep_store::{NewEntry, NewSweep, Results};
 use sweep_system::clock::now;
 use sweep_wire::status::Status;
 
-/// How often points are proposed anew where they were tried before.
+/// How often points are proposed again if they were tried before.
 const DRAWS: u64 = 20;
 
-/// A sweep with variants whose cells are sought.
+/// A sweep with variants that search for cells.
 pub(crate) struct Searched {
     sweep: Sweep,
     searches: Vec<Known>,
@@ -35,16 +35,16 @@ struct Known {
     identity: String,
     /// Whether nothing follows from what has ended.
     is_barren: Cell<bool>,
-    /// Whether it waits for scores of what was trained before, and whether these are as complete as they will be.
+    /// Whether it waits for scores of jobs trained before, and whether these are as complete as they will be.
     waits: Cell<bool>,
     is_measured: Cell<bool>,
 }
 
 /// What comes next in a search.
 enum Next {
-    /// These points, for trials or to be confirmed, and what to say of that.
+    /// These points, for trials or to be confirmed, and what to say about them.
     Round(Round, String),
-    /// Nothing before trials are scored, which happens after training.
+    /// Nothing until trials are scored, which happens after training.
     Waits,
     /// Nothing at all, and why.
     Nothing(String),
@@ -52,7 +52,7 @@ enum Next {
 }
 
 impl Searched {
-    /// What a file searches, if anything.
+    /// Returns what a file searches, if anything.
     pub(crate) fn of(loaded: &Loaded) -> Option<Searched> {
         let known = |search: &Search| {
             let name = of_trials(&search.variant);
@@ -71,24 +71,24 @@ impl Searched {
         (!searches.is_empty()).then(|| Searched { sweep: loaded.sweep.clone(), searches })
     }
 
-    /// What to tell where rounds of this name were of other searches.
+    /// Returns what to tell if rounds with this name belonged to other searches.
     pub(crate) fn note(&self, rounds: &[Round]) -> Option<String> {
         let is_of = |round: &&Round| {
             self.searches.iter().any(|known| known.search.variant == round.variant && known.identity == round.identity)
         };
         let others = rounds.iter().filter(|round| !is_of(round)).count();
         (others > 0 && others == rounds.len()).then(|| {
-            "note: the file asks for another search, or other jobs, than when points were proposed: they are proposed anew, and what was trained \
-             is used where it is asked for again"
+            "note: the search or its jobs have changed since points were proposed: they are proposed again, and jobs \
+            that were trained are reused if they come up again"
                 .to_owned()
         })
     }
 
-    /// What the file asks for after these rounds.
+    /// Returns what the file asks for after these rounds.
     ///
     /// # Errors
     ///
-    /// Settings of points that were proposed are wrong together.
+    /// Proposed settings contradict each other.
     pub(crate) fn expand(&self, rounds: &[Round]) -> Result<Expansion, SpecErrors> {
         let mut sweep = self.sweep.clone();
         for Known { search, identity, .. } in &self.searches {
@@ -97,7 +97,7 @@ impl Searched {
         sweep.expand()
     }
 
-    /// What it will ask for, where points that are not known yet are as those that would be drawn.
+    /// Returns what it will ask for. Draws points that are not known yet as a run would.
     pub(crate) fn foreseen(&self, rounds: &[Round]) -> Result<Expansion, SpecErrors> {
         let mut sweep = self.sweep.clone();
         for Known { search, identity, .. } in &self.searches {
@@ -111,18 +111,18 @@ impl Searched {
         sweep.expand()
     }
 
-    /// What a plan says of it.
+    /// Describes it for a plan.
     pub(crate) fn planned(&self, rounds: &[Round]) -> (&'static str, String) {
         let line = |Known { search, identity, .. }: &Known| {
             let (Plan { trials, startup, batch, seeds, confirm, .. }, given) =
                 (search.plan, search.given(rounds, identity));
             let drawn = match startup < trials {
-                true => format!("{startup} drawn, the others proposed by tpe, {batch} at once"),
+                true => format!("{startup} drawn at random, the others proposed by tpe, {batch} at a time"),
                 false => "all drawn".to_owned(),
             };
             let known = match given.trials.len() - startup.min(given.trials.len()) {
                 0 => String::new(),
-                _ => format!("; {} are known by now", given.trials.len()),
+                _ => format!("; {} are known so far", given.trials.len()),
             };
             let best = if confirm == 1 { "the best is".to_owned() } else { format!("the best {confirm} are") };
             format!(
@@ -136,38 +136,42 @@ impl Searched {
         ("search", self.searches.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 
-    /// The same for programs.
+    /// Returns the same as JSON.
     pub(crate) fn planned_json(&self, rounds: &[Round]) -> Vec<Value> {
         let one = |Known { search, identity, .. }: &Known| {
             let (Plan { trials, startup, batch, seeds, confirm, .. }, given) =
                 (search.plan, search.given(rounds, identity));
             let metric = search.metric.name();
-            json!({"variant": search.variant, "metric": metric, "method": "tpe", "trials": trials, "startup": startup, "batch": batch, "seeds": seeds, "confirm": confirm, "known": given.trials.len(), "confirmed": given.confirmed.len()})
+            json!({
+                "variant": search.variant, "metric": metric, "method": "tpe", "trials": trials, "startup": startup,
+                "batch": batch, "seeds": seeds, "confirm": confirm, "known": given.trials.len(),
+                "confirmed": given.confirmed.len()
+            })
         };
         self.searches.iter().map(one).collect()
     }
 
-    /// Whether all is found that is sought.
+    /// Whether the search is complete.
     pub(crate) fn is_over(&self, rounds: &[Round]) -> bool {
         self.searches.iter().all(|known| known.is_over(rounds))
     }
 
-    /// Whether some search waits for scores of what was trained before.
+    /// Whether a search waits for scores of jobs trained before.
     pub(crate) fn waits(&self) -> bool {
         self.searches.iter().any(|known| known.waits.get())
     }
 
-    /// Nobody will measure more of what was trained before: what lacks a score is not known.
+    /// No more scores of jobs trained before will come. Trials without a score stay unknown.
     pub(crate) fn wait_no_more(&self) {
         self.searches.iter().for_each(|known| known.is_measured.set(true));
     }
 
-    /// Whether trials have ended from which something follows.
+    /// Whether trials have ended that lead to a next round.
     pub(crate) fn is_due(&self, new: &NewSweep, states: &HashMap<JobId, Status>) -> bool {
         self.searches.iter().any(|known| known.is_due(new, states))
     }
 
-    /// Adds the rounds that follow from what has ended. Whether there were any.
+    /// Adds the rounds that follow from ended trials. Returns whether there were any.
     pub(crate) fn take(
         &self,
         tell: &Tell,
@@ -196,7 +200,7 @@ impl Searched {
 }
 
 impl Known {
-    /// What comes next, where trials have ended that something follows from.
+    /// Returns what comes next, if trials have ended that lead to a next round.
     fn next(&self, new: &NewSweep, results: &Results, states: &HashMap<JobId, Status>) -> Next {
         self.waits.set(false);
         if !self.is_due(new, states) {
@@ -207,9 +211,10 @@ impl Known {
         let Some(ended) = trials(results, search, !self.is_measured.get()) else { return Next::Waits };
         let cancelled = self.count(new, states, Status::Cancelled);
         if cancelled > 0 {
-            // Whoever cancels jobs wants no more of them.
+            // A user who cancels jobs wants no more of them.
             return Next::Nothing(format!(
-                "search for {} at `{}` goes no further: {cancelled} of its jobs {} cancelled (`sweep retry {} --cancelled` trains them)",
+                "search for {} at `{}` has stopped: {cancelled} of its jobs {} cancelled (`sweep retry {} \
+                --cancelled` trains them)",
                 search.variant,
                 new.name,
                 if cancelled == 1 { "is" } else { "are" },
@@ -238,11 +243,11 @@ impl Known {
                 said += &format!("; {} more", next.len());
                 return Next::Round(round(None, next), said);
             }
-            said += ", which are all points that there are";
+            said += ", which are all possible points";
         }
         let picked: Vec<Point> = ranked.iter().take(confirm).map(|(_, point)| (*point).clone()).collect();
         said += &match picked.len() {
-            0 => ", and none has come to anything: there is nothing to confirm".to_owned(),
+            0 => ", and none has a score: there is nothing to confirm".to_owned(),
             1 => "; the best one with other seeds".to_owned(),
             cells => format!("; the best {cells} with other seeds"),
         };
@@ -258,7 +263,7 @@ impl Known {
         !self.is_over(&new.rounds) && !new.entries.iter().any(|entry| entry.variant == name && is_open(entry))
     }
 
-    /// How many jobs of its trials are in a state.
+    /// Returns how many jobs of its trials have this status.
     fn count(&self, new: &NewSweep, states: &HashMap<JobId, Status>, state: Status) -> usize {
         let name = of_trials(&self.search.variant);
         let trials = new.entries.iter().filter(|entry| entry.variant == name);
@@ -271,14 +276,14 @@ impl Known {
     }
 }
 
-/// So many points that were not tried before, as far as there are any: numbers that are rounded, whole ones above all, may be those of other
-/// places.
+/// Returns `count` points that were not tried before, or fewer if there are no more. Rounding, above all to whole
+/// numbers, can turn a new place into one that was tried.
 fn fresh(search: &Search, tried: &[Point], mut seen: Vec<(Vec<f64>, f64)>, (count, seed): (usize, u64)) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
     for draw in 0..DRAWS {
         for place in propose(&search.dimensions(), &seen, count - points.len(), seed.wrapping_add(draw << 32)) {
             let point = search.point(&place);
-            // A lie, as those of one batch tell each other, so that the next ones keep away from it.
+            // An assumed bad result keeps the next points of the batch away from this one.
             seen.push((place, f64::INFINITY));
             if !tried.contains(&point) && !points.contains(&point) {
                 points.push(point);
@@ -291,7 +296,7 @@ fn fresh(search: &Search, tried: &[Point], mut seen: Vec<(Vec<f64>, f64)>, (coun
     points
 }
 
-/// How bad a point is, the smaller the better: nothing where nobody knows.
+/// Returns how bad a point is, lower being better; `None` if not known.
 fn badness(point: &Point, ended: &[Trial]) -> Option<f64> {
     match ended.iter().find(|trial| trial.is_of(point))?.worth {
         Worth::Known(worth) => Some(-worth),
@@ -300,7 +305,7 @@ fn badness(point: &Point, ended: &[Trial]) -> Option<f64> {
     }
 }
 
-/// The points that have come to something, the best first, each cell once.
+/// Returns the points with a score, best first, each cell once.
 fn ranked<'p>(points: &'p [Point], ended: &[Trial]) -> Vec<(f64, &'p Point)> {
     let mut seen = HashSet::new();
     let of = |point: &'p Point| {
@@ -315,7 +320,7 @@ fn ranked<'p>(points: &'p [Point], ended: &[Trial]) -> Vec<(f64, &'p Point)> {
     ranked
 }
 
-/// A score from how good it is.
+/// Converts how good a cell is back to its score.
 fn shown(worth: f64, search: &Search) -> String {
     use sweep_spec::metric::Direction;
     let score = match search.better {

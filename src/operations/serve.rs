@@ -1,4 +1,4 @@
-//! A page that follows what runs.
+//! A page that shows the progress of runs.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -21,49 +21,49 @@ use sweep_run::asked_to_stop;
 use sweep_serve::{Page, Pages, Place, Server};
 use sweep_store::{Store, StoreError};
 
-/// By so much this process stands back behind those that train.
+/// The niceness added to this process, to leave the processors to those that train.
 const NICE: i32 = 10;
 
-/// Where a page is to be, and how long.
+/// Where to serve a page, and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// The port of the loopback; 0 for a free one.
+    /// The port on the loopback interface; 0 for a free one.
     pub port: u16,
-    /// Whether it ends with whoever holds the other end of stdin, and waits for a database that is not there yet.
+    /// Whether it ends when the other end of stdin is closed, and waits for a database that does not exist yet.
     pub beside: bool,
-    /// How sentences of reports are said.
+    /// Formats sentences of reports.
     pub sentences: fn(&str) -> String,
 }
 
 /// Where a page is.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// On this machine, with the token that opens it.
+    /// The URL on this machine, with the token that opens it.
     pub here: String,
-    /// The command that brings it to another machine.
+    /// The command that forwards it to another machine.
     pub tunnel: String,
 }
 
-/// Serves the page until it is asked to stop, and tells `begun` where it is; what that returns is kept until then.
+/// Serves the page until it is asked to stop. Calls `begun` with its address, and keeps the result until then.
 ///
 /// # Errors
 ///
-/// The database cannot be read, nobody may listen on that port, or what `begun` says.
+/// The database cannot be read, the port cannot be used, or `begun` fails.
 pub fn serve<T>(
     places: &Places,
     request: Request,
     begun: impl FnOnce(Address) -> Result<T, Failure>,
 ) -> Result<End, Failure> {
     if !request.beside {
-        // What cannot be read is said at once; and the database of an earlier program is brought up to date.
+        // Reports at once if the database cannot be read, and updates one of an earlier version.
         with_store(places, async |_| Ok(()))?;
     }
     let place = Place { home: places.absolute_home()?, database: absolute(&places.database())? };
-    // Whoever may not, need not.
+    // If this is not allowed, it does not matter.
     let _ = nice(NICE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     let result = runtime.block_on(until_stopped(place, request, begun));
-    // A page that is being made is not waited for.
+    // Does not wait for a page that is being made.
     runtime.shutdown_background();
     result
 }
@@ -73,7 +73,7 @@ async fn until_stopped<T>(
     Request { port, beside, sentences }: Request,
     begun: impl FnOnce(Address) -> Result<T, Failure>,
 ) -> Result<End, Failure> {
-    // Before anybody knows the address, so that whoever does can end it.
+    // Before the address is known, so that anyone who knows it can stop this.
     let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
     let server = Server::bind(port).await.map_err(|error| {
         let other = if port == 0 { "" } else { "; without --port it is a free one" };
@@ -94,7 +94,7 @@ async fn until_stopped<T>(
     Ok(signal.map_or(End::Done, |signal| End::Stopped(Some(signal))))
 }
 
-/// Comes when whoever holds the other end of stdin is gone.
+/// Resolves when the other end of stdin is closed.
 fn alone() -> oneshot::Receiver<()> {
     let (tell, told) = oneshot::channel();
     std::thread::spawn(move || {
@@ -131,7 +131,7 @@ impl Pages for Reports {
             made
         });
         let (title, main) = match made.map_err(Failure::into_words)? {
-            None => ("sweep".to_owned(), "<p>No sweep was run here yet.</p>".to_owned()),
+            None => ("sweep".to_owned(), "<p>No sweep has run here yet.</p>".to_owned()),
             Some(mut made) => {
                 made.document.edit_sentences(self.sentences);
                 (made.document.title.clone(), html::main(&made.document, &Served { home: InHome(&self.home) }))
@@ -142,7 +142,7 @@ impl Pages for Reports {
     }
 }
 
-/// Sample sheets as the server has them: a browser asks for those that it shows.
+/// Sample sheets as the server has them: a browser requests those that it shows.
 struct Served<'a> {
     home: InHome<'a>,
 }

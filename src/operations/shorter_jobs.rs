@@ -1,4 +1,4 @@
-//! Jobs that go on from shorter ones: a file asks for more steps of what is trained already.
+//! Jobs that continue from shorter ones: a file asks for more steps than were trained.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -14,8 +14,9 @@ use sweep_spec::job::{Earlier, Task};
 use sweep_store::{Decision, Measured, NewSweep, Store};
 use sweep_wire::home::Home;
 
-/// Finds for each of `tasks` the longest job that differs from it in nothing but fewer steps, is done, and whose last state is kept. One that was
-/// done before, and is trained again for its history, has none; nor, where `history` is asked for, one whose history it would not have.
+/// Finds for each of `tasks` the longest finished job whose last state is kept and that differs only in having fewer
+/// steps. A finished job that is trained again for its history has none. With `history`, jobs that would lack scores of
+/// earlier steps have none, either.
 pub(crate) async fn find<'a>(
     store: &Store,
     home: &Home,
@@ -54,7 +55,7 @@ pub(crate) async fn find<'a>(
     Ok(found)
 }
 
-/// Whether all that is asked for of `task` at the steps before it goes on was measured of the shorter job.
+/// Whether everything that `task` asks for at earlier steps was measured of the shorter job.
 fn has_history(measured: &HashMap<JobId, Vec<Measured>>, task: &Task, earlier: &Earlier) -> bool {
     let known = measured.get(&earlier.job);
     let steps = task.job.blueprint.steps();
@@ -69,7 +70,7 @@ fn has_history(measured: &HashMap<JobId, Vec<Measured>>, task: &Task, earlier: &
     })
 }
 
-/// What would be `built_in` with fewer steps, as many as other blueprints have: the longest first.
+/// Returns the blueprints that equal `built_in` except for fewer steps; longest first.
 fn of<'a>(built_in: &BuiltIn, lengths: impl Iterator<Item = &'a u64>) -> Vec<(u64, BlueprintId)> {
     let mut lengths: Vec<u64> = lengths.copied().filter(|steps| *steps < built_in.train.steps).collect();
     lengths.sort_unstable_by(|one, other| other.cmp(one));
@@ -81,7 +82,7 @@ fn of<'a>(built_in: &BuiltIn, lengths: impl Iterator<Item = &'a u64>) -> Vec<(u6
     lengths.into_iter().map(shorter).collect()
 }
 
-/// What is to be said of those of `tasks` that go on.
+/// Returns what to say about those of `tasks` that continue.
 pub(crate) async fn notes<'a>(store: &Store, tasks: impl Iterator<Item = &'a Task>) -> Result<Vec<String>, Failure> {
     let longer: Vec<(&Task, Earlier)> = tasks.filter_map(|task| Some((task, task.earlier?))).collect();
     let steps = || longer.iter().map(|(_, earlier)| earlier.step);
@@ -93,20 +94,20 @@ pub(crate) async fn notes<'a>(store: &Store, tasks: impl Iterator<Item = &'a Tas
     let go = if longer.len() == 1 { "goes" } else { "go" };
     let jobs = plural(longer.len(), "job");
     let mut notes =
-        vec![format!("note: {jobs} {go} on after the {span} steps that the same jobs have done in a shorter training")];
+        vec![format!("note: {jobs} {go} on from the {span} steps that a shorter training of the same jobs has done")];
     let measured = store.measured().await?;
     let lacking = longer.iter().filter(|(task, earlier)| !has_history(&measured, task, earlier)).count();
     if lacking > 0 {
         notes.push(format!(
-            "note: {} of these will lack scores of earlier steps that the file asks for: the shorter training was not measured so; \
-             `sweep run --rescore-history` trains from the start for them",
+            "note: {} of these will lack scores of earlier steps that the file asks for and the shorter training did \
+            not measure; `sweep run --rescore-history` trains from the start for them",
             count(lacking)
         ));
     }
     Ok(notes)
 }
 
-/// Has jobs of sweeps trained again that lack scores of earlier steps, where that is `asked` for; which.
+/// Lets finished jobs that lack scores of earlier steps train again, if `asked`. Returns these jobs.
 pub(crate) async fn again<'a>(
     Records { store, home, tell }: Records<'_>,
     asked: Option<impl Iterator<Item = (&'a NewSweep, &'a [Task])> + Clone>,
@@ -121,9 +122,10 @@ pub(crate) async fn again<'a>(
     let again = store.decide(home, &jobs, Decision::Again).await?;
     let jobs = plural(again.len(), "finished job");
     match again.len() {
-        0 => tell.say("no finished job lacks scores of earlier steps that can be had by training again"),
+        0 => tell.say("no finished job lacks scores of earlier steps that training again would give"),
         _ => tell.say(format!(
-            "training {jobs} again, for scores of earlier steps: what was measured of them stays, and they count as open until they are done again"
+            "training {jobs} again for scores of earlier steps: existing scores stay, and the jobs count as open \
+            until they are done again"
         )),
     }
     Ok(again)

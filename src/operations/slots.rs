@@ -10,39 +10,42 @@ use crate::{Failure, Tell, computer};
 use sweep_plan::Limits;
 use sweep_plan::slot::{Device, Kind, Kinds, Slot};
 use sweep_run::executor::visible;
-use sweep_run::learnt;
+use sweep_run::load_measurements;
 use sweep_spec::blueprint::Blueprint;
 use sweep_system::gpu::{self, Gpu};
 use sweep_wire::home::Home;
 
-/// Of the machine's memory, what all workers together may fill.
+/// The share of the machine's memory that all workers together may use.
 const MEMORY_SHARE: f64 = 0.8;
 /// Bytes that a worker on the CPU needs for itself: libtorch, and the data set.
 const WORKER_BYTES: u64 = 600_000_000;
-/// Bytes of addresses that such a worker reserves beside a cohort's: 600 MB were measured, and a data set comes on top.
+/// Bytes of address space that such a worker reserves in addition to a cohort's. 600 MB were measured; a data set comes
+/// on top.
 const WORKER_RESERVED: u64 = 1_000_000_000;
-/// More threads than this make noise faster than it goes to a GPU.
+/// More threads than this generate noise faster than it can be copied to a GPU.
 const GPU_THREADS: usize = 16;
 
-/// Which slots are wanted. A slot trains one cohort at a time, in a worker process of its own.
+/// Which slots to use. A slot trains one cohort at a time, in its own worker process.
 #[derive(Clone, Debug, Default)]
 pub struct SlotChoice {
-    /// Number of workers; none: one for each GPU in `devices` and, if the CPU is there too, one for every `threads` cores.
+    /// The number of workers. `None`: one for each GPU in `devices`, and one for every `threads` cores if the CPU is
+    /// among them.
     pub slots: Option<NonZeroUsize>,
-    /// CPU threads of each worker; none: 1 on the CPU; on a GPU its share of the cores, if no worker is on the CPU.
+    /// CPU threads of each worker. `None`: 1 on the CPU; on a GPU, its share of the cores if no worker is on the CPU.
     pub threads: Option<NonZeroU32>,
-    /// Where to train; empty: on the CPU. GPUs are used only if they are named.
+    /// The devices to train on; if empty, the CPU. GPUs are used only if they are named.
     pub devices: Vec<Device>,
-    /// The most jobs to train together, as far as memory allows; none: what is fastest, as far as that is known.
+    /// The largest number of jobs to train together, if memory allows. `None`: the fastest number, as far as it is
+    /// known.
     pub members: Option<NonZeroUsize>,
 }
 
 impl SlotChoice {
-    /// The slots, those on GPUs first. Tells where nobody chose devices and GPUs stay idle.
+    /// Returns the slots, those on GPUs first. Tells the user if GPUs stay idle since no devices were chosen.
     ///
     /// # Errors
     ///
-    /// Fewer slots than devices.
+    /// There are fewer slots than devices.
     pub fn slots(&self, tell: &Tell) -> Result<Vec<Slot>, Failure> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         if self.devices.is_empty()
@@ -53,18 +56,18 @@ impl SlotChoice {
         self.on(cores)
     }
 
-    /// What bounds a cohort on these slots: those on the CPU share this machine's memory with those of so many `others` like this process; of
-    /// GPUs it is what runs in `home` have found out.
+    /// Returns what limits cohorts on these slots. Those on the CPU share this machine's memory with those of `others`
+    /// processes like this one. For GPUs, uses what runs in `home` have measured.
     ///
     /// # Errors
     ///
-    /// What stands in `home` can't be read.
+    /// The measurements in `home` cannot be read.
     pub fn limits(&self, slots: &[Slot], others: usize, home: &Home) -> Result<Limits, Failure> {
         let workers = (slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) * (1 + others)) as u64;
         Ok(Limits {
             cpu_bytes: cohort_bytes(&Memory::here(), workers),
             chosen: self.members.map(NonZeroUsize::get),
-            known: learnt(home).map_err(Failure::environment)?,
+            known: load_measurements(home).map_err(Failure::environment)?,
             kinds: kinds(slots),
             ..Limits::default()
         })
@@ -72,7 +75,7 @@ impl SlotChoice {
 
     fn on(&self, cores: usize) -> Result<Vec<Slot>, Failure> {
         let mut devices = if self.devices.is_empty() { vec![Device::Cpu] } else { self.devices.clone() };
-        // GPUs before the CPU: the longest cohorts, which start first, belong there.
+        // GPUs before the CPU: the longest cohorts start first, and belong there.
         devices.sort_by_key(|device| (*device == Device::Cpu, *device));
         devices.dedup();
         let threads = self.threads.map_or(1, NonZeroU32::get);
@@ -90,7 +93,8 @@ impl SlotChoice {
                 devices.iter().map(Device::to_string).collect::<Vec<_>>().join(", ")
             )));
         }
-        // With the CPU among them, what is left after one slot a GPU is the CPU's; else the GPUs share.
+        // With the CPU among the devices, each GPU has one slot and the CPU the rest. Otherwise the GPUs share the
+        // slots.
         let device =
             |at: usize| if devices.contains(&Device::Cpu) { devices[at.min(gpus)] } else { devices[at % gpus] };
         let threads = match self.threads {
@@ -103,7 +107,7 @@ impl SlotChoice {
     }
 }
 
-/// Bytes for a cohort, where so many workers on the CPU share `memory`.
+/// Returns the bytes for a cohort if this many workers on the CPU share `memory`.
 fn cohort_bytes(memory: &Memory, workers: u64) -> Option<u64> {
     let share =
         memory.bytes().map(|bytes| ((bytes as f64 * MEMORY_SHARE) as u64 / workers).saturating_sub(WORKER_BYTES));
@@ -112,7 +116,7 @@ fn cohort_bytes(memory: &Memory, workers: u64) -> Option<u64> {
     share.into_iter().chain(own).min()
 }
 
-/// Whether this process can use the GPUs among `slots`.
+/// Checks that this process can use the GPUs among `slots`.
 ///
 /// # Errors
 ///
@@ -128,18 +132,20 @@ pub fn check_present(slots: &[Slot], tell: &Tell) -> Result<(), Failure> {
     };
     match slots.iter().find(missing) {
         None => Ok(()),
-        Some(slot) => Err(Failure::usage(format!("there is no {} here: `sweep doctor` says what is", slot.device))),
+        Some(slot) => {
+            Err(Failure::usage(format!("there is no {} here: `sweep doctor` lists the devices", slot.device)))
+        }
     }
 }
 
-/// How many GPUs the driver has for this process.
+/// Returns how many GPUs the driver has for this process.
 fn gpus() -> usize {
     let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
     let is_visible = |index: &usize| visible(own.as_deref(), Device::Cuda(*index as u32)).is_ok();
     (0..gpu::count()).take_while(is_visible).count()
 }
 
-/// Of which kind the GPUs among `slots` are.
+/// Returns the kinds of the GPUs among `slots`.
 fn kinds(slots: &[Slot]) -> Kinds {
     let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
     let devices: BTreeSet<Device> =
@@ -148,7 +154,8 @@ fn kinds(slots: &[Slot]) -> Kinds {
         Ok(Gpu { name, memory }) => Some((device, Kind::gpu(&name, memory))),
         Err(why) => {
             tracing::info!(
-                "{device}: its name and memory are unknown ({why}): what is measured there counts for its number alone"
+                "{device}: its name and memory are unknown ({why}), so measurements on it count only for this device \
+                number"
             );
             None
         }
@@ -156,12 +163,12 @@ fn kinds(slots: &[Slot]) -> Kinds {
     devices.into_iter().filter_map(kind).collect()
 }
 
-/// Whether `slots` compute in the precisions that `blueprints` ask for. `whose` are they: a file's, or a job's; `flag` is what chooses
-/// devices.
+/// Checks that `slots` can compute in the precisions of `blueprints`. `whose`: the file or job that they belong to;
+/// `flag`: the option that chooses devices.
 ///
 /// # Errors
 ///
-/// A precision that only GPUs have, and a slot on the CPU.
+/// A precision needs a GPU, and a slot is on the CPU.
 pub fn check_precision<'a>(
     whose: impl Display,
     flag: &str,
@@ -176,23 +183,26 @@ pub fn check_precision<'a>(
     match precisions.into_iter().find(|precision| precision.needs_gpu()) {
         None => Ok(()),
         Some(precision) => Err(Failure::usage(format!(
-            "{whose}: `train.precision: {}` needs a GPU, but {} on the CPU: give {flag} cuda:0 (`sweep doctor` says which GPUs are \
-             here), or leave the field out to compute in float32",
+            "{whose}: `train.precision: {}` needs a GPU, but {} on the CPU: give {flag} cuda:0 (`sweep doctor` lists \
+            the GPUs), or leave the field out to compute in float32",
             precision.name(),
             if slots.iter().any(|slot| slot.device != Device::Cpu) { "some slots are" } else { "this would compute" },
         ))),
     }
 }
 
-/// What to say where there are so many GPUs and none was asked for.
+/// Returns what to say if there are GPUs and none was chosen.
 fn idle(gpus: usize) -> Option<String> {
     let names: Vec<String> = (0..gpus).map(|gpu| format!("cuda:{gpu}")).collect();
     let found = match gpus {
         0 => return None,
-        1 => "a GPU is here and is not used".to_owned(),
-        _ => format!("{gpus} GPUs are here and are not used"),
+        1 => "there is a GPU that is not used".to_owned(),
+        _ => format!("there are {gpus} GPUs that are not used"),
     };
-    Some(format!("note: {found}: --devices {} (`sweep doctor` says whether libtorch can)", names.join(",")))
+    Some(format!(
+        "note: {found}; use --devices {} (`sweep doctor` checks whether libtorch can use it)",
+        names.join(",")
+    ))
 }
 
 #[cfg(test)]
@@ -257,11 +267,12 @@ mod tests {
         assert_eq!(idle(0), None);
         assert_eq!(
             idle(1).unwrap(),
-            "note: a GPU is here and is not used: --devices cuda:0 (`sweep doctor` says whether libtorch can)"
+            "note: there is a GPU that is not used; use --devices cuda:0 (`sweep doctor` checks whether libtorch can \
+            use it)"
         );
         assert_eq!(
             idle(2).unwrap().split(" (").next(),
-            Some("note: 2 GPUs are here and are not used: --devices cuda:0,cuda:1")
+            Some("note: there are 2 GPUs that are not used; use --devices cuda:0,cuda:1")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a sweep file, and the data sets at the paths that it names: for `sweep plan`, `sweep run` and others.
+//! Reads a sweep file, and the data sets at the paths that it names.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -9,45 +9,45 @@ use std::rc::Rc;
 use crate::best_cells;
 use crate::prepare::preparing;
 use crate::{Drawing, Failure, Places, Tell};
-use sweep_data::{glance, prepare};
+use sweep_data::{inspect, prepare};
 use sweep_spec::error::{Outside, SpecErrors};
 use sweep_spec::expand::Expansion;
 use sweep_spec::from::{From, Picked};
-use sweep_spec::own::{Own, Source, Trouble};
+use sweep_spec::own_data::{OwnData, Source, Trouble};
 use sweep_spec::sweep::Sweep;
 use sweep_spec::yaml::MAX_BYTES;
 
-/// A sweep file that is free of mistakes.
+/// A sweep file without mistakes.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The YAML as it stands in the file.
+    /// The YAML text of the file.
     pub text: String,
     /// What it asks for.
     pub expansion: Expansion,
-    /// The file, as it was read.
+    /// The file as it was read.
     pub sweep: Sweep,
-    /// Data sets of which nobody has read the samples: ids of jobs with one are not final.
+    /// Data sets whose samples have not been read yet. The ids of jobs with such a set may change.
     pub unread: Vec<String>,
-    /// The cells of other sweeps that it asks for.
+    /// The cells of other sweeps that it uses.
     pub picked: Vec<Picked>,
 }
 
-/// Where what a file names is looked for.
+/// Where to look for what a file names.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
-    /// Where caches are.
+    /// The folder of caches.
     pub root: &'a Path,
-    /// Where other sweeps are; nobody looks for them where there is none.
+    /// The place of other sweeps; with `None`, they are not looked up.
     pub places: Option<&'a Places>,
-    /// Who hears how it goes.
+    /// What receives the progress.
     pub tell: &'a Tell,
 }
 
-/// Reads the sweep file at `path`, and looks at the data sets that it names without reading their samples.
+/// Reads the sweep file at `path`, and finds the data sets that it names without reading their samples.
 ///
 /// # Errors
 ///
-/// It cannot be read, or it has mistakes: all of them, with the lines that they are about.
+/// It cannot be read, or it has mistakes. The error lists all of them, with their lines.
 pub fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
     let text = read(path)?;
     let seen = Seen::new(path, around);
@@ -56,20 +56,21 @@ pub fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
     Ok(Loaded { text, expansion, sweep, unread, picked: seen.picked() })
 }
 
-/// As [`load`], and reads the samples of data sets that nobody has read, once the file is free of mistakes; tells how it goes.
+/// Like [`load`], but if the file has no mistakes, it also reads the samples of data sets that have not been read, and
+/// reports the progress.
 ///
 /// # Errors
 ///
-/// As [`load`], and where samples cannot be made ready.
+/// As for [`load`]; also if samples cannot be prepared.
 pub fn load_ready(path: &Path, around: Around) -> Result<Loaded, Failure> {
     ready(path, read(path)?, around, |errors| mistaken(errors, around.tell))
 }
 
-/// As [`load_ready`], of a `text` that does not lie at `path`, but could; mistakes are those that `refuse` says.
+/// Like [`load_ready`], for a `text` as if it were at `path`. `refuse` turns mistakes into the error.
 ///
 /// # Errors
 ///
-/// Where it has mistakes, or samples cannot be made ready.
+/// It has mistakes, or samples cannot be prepared.
 pub fn ready(
     path: &Path,
     text: String,
@@ -94,23 +95,23 @@ pub fn ready(
     Ok(Loaded { text, expansion, sweep, unread: Vec::new(), picked: seen.picked() })
 }
 
-/// Says what in a sweep file is most likely not meant.
+/// Reports what is probably a mistake in a sweep file.
 pub(crate) fn warn(tell: &Tell, warnings: &[String]) {
     for warning in warnings {
         tell.say(format!("warning: {warning}"));
     }
 }
 
-/// A path, and what lies there.
-type Found = (Source, Result<Own, Trouble>);
+/// A path, and what was found there.
+type Found = (Source, Result<OwnData, Trouble>);
 
-/// What lies at the paths of a sweep file; each is looked at once.
+/// What was found at the paths of a sweep file. Each is read once.
 #[derive(Clone)]
 struct Seen {
-    /// Where relative paths begin.
+    /// The folder that relative paths start from.
     base: PathBuf,
     root: PathBuf,
-    /// Where other sweeps are.
+    /// The place of other sweeps.
     places: Option<Places>,
     tell: Tell,
     found: Rc<RefCell<Vec<Found>>>,
@@ -125,11 +126,11 @@ impl Seen {
         Seen { base, root, places, tell, found: Rc::default(), picked: Rc::default() }
     }
 
-    fn look_at(&self, source: &Source) -> Result<Own, Trouble> {
+    fn look_at(&self, source: &Source) -> Result<OwnData, Trouble> {
         if let Some((_, own)) = self.found.borrow().iter().find(|(other, _)| other == source) {
             return own.clone();
         }
-        let own = glance(source, &self.base, &self.root).map_err(|error| error.trouble());
+        let own = inspect(source, &self.base, &self.root).map_err(|error| error.trouble());
         self.found.borrow_mut().push((source.clone(), own.clone()));
         own
     }
@@ -152,7 +153,7 @@ impl Seen {
 }
 
 impl Outside for Seen {
-    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+    fn look(&self, source: &Source) -> Result<OwnData, Trouble> {
         self.look_at(source)
     }
 
@@ -170,7 +171,7 @@ impl Outside for Seen {
     }
 }
 
-/// The text of the file at `path`.
+/// Returns the text of the file at `path`.
 fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
@@ -182,7 +183,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(Failure::usage(format!("{shown} is a folder; give the path of a YAML file in it")));
     }
-    // Of a pipe or a device nobody knows how long it is.
+    // The length of a pipe or device is not known in advance.
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_BYTES {
@@ -194,7 +195,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// All mistakes of a text, each with its place.
+/// Describes all mistakes of a text, each with its place.
 pub(crate) fn mistaken(errors: &SpecErrors, tell: &Tell) -> Failure {
     warn(tell, &errors.warnings);
     let Drawing { columns, colours } = tell.drawing();

@@ -1,4 +1,4 @@
-//! What takes room in a home directory and is not needed.
+//! Files in a home directory that take up space and are not needed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,39 +10,39 @@ use sweep_report::format::plural;
 use sweep_run::{Lock, Unneeded, Why, remove, unneeded};
 use sweep_store::{Store, StoreError};
 
-/// What is asked for beside what nobody needs.
+/// Which optional kinds to include, and whether to remove files.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// The states of finished jobs, too.
+    /// Also the states of finished jobs.
     pub states: bool,
-    /// Data sets of the user's own as they were read, too.
+    /// Also the caches of the user's own data sets.
     pub caches: bool,
-    /// Whether what is asked for is removed.
+    /// Whether to remove the included files.
     pub remove: bool,
 }
 
-/// What is not needed, of one kind.
+/// Files of one kind that are not needed.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What it is.
+    /// What they are.
     pub what: &'static str,
-    /// By which flag it is asked for; none where it always is.
+    /// The flag that includes them; `None` if they are always included.
     pub flag: Option<&'static str>,
-    /// Whether it is asked for.
+    /// Whether they are included.
     pub asked: bool,
-    /// How many files.
+    /// The number of files.
     pub files: usize,
-    /// Their sizes together.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Files, and folders with all that is in them.
+    /// Files, and folders with all their contents.
     pub paths: Vec<PathBuf>,
 }
 
-/// What is not needed, by kind; what is asked for is removed where the request says so.
+/// Returns the files that are not needed, by kind, and removes the included ones if the request says so.
 ///
 /// # Errors
 ///
-/// There is no database, a run is going on, or something cannot be read or removed.
+/// There is no database, a run is at work, or something cannot be read or removed.
 pub fn collect(places: &Places, request: Request) -> Result<Vec<Group>, Failure> {
     let home = places.absolute_home()?;
     let there = places.database();
@@ -77,7 +77,7 @@ pub fn collect(places: &Places, request: Request) -> Result<Vec<Group>, Failure>
     match failed.first() {
         Some(first) => {
             let failed = plural(failed.len(), "file");
-            Err(Failure::environment(format!("{failed} could not be removed, such as {first}")))
+            Err(Failure::environment(format!("{failed} could not be removed, for example {first}")))
         }
         None => Ok(groups),
     }
@@ -93,9 +93,9 @@ fn is_asked(why: Why, request: Request) -> bool {
 fn groups(found: &[Unneeded], caches: &[Cached], request: Request) -> Vec<Group> {
     let kinds = [
         (Why::Spent, "checkpoints of jobs that have ended", None),
-        (Why::Copy, "the database before it was changed", None),
-        (Why::Unasked, "what jobs left that no sweep asks for", None),
-        (Why::State, "states for more steps", Some("--states")),
+        (Why::Copy, "old copies of the database", None),
+        (Why::Unasked, "files of jobs that no sweep asks for", None),
+        (Why::State, "states for training more steps", Some("--states")),
     ];
     let mut groups: Vec<Group> = Vec::new();
     for (why, text, flag) in kinds {
@@ -111,7 +111,7 @@ fn groups(found: &[Unneeded], caches: &[Cached], request: Request) -> Vec<Group>
     }
     let files = || caches.iter().flat_map(|cached| fs::read_dir(&cached.folder).into_iter().flatten().flatten());
     groups.push(Group {
-        what: "data sets of your own that were read",
+        what: "caches of your own data sets",
         flag: Some("--caches"),
         asked: request.caches,
         files: files().count(),

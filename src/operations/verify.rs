@@ -25,33 +25,33 @@ use sweep_system::clock::now;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
-/// How it went this time.
+/// The result.
 pub enum Verified {
-    /// It trained, or diverged: the job as it is stored and as it is this time, and their scores.
+    /// It trained, or diverged: the job as stored and as trained now, with their scores.
     Compared(Box<Comparison>),
-    /// There is nothing to compare; what there is to say is said.
+    /// There is nothing to compare, and the reason has been reported.
     Ended(End),
 }
 
-/// A job as it is stored and as it is this time.
+/// A job as stored and as trained now.
 pub struct Comparison {
-    /// As it is stored.
+    /// The job as stored.
     pub stored: JobDetails,
-    /// As it is this time.
+    /// The job as trained now.
     pub again: JobDetails,
     /// All scores, by step and metric.
     pub rows: Vec<Row>,
 }
 
 impl Comparison {
-    /// Whether all that is compared agrees; none where nothing is.
+    /// Whether all compared scores agree; `None` if none is compared.
     pub fn agrees(&self) -> Option<bool> {
         self.rows.iter().any(|row| row.compared).then(|| !self.rows.iter().any(Row::differs))
     }
 }
 
-/// Trains the job whose id begins with `text` again, alone, on `slot`; nothing that is stored changes. `again` is the command that does the same. Must
-/// be called on a thread that lives as long as the process.
+/// Trains the job whose id begins with `text` again, alone, on `slot`. Nothing that is stored changes. `again` is the
+/// command that does the same. Must be called on a thread that lives as long as the process.
 ///
 /// # Errors
 ///
@@ -83,7 +83,7 @@ pub fn verify(
     let crew = Crew::local(worker, slots, &Kinds::default(), &place).map_err(Failure::environment)?;
     let (orders, interrupted) = (Orders::new(place, data, 0), Interrupted::Stop);
     let options = Options { orders, settings, interrupted, hold: Hold::default() };
-    // Workers die with the thread that starts them: everything runs on this one.
+    // Workers die with the thread that starts them, so everything runs on this one.
     let rerun = block_on(train(&stored, options, (crew, device), again, front))?;
     Ok(match rerun {
         Rerun::Scores(again) => {
@@ -94,13 +94,13 @@ pub fn verify(
     })
 }
 
-/// Whether there is something to compare with, made by this version.
+/// Checks that there is something to compare with, made by this version.
 fn check(stored: &JobDetails) -> Result<(), Failure> {
     let id = stored.id;
     if stored.status != Status::Done {
         let status = stored.status;
         return Err(Failure::usage(format!(
-            "job {} is {status}: only a job that is done has scores to verify; `sweep show {}` says more",
+            "job {} is {status}: only a finished job has scores to verify; `sweep show {}` shows details",
             id.short(),
             id.short()
         )));
@@ -110,30 +110,30 @@ fn check(stored: &JobDetails) -> Result<(), Failure> {
     }
     let Some(blueprint) = stored.job.blueprint.built_in() else {
         return Err(Failure::usage(format!(
-            "job {} was trained by a program of yours, in a folder that it keeps: to see whether it gives the same again, run its sweep in \
-             another home (--home)",
+            "job {} was trained by your own trainer: to check whether it gives the same results again, run its sweep \
+            in another home (--home)",
             id.short()
         )));
     };
     if stored.job.id() != id || !blueprint.is_current() {
         return Err(Failure::usage(format!(
-            "job {} was trained by another version of this program, in which its settings meant other numbers: it cannot be verified \
-             by this one",
+            "job {} was trained by another version of this program, with which its settings give other results: this \
+            version cannot verify it",
             id.short()
         )));
     }
     Ok(())
 }
 
-/// How the job went this time.
+/// How the job ended this time.
 enum Rerun {
     /// It trained, or diverged.
     Scores(Box<JobDetails>),
-    /// There is nothing to compare; what there is to say is said.
+    /// There is nothing to compare, and the reason has been reported.
     Ended(End),
 }
 
-/// Trains the job in a home directory and a database of its own, as `sweep run` would.
+/// Trains the job in a separate home directory and database, as `sweep run` would.
 async fn train(
     stored: &JobDetails,
     options: Options,
@@ -196,47 +196,47 @@ async fn train(
     Ok(Rerun::Scores(Box::new(again)))
 }
 
-/// A stored score and what it is this time.
+/// A score as stored and as measured now.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Which score.
+    /// The score.
     pub metric: Measure,
-    /// Of this step.
+    /// Its step.
     pub step: u64,
-    /// What is stored.
+    /// The stored value.
     pub stored: Option<f64>,
-    /// What it is this time.
+    /// The value now.
     pub again: Option<f64>,
     /// Whether it was measured in the same way.
     pub same_protocol: bool,
-    /// Whether both have to be there and be the same.
+    /// Whether both values must exist and be equal.
     pub compared: bool,
 }
 
 impl Row {
-    /// Whether both are there and the same, to the bit.
+    /// Whether both values exist and are equal to the bit.
     pub fn agrees(&self) -> bool {
         match (self.stored, self.again) {
-            // All NaN are one.
+            // All NaN count as equal.
             (Some(stored), Some(again)) => again.to_bits() == stored.to_bits() || again.is_nan() && stored.is_nan(),
             _ => false,
         }
     }
 
-    /// Whether they have to be the same and are not.
+    /// Whether they must be equal and are not.
     pub fn differs(&self) -> bool {
         self.compared && !self.agrees()
     }
 
-    /// New minus stored; none where one of them is missing or not finite, or they are not compared.
+    /// Returns new minus stored; `None` if one of them is missing or not finite, or if they are not compared.
     pub fn difference(&self) -> Option<f64> {
         let difference = self.again? - self.stored?;
         (self.compared && difference.is_finite()).then_some(difference)
     }
 }
 
-/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared; nor is one from before the
-/// last step of a shorter job, from which this one went on, that was not measured then.
+/// Returns all scores, by step and metric. A score that training does not give, or measures in another way, is not
+/// compared. Neither is a score of an early step that the shorter job, from which this one continued, did not measure.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
     fn by_place(details: &JobDetails) -> BTreeMap<(u64, Measure, String), &Scored> {
         let asked = |score: &Scored| details.asks.get(&score.ask).map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a member of a cohort needs: memory and time, estimated from its blueprint.
+//! Estimates the memory and time that a member of a cohort needs, from its blueprint.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use sweep_spec::scoring::ScoringNetwork;
 
 /// Bytes of a float32.
 const FLOAT: u64 = 4;
-/// Floating-point operations of the scoring network for one channel of an image: a small convolutional classifier of 28×28.
+/// Floating-point operations of the scoring network per channel of an image: a small convolutional classifier of 28×28.
 const CLASSIFIER_FLOPS: f64 = 2.5e7;
-/// The same for each value of an image, of a classifier trained on the data set's own labels.
+/// Floating-point operations per value of an image, for a classifier trained on the data set's own labels.
 const OWN_FLOPS: f64 = 1e4;
-/// The same of the Inception network, for an image of any size.
+/// Floating-point operations of the Inception network, for an image of any size.
 const INCEPTION_FLOPS: f64 = 1.14e10;
 
-/// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step. What a trainer of the
-/// user's own takes is not known, and not in it.
+/// Returns the bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations
+/// of one step. Returns 0 for the user's own trainer, whose needs are not known.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
     blueprint.built_in().map_or(0, built_in_bytes)
 }
@@ -27,23 +27,23 @@ fn built_in_bytes(blueprint: &BuiltIn) -> u64 {
     let discriminators = blueprint.objective.declares().discriminators as u64;
     let (model, batch) = (&blueprint.model, u64::from(blueprint.train.batch));
     let features = blueprint.dataset.features() as u64;
-    // Every layer keeps its output for the backward pass, which makes a gradient of the same size; a discriminator sees a real and
-    // a generated batch.
+    // Every layer keeps its output for the backward pass, which makes a gradient of the same size. A discriminator gets
+    // a real and a generated batch.
     let g = values(&model.generator, u64::from(model.noise));
     let d = values(&model.discriminator, u64::from(model.pack) * features) / u64::from(model.pack);
     let activations = match blueprint.objective.declares().encoder {
         None => g + 2 * discriminators * d,
-        // The generator makes samples of codes, too, and a discriminator sees them.
+        // The generator also decodes codes, and a discriminator gets these samples.
         Some(_) => 2 * g + 3 * discriminators * d + values(&model.encoder, features),
     };
     let denoiser = if model.denoiser.is_empty() { 0 } else { values(&model.denoiser, 0) };
     blueprint.state_bytes() + FLOAT * 2 * batch * (activations + denoiser)
 }
 
-/// Bytes of a cohort beside its members, for scoring: the samples of one member at a time, what a scoring network makes of them and of
-/// the real ones, and what the scores take.
+/// Returns the bytes that a cohort needs for scoring in addition to its members: the samples of one member at a time,
+/// what a scoring network computes from them and from the real ones, and what the scores need.
 pub fn scoring_bytes(blueprint: &Blueprint, scores: &[Arc<Score>]) -> u64 {
-    // What each compares with is held all the time.
+    // The real samples that each scoring compares with stay in memory.
     scores.iter().map(|score| bytes_of(blueprint, score)).sum()
 }
 
@@ -53,7 +53,8 @@ fn bytes_of(blueprint: &Blueprint, score: &Score) -> u64 {
     let widest = model.map_or(0, |model| values(&model.generator, u64::from(model.noise)));
     let (samples, real) = (u64::from(score.samples), u64::from(score.real()));
     let seen = match score.network(dataset).filter(|_| !score.metrics.is_empty()) {
-        // Of the real ones their features alone; while they are put together, or read, there are as many again. Logits are float64.
+        // Only the features of real samples are kept; while they are assembled or read, they take twice as much. Logits
+        // are float64.
         Some(network @ ScoringNetwork::Inception) => {
             let features = FLOAT * network.features(dataset.shape()[0]) as u64;
             let logits = 2 * FLOAT * network.classes().unwrap_or_default() as u64;
@@ -66,7 +67,8 @@ fn bytes_of(blueprint: &Blueprint, score: &Score) -> u64 {
     FLOAT * samples * dataset.features() as u64 + FLOAT * 1024 * widest + seen + scores
 }
 
-/// Values of one sample on its way through `layers`, its input included, and through those that they hold.
+/// Returns the number of values of one sample on its way through `layers`, including its input and layers inside
+/// layers.
 fn values(layers: &[Layer], inputs: u64) -> u64 {
     let mut width = inputs as usize;
     let outputs = layers.iter().map(|layer| {
@@ -80,25 +82,25 @@ fn values(layers: &[Layer], inputs: u64) -> u64 {
     inputs + outputs.sum::<u64>()
 }
 
-/// How fast a device is, roughly.
+/// The approximate speed of a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// 10⁹ floating-point operations a second: of one thread on the CPU, of the whole device on a GPU.
+    /// 10⁹ floating-point operations per second: of one thread on the CPU, of the whole device on a GPU.
     pub gflops: f64,
-    /// Seconds a step that a cohort takes, whatever its size.
+    /// Seconds per step that a cohort takes, whatever its size.
     pub step_seconds: f64,
-    /// Seconds a step that each member adds, whatever its networks.
+    /// Seconds per step that each member adds, whatever its networks.
     pub member_seconds: f64,
-    /// Seconds of a pass between whose players autograd is asked for gradients, beside its products.
+    /// Seconds per player pass that is separated by a gradient request to autograd, in addition to its products.
     pub traced_seconds: f64,
-    /// Seconds of a difference of minibatch discrimination.
+    /// Seconds per difference in minibatch discrimination.
     pub comparison_seconds: f64,
-    /// To gather a value under the kernel of a convolution, for its product.
+    /// Seconds to gather one value under a convolution kernel, for its product.
     pub patch_seconds: f64,
 }
 
 impl Speed {
-    /// One core of a present server, with MKL: members take turns, so that a cohort has no time of its own.
+    /// One core of a current server, with MKL. Members take turns, so a cohort has no overhead of its own.
     pub const CPU: Speed = Speed {
         gflops: 200.0,
         step_seconds: 0.0,
@@ -107,7 +109,7 @@ impl Speed {
         comparison_seconds: 7e-11,
         patch_seconds: 4e-10,
     };
-    /// A present data-centre GPU, in float32.
+    /// A current data-centre GPU, in float32.
     pub const CUDA: Speed = Speed {
         gflops: 15_000.0,
         step_seconds: 1e-3,
@@ -117,7 +119,7 @@ impl Speed {
         patch_seconds: 1e-12,
     };
 
-    /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
+    /// Returns the seconds for training and scoring a cohort of `members`. `factor` is the speed-up from more threads.
     pub fn seconds(&self, blueprint: &BuiltIn, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
         let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
@@ -129,7 +131,7 @@ impl Speed {
         training + self.scoring_seconds(blueprint, scores, members, factor)
     }
 
-    /// Seconds of all scorings of a cohort.
+    /// Returns the seconds for all scorings of a cohort.
     pub fn scoring_seconds(&self, blueprint: &BuiltIn, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
         let times = |score: &Score| score.at(blueprint.train.steps).count() as f64;
         let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
@@ -138,7 +140,7 @@ impl Speed {
         members as f64 * each.sum::<f64>()
     }
 
-    /// Seconds to sample and score one member once, whose generator takes so many operations a sample.
+    /// Returns the seconds to sample and score one member once. `generator` is the number of operations per sample.
     pub fn score_seconds(&self, (dataset, generator): (&Dataset, f64), score: &Score, factor: f64) -> f64 {
         let samples = f64::from(score.samples);
         if score.metrics.is_empty() {
@@ -172,10 +174,10 @@ mod tests {
         let b = blueprint("model: {noise: 2, generator: [3], discriminator: [2]}\ntrain: {steps: 10, batch: 5}");
         let (g, d) = (3 * 3 + 4 * 2, 3 * 2 + 3);
         assert_eq!(b.parameters(), g + 2 * d);
-        // Values of a sample: G 2 + (3 + 3) + 2, D 2 + (2 + 2) + 1.
+        // Values per sample: G 2 + (3 + 3) + 2, D 2 + (2 + 2) + 1.
         let expected = 4 * (4 * (g + 2 * d) as u64 + 2 * 5 * (10 + 4 * 7));
         assert_eq!(built_in_bytes(&b), expected);
-        // Adam reads and writes four numbers of each weight in each optimiser step.
+        // Adam reads and writes four numbers per weight in each optimiser step.
         assert_eq!(b.step_bytes(), 32 * (g + 2 * d) as u64);
         let b = blueprint(
             "model: {noise: 2, generator: [3], discriminator: [2]}\n\
@@ -195,12 +197,12 @@ mod tests {
             "model: {noise: 2, generator: [{linear: 2}], discriminator: [{residual: [{linear: 3}]}, {linear: 1}]}\n\
              train: {steps: 10, batch: 5, optimizer: sgd}",
         );
-        // The residual has a linear layer from 2 to 3 features beside its own.
+        // The residual has a linear shortcut from 2 to 3 features.
         let (g, d) = (3 * 2, 2 * 3 * 3 + 4);
         assert_eq!(b.parameters(), g + 2 * d);
         let (g_values, d_values) = (2 + 2, 2 + 2 * (2 + 3) + 3 + 1);
         assert_eq!(built_in_bytes(&b), 4 * (3 * (g + 2 * d) as u64 + 2 * 5 * (g_values + 4 * d_values)));
-        // Both look at the samples, whose gradient nobody needs while the discriminators learn.
+        // Both get the samples, whose gradient is not needed while the discriminators learn.
         let (g, first, rest) = (2 * 4, 2 * 2 * 6, 2 * 3);
         let d = first + rest;
         assert_eq!(b.step_flops(), 5 * (g + 4 * (3 * d - first) + 2 * g + 4 * d));
@@ -215,13 +217,13 @@ mod tests {
         let (g, d) =
             (6 * 128 + 16 + 25 * 32 + 8 + 25 * 8 + 4 + 25 * 6 + 3, 25 * 6 + 2 + 25 * 8 + 8 + 25 * 32 + 16 + 129);
         assert_eq!(b.parameters(), g + d);
-        // G: noise, linear, unflatten, norm, ReLU, then each size three times; the image as maps, features and behind tanh. D: the
-        // image twice, the first layer without a norm, the last flattened, too.
+        // G: noise, linear, unflatten, norm, ReLU, then each size three times; the image as maps, features and after
+        // tanh. D: the image twice, the first layer without a norm, the last one also flattened.
         let image = 3 * 784;
         let g_values = 5 + 4 * 128 + 3 * (4 * 49) + 3 * (2 * 196) + 3 * image;
         let d_values = 2 * image + 2 * (2 * 196) + 3 * (4 * 49) + 4 * 128 + 1;
         assert_eq!(built_in_bytes(&b), 4 * (3 * (g + d) + 2 * 3 * (g_values + 2 * d_values)) as u64);
-        // Nothing asks for the gradient of the noise, or, while the discriminator learns, for that of its images.
+        // The gradient of the noise is not needed, nor that of images while the discriminator learns.
         let (linear, back) = (2 * 5 * 128, 2 * 25 * (8 * 4 * 16 + 4 * 2 * 49 + 2 * 3 * 196));
         let (first, rest) = (2 * 25 * 3 * 2 * 196, 2 * 25 * (2 * 4 * 49 + 4 * 8 * 16) + 2 * 128);
         let (g, d) = (linear + back, first + rest);
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(more.step_flops(), 3 * (2 * (g + 2 * (3 * d - first)) + 3 * (3 * g - linear + 2 * d)));
     }
 
-    /// 10,000 against 10,000 points take about a second to compare, by whichever score; no score is free.
+    /// Comparing 10,000 with 10,000 points takes about a second with any score; no score is free.
     #[test]
     fn scores_take_time_and_memory() {
         let of = |metrics: &str| {

@@ -1,4 +1,4 @@
-//! Cohorts: jobs of one blueprint that train together.
+//! Cohorts: jobs with the same blueprint that train together.
 
 use std::sync::Arc;
 
@@ -12,20 +12,21 @@ use sweep_spec::job::{Job, Scores};
 pub struct Cohort {
     /// The hash of its members, in order.
     pub id: CohortId,
-    /// What they share.
+    /// The blueprint that they share.
     pub blueprint: Arc<Blueprint>,
-    /// What is measured of each of them.
+    /// How each of them is scored.
     pub scores: Scores,
     /// The members with their ids.
     pub members: Vec<(JobId, Job)>,
 }
 
 impl Cohort {
-    /// A cohort of `members`, in this order, of which `scores` are measured. All have the blueprint of the first.
+    /// Makes a cohort of `members`, in this order, scored by `scores`. All have the blueprint of the first.
     ///
     /// # Panics
     ///
-    /// Without members: a plan splits groups of at least one job into at most as many cohorts as there are jobs.
+    /// If there are no members. A plan splits groups of at least one job into at most as many cohorts as there are
+    /// jobs.
     pub fn new(members: Vec<(JobId, Job)>, scores: Scores) -> Self {
         let ids: Vec<JobId> = members.iter().map(|(id, _)| *id).collect();
         let blueprint = Arc::clone(&members.first().expect("a cohort has a member").1.blueprint);

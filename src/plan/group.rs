@@ -1,4 +1,4 @@
-//! Jobs by blueprint and by what is measured of them: what could train together.
+//! Groups jobs that could train together: same blueprint and same scoring.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::{Job, Scores, Task};
 
-/// Jobs of one blueprint of which the same is measured, in their order.
+/// Jobs with the same blueprint and scoring, in order.
 pub(super) struct Group {
     pub id: BlueprintId,
     pub blueprint: Arc<Blueprint>,
     pub scores: Scores,
-    /// The cohort whose last states the members go on from, and its steps.
+    /// The cohort whose final checkpoints the members continue from, and its steps.
     pub earlier: Option<(CohortId, u64)>,
     pub members: Vec<(JobId, Job)>,
 }
 
-/// What is the same in a group: the blueprint, what is measured, and what its members go on from.
+/// What is the same in a group: the blueprint, the scoring, and what its members continue from.
 type Key = (BlueprintId, usize, Option<(CohortId, u64)>);
 
-/// The jobs by blueprint and by what is measured of them, each once.
+/// Groups the jobs, each once, by blueprint, scoring and what they continue from.
 pub(super) fn group(tasks: impl IntoIterator<Item = Task>) -> Vec<Group> {
-    // Jobs of a sweep share their blueprints, so that few of these need to be hashed.
+    // Jobs of a sweep share their blueprints, so hash each only once.
     let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
     let mut scorings: Vec<Scores> = Vec::new();
     let mut index: HashMap<Key, usize> = HashMap::new();
     let tasks = tasks.into_iter();
     let mut seen = HashSet::with_capacity(tasks.size_hint().0);
     let mut groups: Vec<Group> = Vec::new();
-    // Keeps every blueprint alive while its address stands for it.
+    // Keeps every blueprint alive while its address is used as a key.
     let mut held: Vec<Arc<Blueprint>> = Vec::new();
     for Task { id, job, scores, earlier } in tasks {
         if !seen.insert(id) {
@@ -39,7 +39,7 @@ pub(super) fn group(tasks: impl IntoIterator<Item = Task>) -> Vec<Group> {
             held.push(Arc::clone(&job.blueprint));
             job.blueprint.id()
         });
-        // Few, and most often the same.
+        // There are few, and usually the same one.
         let known = scorings.iter().position(|known| Arc::ptr_eq(known, &scores) || *known == scores);
         let scoring = known.unwrap_or_else(|| {
             scorings.push(Arc::clone(&scores));

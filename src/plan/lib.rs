@@ -1,4 +1,4 @@
-//! HOW to group and place: cohorts of jobs that share a blueprint, and the slots that train them. Pure.
+//! HOW to group and place jobs: cohorts of jobs with the same blueprint, and the slots that train them. Pure.
 
 pub mod capacity;
 pub mod cohort;

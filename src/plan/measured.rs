@@ -1,6 +1,7 @@
-//! What was measured of how fast the members of a cohort train together on a device, what to measure next, and how many are best.
+//! Measured training speeds of cohorts by their size on each kind of device, what to measure next, and the best size.
 //!
-//! A cohort of one member, then of 4, 16, … trains for a moment, until memory or the jobs run out, or more members gain nothing.
+//! Cohorts of 1, 4, 16, … members train for a moment each, until memory or the jobs run out, or more members gain
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,45 +13,46 @@ use super::slot::Kind;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Job, Scores, Task};
 
-/// The largest cohort that is measured.
+/// The largest cohort to measure.
 pub const MOST: usize = 256;
-/// Each cohort that is measured has so many times the members of the one before.
+/// Each cohort to measure has this many times the members of the one before.
 const FACTOR: usize = 4;
-/// So many times the rate of fewer members is worth more members.
+/// More members are worth it if they multiply the rate by at least this.
 const GAIN: f64 = 1.05;
-/// The smallest cohort with this share of the best rate is the best one: it needs less memory, and loses less when it dies.
+/// The smallest cohort with this fraction of the best rate is the best one: it needs less memory, and loses less if it
+/// fails.
 const ENOUGH: f64 = 0.95;
 
-/// What is known of one blueprint on one kind of device.
+/// Measurements of one blueprint on one kind of device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// Model-steps a second of cohorts of so many members.
+    /// Model-steps per second, by number of members.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rates: BTreeMap<usize, f64>,
-    /// Members that may fit, where more were out of memory.
+    /// The maximum number of members to try, after more ran out of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 
-/// What is known of each blueprint on each kind of device.
+/// Measurements of each blueprint on each kind of device.
 pub type Known = BTreeMap<Kind, BTreeMap<BlueprintId, Measured>>;
 
 impl Measured {
-    /// So many members were too many for the memory.
+    /// Notes that this many members ran out of memory.
     pub fn out_of_memory(&mut self, members: usize) {
         let half = members.div_ceil(2);
         self.limit = Some(self.limit.map_or(half, |limit| limit.min(half)));
     }
 
-    /// Takes over what `news` has.
+    /// Adds the measurements of `news`.
     pub fn learn(&mut self, news: &Measured) {
         self.rates.extend(&news.rates);
         self.limit = self.limit.into_iter().chain(news.limit).min();
     }
 
-    /// Of how many members a cohort is to be measured next, where there are `jobs` jobs; none where the best number is known, or no
-    /// choice to make.
+    /// Returns the size of the next cohort to measure, with `jobs` jobs available; `None` if the best size is known, or
+    /// there is no choice.
     pub fn next(&self, jobs: usize) -> Option<usize> {
         let most = self.fitting(jobs.min(MOST));
         if jobs < 2 {
@@ -62,7 +64,7 @@ impl Measured {
         (last < most && gains).then(|| (last * FACTOR).min(most))
     }
 
-    /// How many of `jobs` jobs train best together, once that is known.
+    /// Returns how many of `jobs` jobs train best together, if that is known.
     pub fn best(&self, jobs: usize) -> Option<usize> {
         if self.next(jobs).is_some() {
             return None;
@@ -72,7 +74,8 @@ impl Measured {
         fitting().find(|(_, rate)| **rate >= best * ENOUGH).map(|(members, _)| *members)
     }
 
-    /// Seconds of one step of a cohort of so many members, between the measured ones along a line; none where nothing is known.
+    /// Returns the seconds per step of a cohort with this many members, by linear interpolation; `None` if nothing was
+    /// measured.
     pub fn step_seconds(&self, members: usize) -> Option<f64> {
         let seconds = |(&members, &rate): (&usize, &f64)| (members as f64, members as f64 / rate);
         let at = members as f64;
@@ -83,7 +86,7 @@ impl Measured {
             (Some((low, at_low)), Some((high, at_high))) => {
                 Some(at_low + (at_high - at_low) * (at - low) / (high - low))
             }
-            // Beyond what was measured, more members gain nothing.
+            // Beyond the measured sizes, more members gain nothing.
             (Some((low, at_low)), None) => Some(at_low * at / low),
             (None, Some((_, at_high))) => Some(at_high),
             (None, None) => None,
@@ -95,7 +98,7 @@ impl Measured {
     }
 }
 
-/// Adds what `news` has to `known`.
+/// Adds the measurements of `news` to `known`.
 pub fn learn(known: &mut Known, news: &Known) {
     for (kind, blueprints) in news {
         let known = known.entry(kind.clone()).or_default();
@@ -105,25 +108,25 @@ pub fn learn(known: &mut Known, news: &Known) {
     }
 }
 
-/// Jobs of one blueprint of which it is not known how many train best together on a kind of device.
+/// Jobs of one blueprint for which the best cohort size on a kind of device is not known.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Where.
+    /// The kind of device.
     pub kind: Kind,
-    /// Of what.
+    /// The blueprint.
     pub blueprint: BlueprintId,
-    /// As many as it takes to find out.
+    /// As many jobs as the measurement needs.
     pub jobs: Vec<(JobId, Job)>,
     /// What is known so far.
     pub known: Measured,
 }
 
-/// What is not known yet of the jobs of `tasks` on `kinds` of devices.
+/// Returns what is not known yet about the jobs of `tasks` on these `kinds` of devices.
 pub fn questions(tasks: &[Task], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Question> {
     let mut questions = Vec::new();
-    // How fast jobs train does not depend on what is measured of them.
+    // Training speed does not depend on scoring.
     let unscored: Scores = [].into();
-    // A trainer of the user's own says itself how many of it run at once.
+    // The user's own trainer sets itself how many run at once.
     let tasks = tasks.iter().filter(|task| task.job.blueprint.own().is_none());
     for group in group(tasks.map(|task| Task { scores: Arc::clone(&unscored), earlier: None, ..task.clone() })) {
         for kind in kinds {
@@ -141,7 +144,7 @@ pub fn questions(tasks: &[Task], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Q
 mod tests {
     use super::*;
 
-    /// What a device does with so many members: none is out of memory.
+    /// Measures a device with these rates, where `None` means out of memory.
     fn probe(jobs: usize, rate: impl Fn(usize) -> Option<f64>) -> (Vec<usize>, Measured) {
         let (mut measured, mut asked) = (Measured::default(), Vec::new());
         while let Some(members) = measured.next(jobs) {
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_probe_climbs_while_more_members_gain() {
-        // A device that does up to 64 at once in the time of one.
+        // A device that trains up to 64 members in the time of one.
         let wide = |k: usize| Some(100.0 * k.min(64) as f64);
         let (asked, measured) = probe(1000, wide);
         assert_eq!((asked, measured.best(1000)), (vec![1, 4, 16, 64, 256], Some(64)));
@@ -166,7 +169,7 @@ mod tests {
         assert_eq!(measured.best(41), None, "one more job is one more question");
         assert_eq!(measured.next(1000), Some(160));
         assert_eq!(measured.best(3), Some(40), "fewer jobs are no question");
-        // Large networks, which fill the device alone.
+        // Large networks, each of which fills the device.
         let (asked, measured) = probe(1000, |k| Some(100.0 + k as f64));
         assert_eq!((asked, measured.best(1000)), (vec![1, 4], Some(1)));
         assert_eq!(probe(1, wide).0, [] as [usize; 0], "one job has no choice");
@@ -182,7 +185,7 @@ mod tests {
         assert_eq!((asked, measured.best(1000)), (vec![1, 4, 16, 64, 32], Some(16)));
         let (asked, measured) = probe(1000, fits(1));
         assert_eq!((asked, measured.best(1000)), (vec![1, 4, 2], Some(1)));
-        // A run has met its limit later, in scoring say.
+        // A run may reach its memory limit later, for example in scoring.
         let (_, mut measured) = probe(1000, fits(1000));
         assert_eq!(measured.best(1000), Some(256));
         measured.out_of_memory(256);

@@ -1,8 +1,8 @@
-//! Placing jobs: which train together, and in which order the cohorts start.
+//! Places jobs: which train together, and in which order the cohorts start.
 //!
-//! Jobs of one blueprint make a group. A group is split into cohorts that a slot has room for, and further while some slot would
-//! have nothing to do; the longest cohorts start first. Whichever slot is free takes the next cohort. The same jobs, slots and
-//! limits always give the same cohorts.
+//! Jobs with the same blueprint make a group. A group is split into cohorts that fit on a slot, and further as long as
+//! some slot would be idle. The longest cohorts start first, and whichever slot is free takes the next one. The same
+//! jobs, slots and limits always give the same cohorts.
 
 use super::capacity::{self, Speed};
 use super::cohort::Cohort;
@@ -15,7 +15,7 @@ use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::{Job, Task};
 
-/// When there are this many cohorts a slot anyway, starting the longest first keeps all slots busy to the end.
+/// With this many cohorts per slot, starting the longest first keeps all slots busy to the end.
 const PLENTY: usize = 8;
 
 /// What the jobs of a cohort have in common.
@@ -25,44 +25,45 @@ pub struct Shape<'a> {
     pub id: BlueprintId,
     /// The blueprint.
     pub blueprint: &'a Blueprint,
-    /// What is measured of each job.
+    /// How each job is scored.
     pub scores: &'a [Arc<Score>],
 }
 
-/// How jobs of a trainer of the user's own run.
+/// How jobs of the user's own trainer run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Own {
-    /// Processes a slot.
+    /// Processes per slot.
     pub at_once: usize,
-    /// Seconds that a job takes, once one has ended.
+    /// Seconds per job, once one has ended.
     pub seconds: Option<f64>,
 }
 
-/// What jobs of a trainer of the user's own are taken to last as long as none has ended.
+/// Assumed seconds per job of the user's own trainer until one has ended.
 const UNKNOWN_SECONDS: f64 = 60.0;
 
-/// What bounds a cohort, and how fast it is.
+/// Limits on the size of cohorts, and the speed of devices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Members of a cohort on CPU slots. Members take turns there, so that more of them gain nothing and a retry loses more.
+    /// Maximum members of a cohort on CPU slots. Members take turns there, so more of them gain nothing, and a retry
+    /// loses more.
     pub cpu_members: usize,
-    /// Members of a cohort on GPUs.
+    /// Maximum members of a cohort on GPUs.
     pub cuda_members: usize,
-    /// Bytes for a cohort on a CPU slot, where that is known.
+    /// Bytes available for a cohort on a CPU slot, if known.
     pub cpu_bytes: Option<u64>,
-    /// Bytes for a cohort on a GPU, where that is known.
+    /// Bytes available for a cohort on a GPU, if known.
     pub cuda_bytes: Option<u64>,
-    /// Members of a cohort on any slot, where the user says.
+    /// Members of a cohort on any slot, if the user chose it.
     pub chosen: Option<usize>,
-    /// Trainers of the user's own, by the blueprints of their jobs.
+    /// The user's own trainers, by the blueprints of their jobs.
     pub own: HashMap<BlueprintId, Own>,
-    /// What was measured of blueprints on kinds of devices.
+    /// Measurements of blueprints on kinds of devices.
     pub known: Known,
-    /// Of which kind the slots' devices are.
+    /// The kinds of the slots' devices.
     pub kinds: Kinds,
-    /// One thread of the CPU.
+    /// The speed of one CPU thread.
     pub cpu: Speed,
-    /// A GPU.
+    /// The speed of a GPU.
     pub cuda: Speed,
 }
 
@@ -98,8 +99,7 @@ impl Limits {
         }
     }
 
-    /// How many of `jobs` jobs train together: as many as is best, and as every one of `slots` has room for; at least
-    /// one.
+    /// Returns how many of `jobs` jobs train together: the best number that fits on each of `slots`, and at least one.
     pub fn capacity(&self, of: Shape, jobs: usize, slots: &[Slot]) -> usize {
         let Shape { id, blueprint, scores } = of;
         if blueprint.own().is_some() {
@@ -121,7 +121,7 @@ impl Limits {
         slots.iter().map(room).min().unwrap_or(1).max(1)
     }
 
-    /// Predicted seconds that a cohort of so many members trains and is scored on `slot`.
+    /// Returns the estimated seconds for training and scoring a cohort of this many members on `slot`.
     pub fn seconds(&self, of: Shape, members: usize, slot: &Slot) -> f64 {
         let Shape { id, blueprint, scores } = of;
         let (speed, factor) = match slot.device {
@@ -131,7 +131,7 @@ impl Limits {
         };
         let blueprint = match blueprint {
             Blueprint::BuiltIn(built_in) => built_in,
-            // Its processes run at once; what they leave is scored one after the other.
+            // Its processes run at once, but their samples are scored one after the other.
             Blueprint::Own(own) => {
                 let scored = own.dataset.iter().flat_map(|dataset| {
                     scores.iter().map(move |score| speed.score_seconds((dataset, 0.0), score, factor))
@@ -149,7 +149,7 @@ impl Limits {
     }
 
     fn measured(&self, id: BlueprintId, slot: &Slot) -> Option<&Measured> {
-        // Most often nothing is known, and there may be many jobs.
+        // Usually nothing is known, and there may be many jobs.
         if self.known.is_empty() {
             return None;
         }
@@ -162,19 +162,19 @@ impl Limits {
 pub struct Placed {
     /// The cohort.
     pub cohort: Cohort,
-    /// The hash of what its members share.
+    /// The hash of the blueprint.
     pub blueprint: BlueprintId,
-    /// The cohort whose last states its members go on from, and the steps that they have done there.
+    /// The cohort whose final checkpoints its members continue from, and its steps.
     pub earlier: Option<(CohortId, u64)>,
-    /// Estimated bytes of its training and scoring, beside what a worker needs for itself.
+    /// Estimated bytes for training and scoring, in addition to what a worker itself needs.
     pub bytes: u64,
-    /// Estimated seconds on the slot that would take it.
+    /// Estimated seconds on its slot.
     pub seconds: f64,
-    /// The slot that would take it, if all estimates were right.
+    /// The slot it would run on if all estimates were right.
     pub slot: usize,
 }
 
-/// What would run, in which order.
+/// What runs, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The cohorts, in the order in which they start.
@@ -183,7 +183,8 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// Groups the jobs of `tasks` into cohorts for `slots`. A job that stands twice is planned once; members keep the order of `tasks`.
+/// Groups the jobs of `tasks` into cohorts for `slots`. A job that occurs twice is planned once. Members keep the order
+/// of `tasks`.
 pub fn plan(tasks: Vec<Task>, slots: &[Slot], limits: &Limits) -> Plan {
     let groups = group(tasks);
     let parts = parts(&groups, slots, limits);
@@ -201,19 +202,20 @@ pub fn plan(tasks: Vec<Task>, slots: &[Slot], limits: &Limits) -> Plan {
             cohorts.push(Placed { cohort, blueprint, earlier, bytes, seconds, slot: 0 });
         }
     }
-    // The sort keeps the order of the jobs among cohorts of one length.
+    // The sort is stable, so cohorts of equal length keep the order of their jobs.
     cohorts.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let seconds = simulate(&mut cohorts, slots, limits);
     Plan { cohorts, seconds }
 }
 
-/// The part of the steps that is left to do.
+/// Returns the fraction of the steps that is left.
 fn left(blueprint: &Blueprint, earlier: Option<(CohortId, u64)>) -> f64 {
     let done = earlier.map_or(0, |(_, step)| step);
     1.0 - done as f64 / blueprint.steps().max(1) as f64
 }
 
-/// Into how many cohorts each group is split: as few as have room, or, if those are few, a multiple of the slots.
+/// Returns into how many cohorts each group is split: as few as fit, or a multiple of the number of slots if those are
+/// few.
 fn parts(groups: &[Group], slots: &[Slot], limits: &Limits) -> Vec<usize> {
     let least = |group: &Group| {
         let jobs = group.members.len();
@@ -228,14 +230,14 @@ fn parts(groups: &[Group], slots: &[Slot], limits: &Limits) -> Vec<usize> {
     groups.iter().zip(&least).map(even).collect()
 }
 
-/// `parts` runs of members whose lengths differ by one at most, longer ones first.
+/// Splits members into `parts` runs whose lengths differ by at most one, longer ones first.
 fn split(members: Vec<(JobId, Job)>, parts: usize) -> Vec<Vec<(JobId, Job)>> {
     let (length, longer) = (members.len() / parts, members.len() % parts);
     let mut members = members.into_iter();
     (0..parts).map(|part| members.by_ref().take(length + usize::from(part < longer)).collect()).collect()
 }
 
-/// Gives each cohort in turn to the slot that is free first; the time when the last one ends.
+/// Gives each cohort in turn to the slot that is free first, and returns the time when the last one ends.
 fn simulate(cohorts: &mut [Placed], slots: &[Slot], limits: &Limits) -> f64 {
     let mut free = vec![0.0_f64; slots.len()];
     for placed in cohorts {

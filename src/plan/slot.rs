@@ -1,4 +1,4 @@
-//! Slots: where one cohort at a time can train.
+//! Slots: each trains one cohort at a time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,12 +51,12 @@ impl<'de> Deserialize<'de> for Device {
     }
 }
 
-/// A kind of device: what was measured on one of it holds for all others.
+/// A kind of device: measurements on one hold for all others of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Kind(String);
 
 impl Kind {
-    /// GPUs of this name with so many bytes of memory, as the driver gives both.
+    /// Returns the kind of GPUs with this name and this many bytes of memory, as reported by the driver.
     pub fn gpu(name: &str, memory: u64) -> Self {
         Kind(format!("{name}, {} MiB", memory >> 20))
     }
@@ -68,12 +68,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Of which kind each device is.
+/// The kind of each device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kinds(BTreeMap<Device, Kind>);
 
 impl Kinds {
-    /// The kind of `device`: a kind of its own where the driver did not say.
+    /// Returns the kind of `device`. If the driver did not report it, the device is its own kind.
     pub fn of(&self, device: Device) -> Kind {
         self.0.get(&device).cloned().unwrap_or_else(|| Kind(device.to_string()))
     }
@@ -85,11 +85,11 @@ impl FromIterator<(Device, Kind)> for Kinds {
     }
 }
 
-/// One place for one worker process.
+/// A slot for one worker process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// Where it computes.
+    /// The device it computes on.
     pub device: Device,
-    /// CPU threads of its worker.
+    /// CPU threads for its worker.
     pub threads: u32,
 }

@@ -1,8 +1,10 @@
-//! Points of a search by TPE, the tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011).
+//! Proposes points of a search by TPE, the tree-structured Parzen estimator (Bergstra et al., "Algorithms for
+//! Hyper-Parameter Optimization", 2011).
 //!
-//! In each dimension by itself, one density is fitted to the points that are among the best and one to the others. Of some draws from
-//! the first, that one is taken where the first is the largest multiple of the second. Densities and draws are those of the crate `tpe`;
-//! which points are among the best, and what keeps the points of a batch apart, is decided here. `tests` compares with Optuna's TPE.
+//! In each dimension separately, one density is fitted to the best points and one to the others. Of some draws from the
+//! first density, the one with the largest ratio of the first to the second is used. Densities and draws come from the
+//! crate `tpe`. This module decides which points are among the best, and keeps the points of a batch apart. `tests`
+//! compares with Optuna's TPE.
 
 #[cfg(test)]
 mod tests;
@@ -15,32 +17,33 @@ use sweep_spec::point::Dimension;
 use tpe::density_estimation::DefaultEstimatorBuilder;
 use tpe::{TpeOptimizerBuilder, histogram_estimator, parzen_estimator};
 
-/// The share of points that are among the best. Optuna's is 0.1, which leaves searches of 60 points in batches of 8 about twice as far
-/// above the optimum of smooth functions, and no nearer to that of others.
+/// The fraction of points that count as the best. With Optuna's 0.1, searches of 60 points in batches of 8 end about
+/// twice as far above the optimum of smooth functions, and no closer to that of others.
 const SHARE: f64 = 0.15;
 
-/// As many are among the best at most, but for equals, as in Optuna.
+/// Maximum number of best points, not counting ties, as in Optuna.
 const MOST: usize = 25;
 
-/// How often a point is drawn again that was there before: of choices alone, there may be no other.
+/// How often a point that was already seen is redrawn. If all dimensions are choices, there may be no new one.
 const REDRAWS: u32 = 1000;
 
-/// The redraw from which nothing is left of what the densities said.
+/// The number of redraws after which a point is drawn uniformly, ignoring the densities.
 const AFRESH: u32 = 100;
 
-/// Points to try next, `count` of them, of one number a dimension each: the number itself, or the place of the choice, from 0.
+/// Proposes `count` points to try next. Each has one number per dimension: the number itself, or the index of the
+/// choice.
 ///
-/// `seen` has points with how bad they were: smaller is better, +∞ came to nothing. What lies outside of `space` tells nothing of its
-/// dimension. Where nothing was seen, points are random. A point is neither one of `seen` nor one of those before it, unless so many
-/// redraws found no other.
+/// `seen` has points with their losses: smaller is better, and +∞ means failure. Values outside of `space` are ignored
+/// in their dimension. If nothing was seen, points are random. A point is never one of `seen` or of those before it,
+/// unless many redraws found no new one.
 ///
-/// The same arguments always give the same points. One seed will do for a whole search, as long as each call has seen more than the one
-/// before: what is drawn depends on how many points were seen, too.
+/// The same arguments always give the same points. One seed is enough for a whole search if each call has seen more
+/// points than the one before, because draws also depend on the number of points seen.
 ///
 /// # Panics
 ///
-/// If a range is not finite or ends before it starts, if a point of `seen` has fewer numbers than `space` has dimensions, or if how bad
-/// one was is NaN.
+/// If a range is not finite or ends before it starts, if a point of `seen` has fewer numbers than `space` has
+/// dimensions, or if a loss is NaN.
 pub fn propose(space: &[Dimension], seen: &[(Vec<f64>, f64)], count: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(seen.len() as u64);
@@ -50,14 +53,15 @@ pub fn propose(space: &[Dimension], seen: &[(Vec<f64>, f64)], count: usize, seed
     for _ in 0..count {
         let point = fresh(space, guess(space, &told, best, &mut rng), &known, &mut rng);
         known.insert(key(&point));
-        // A constant lie until its value is known: no better than the worst, so that the next ones keep away from it.
+        // A constant liar until its value is known: it counts as the worst, so that the next points keep away from it.
         told.push((point, f64::INFINITY));
     }
     told.into_iter().skip(seen.len()).map(|(point, _)| point).collect()
 }
 
-/// How many of `seen` are among the best: a share of them and all that are as good as the last of that share, since scores that are counts
-/// have many equals, among which the order would choose. None is as bad as the worst: where all are alike, nothing is known.
+/// Returns how many of `seen` count as the best: a fraction of them, plus ties with the last of these, since scores
+/// that are counts have many ties, and the order must not decide. Points as bad as the worst never count: if all are
+/// equal, nothing is known.
 fn best(seen: &[(Vec<f64>, f64)]) -> usize {
     let mut values: Vec<f64> = seen.iter().map(|(_, value)| *value).collect();
     values.sort_by(f64::total_cmp);
@@ -66,13 +70,13 @@ fn best(seen: &[(Vec<f64>, f64)]) -> usize {
     values.iter().filter(|value| *value <= last && *value < worst).count()
 }
 
-/// Equal for equal points.
+/// Returns the same key for equal points.
 fn key(point: &[f64]) -> Vec<u64> {
-    // 0 and −0 are equal, and their sum is 0.
+    // 0 and −0 are equal, so turn −0 into 0.
     point.iter().map(|x| (x + 0.0).to_bits()).collect()
 }
 
-/// What the densities say, where anything was seen.
+/// Draws a point from the densities, or uniformly if nothing was seen.
 fn guess(space: &[Dimension], told: &[(Vec<f64>, f64)], best: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let draw = |(at, dimension): (usize, &Dimension)| match told.is_empty() {
         true => uniform(*dimension, rng),
@@ -81,7 +85,7 @@ fn guess(space: &[Dimension], told: &[(Vec<f64>, f64)], best: usize, rng: &mut C
     space.iter().enumerate().map(draw).collect()
 }
 
-/// `point`, or one like it that is not known; less and less like it the longer that takes.
+/// Returns `point`, or a similar one that is not known. The more redraws it takes, the less similar it gets.
 fn fresh(space: &[Dimension], point: Vec<f64>, known: &HashSet<Vec<u64>>, rng: &mut ChaCha8Rng) -> Vec<f64> {
     if !known.contains(&key(&point)) {
         return point;
@@ -95,7 +99,7 @@ fn fresh(space: &[Dimension], point: Vec<f64>, known: &HashSet<Vec<u64>>, rng: &
     (1..=REDRAWS).map(&mut redraw).find(|other| !known.contains(&key(other))).unwrap_or(point)
 }
 
-/// Anything in it, each as likely as another.
+/// Draws uniformly from the dimension.
 fn uniform(dimension: Dimension, rng: &mut ChaCha8Rng) -> f64 {
     match dimension {
         Dimension::Number { .. } => at(dimension, rng.random()),
@@ -103,7 +107,8 @@ fn uniform(dimension: Dimension, rng: &mut ChaCha8Rng) -> f64 {
     }
 }
 
-/// What is much likelier among the `best` of `seen`, which has numbers and how bad they were, than among the others.
+/// Draws a value that is much more likely among the `best` of `seen` than among the others. `seen` has values with
+/// their losses.
 fn likely(
     dimension: Dimension,
     seen: impl ExactSizeIterator<Item = (f64, f64)>,
@@ -117,7 +122,7 @@ fn likely(
     let mut optimizer =
         TpeOptimizerBuilder::new().gamma(share).build(estimator, range).expect("the share is less than 1");
     for (x, value) in seen {
-        // To the crate, NaN is a dimension that the point does without.
+        // For the crate, NaN means that the point lacks this dimension.
         let known = Some(place(dimension, x)).filter(|place| range.contains(*place)).unwrap_or(f64::NAN);
         optimizer.tell(known, value).expect("within the range");
     }
@@ -125,7 +130,7 @@ fn likely(
     at(dimension, place)
 }
 
-/// The kind of density, and where its range ends, exclusively, that starts at 0.
+/// Returns the kind of density, and the exclusive end of its range, which starts at 0.
 fn estimator(dimension: Dimension) -> (DefaultEstimatorBuilder, f64) {
     match dimension {
         Dimension::Number { .. } => (parzen_estimator(), 1.0_f64.next_up()),
@@ -133,16 +138,17 @@ fn estimator(dimension: Dimension) -> (DefaultEstimatorBuilder, f64) {
     }
 }
 
-/// Where a number is between `min` and `max`, from 0 to 1, so that ranges of all sizes are the same to the density; a choice itself.
+/// Returns the position of a number between `min` and `max`, from 0 to 1, so that the density does not depend on the
+/// range. Returns a choice unchanged.
 fn place(dimension: Dimension, x: f64) -> f64 {
     match dimension {
-        // Halves, since the difference may be more than the largest number.
+        // Halved, since the difference may exceed the largest float.
         Dimension::Number { min, max } => (x / 2.0 - min / 2.0) / (max / 2.0 - min / 2.0),
         Dimension::Choices(_) => x,
     }
 }
 
-/// The number at a place: `place` backwards.
+/// Returns the number at a position: the inverse of `place`.
 fn at(dimension: Dimension, place: f64) -> f64 {
     match dimension {
         Dimension::Number { min, max } => (min * (1.0 - place) + max * place).clamp(min, max),

@@ -1,4 +1,4 @@
-//! The sections of a report, in their order.
+//! The sections of a report, in order.
 
 use super::cells::{cells, ranked};
 use super::document::{Block, Cell, Document, Table};
@@ -21,29 +21,29 @@ use sweep_spec::sweep::Sweep;
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
-/// A report, and what became of the sweeps' expectations.
+/// A report, with the outcomes of the sweeps' expectations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// What to show.
+    /// The report itself.
     pub document: Document,
-    /// One for each expectation of each sweep.
+    /// One per expectation of each sweep.
     pub outcomes: Vec<Outcome>,
 }
 
-/// What a sweep's file says beside its jobs.
+/// What a sweep's file says in addition to its jobs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {
-    /// What should hold in the end.
+    /// The file's expectations.
     pub expects: Vec<Expect>,
-    /// What others report.
+    /// Published figures.
     pub published: Vec<Published>,
-    /// Where seeds are added until comparisons are decided.
+    /// Set if seeds are added until comparisons are decided.
     pub race: Option<Race>,
-    /// The score by which cells are compared that may be stopped early.
+    /// The score that decides which cells are stopped early.
     pub pruned_by: Option<Measure>,
-    /// What is sought.
+    /// Its searches.
     pub searches: Vec<Search>,
-    /// The variants whose cells were picked in another sweep.
+    /// The variants whose cells were picked from another sweep.
     pub picked: Vec<(String, Picked)>,
 }
 
@@ -60,24 +60,28 @@ impl From<Sweep> for File {
     }
 }
 
-/// Why there is no report.
+/// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The metric asked for was not measured.
-    #[error("no job of {sweeps} has a {metric} of {step}; measured: {measured}", metric = .metric.name(), step = .step.words(Some(*.metric)))]
+    /// The requested metric was not measured.
+    #[error(
+        "no job of {sweeps} has a {metric} score at {step}; measured: {measured}",
+        metric = .metric.name(),
+        step = .step.words(Some(*.metric))
+    )]
     NotMeasured {
-        /// What was asked for.
+        /// The requested metric.
         metric: Measure,
-        /// At which step.
+        /// The requested step.
         step: Step,
-        /// In what.
+        /// The sweeps.
         sweeps: String,
-        /// What there is.
+        /// The metrics that were measured.
         measured: String,
     },
 }
 
-/// Reports on sweeps, each with what its file says.
+/// Reports on sweeps, each with its file.
 pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, ReportError> {
     let studies: Vec<Study> = sweeps.iter().map(|sweep| study(sweep, options)).collect();
     let names: Vec<String> = sweeps.iter().map(|(results, _)| results.sweep.name.clone()).collect();
@@ -103,11 +107,11 @@ pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, Re
         blocks.extend(side_by_side(&studies));
     }
     figures::name(&mut blocks, studies.len() > 1);
-    let title = format!("Report on {}, scores of {}", list(&names), options.step.words(main(&studies)));
+    let title = format!("Report on {}, scores at {}", list(&names), options.step.words(main(&studies)));
     Ok(Report { document: Document { title, blocks }, outcomes })
 }
 
-/// A sweep that knows of which variants its file does not sweep all cells that might be tried.
+/// Returns the study of a sweep, with variants marked if their cells were picked rather than swept.
 fn study<'a>((results, file): &'a (Results, File), options: Options) -> Study<'a> {
     let mut study = Study::new(results, options);
     for variant in &mut study.variants {
@@ -119,7 +123,7 @@ fn study<'a>((results, file): &'a (Results, File), options: Options) -> Study<'a
     study
 }
 
-/// The main score, where all sweeps have the same.
+/// Returns the main score, if all sweeps have the same one.
 fn main(studies: &[Study]) -> Option<Measure> {
     let mut mains = studies.iter().map(|study| study.ranking.first().copied());
     let first = mains.next()??;
@@ -205,7 +209,7 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
     add.table(protocol::table(study));
 }
 
-/// Where blocks are added, those that there are.
+/// Appends optional blocks.
 struct Adding<'a>(&'a mut Vec<Block>);
 
 impl Adding<'_> {
@@ -222,28 +226,29 @@ impl Adding<'_> {
     }
 }
 
-/// What has to be said of cells that another sweep has picked.
+/// Returns the note on cells picked from another sweep.
 fn picked(picked: &[(String, Picked)]) -> Option<String> {
     let one = |(variant, from): &(String, Picked)| {
         let of = if from.variant == *variant { String::new() } else { format!(" of {}", from.variant) };
         let by = from.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        format!("those of {variant} are the best {}{of} in the sweep {}{by}", from.top, from.sweep)
+        format!("{variant} has the best {}{of} of the sweep {}{by}", from.top, from.sweep)
     };
     let all: Vec<String> = picked.iter().map(one).collect();
-    let seeds = "They were trained anew with seeds that have not picked them; tables over all their jobs are of cells that were picked.";
-    (!all.is_empty()).then(|| format!("Cells of other sweeps: {}. {seeds}", list(&all)))
+    let seeds = "They were trained again with seeds that played no part in picking them. Tables over all their jobs \
+        cover only these picked cells.";
+    (!all.is_empty()).then(|| format!("Cells from other sweeps: {}. {seeds}", list(&all)))
 }
 
-/// What to do where jobs are done and nothing was scored.
+/// Returns the advice for a sweep with finished jobs but no scores.
 fn unscored(study: &Study) -> Option<String> {
     let done = study.everyone().flat_map(|variant| &variant.runs).any(|run| run.status == Status::Done);
-    let what = "Nothing that this sweep asks for was scored: there are samples to look at (`sweep show JOB` says where). \
-                `score: {metrics: [inception_score, frechet]}` in the file, or `sweep rescore --metrics …`, makes scores. \
-                Those that were measured in another way are in the view `history`.";
+    let what = "None of the scores that this sweep asks for was measured. Its samples can be viewed: `sweep show JOB` \
+        says where they are. To get scores, put `score: {metrics: [inception_score, frechet]}` in the file, or run \
+        `sweep rescore --metrics …`. Scores measured in another way are in the view `history`.";
     (done && study.metrics.is_empty()).then(|| what.to_owned())
 }
 
-/// What the real samples are.
+/// Names the data sets.
 fn data(study: &Study) -> String {
     let names: std::collections::BTreeSet<&str> =
         study.everyone().flat_map(|variant| variant.datasets.iter().copied()).collect();
@@ -251,7 +256,7 @@ fn data(study: &Study) -> String {
     if names.is_empty() { String::new() } else { format!("Data: {}. ", list(&names)) }
 }
 
-/// The best cells of all sweeps that are ranked by the same metrics as the first.
+/// Returns the best cells of all sweeps that are ranked by the same metrics as the first.
 fn side_by_side(studies: &[Study]) -> Vec<Block> {
     let Some(first) = studies.iter().find(|study| !study.ranking.is_empty()) else { return Vec::new() };
     let mut table = Table::new("sweeps", "The best cell of each variant", 2, &["sweep", "variant", "cell", "n"]);
@@ -259,12 +264,12 @@ fn side_by_side(studies: &[Study]) -> Vec<Block> {
     let protocols = |study: &Study| first.ranking.iter().map(|&metric| study.protocol(metric)).collect::<Vec<_>>();
     for study in studies {
         if study.ranking != first.ranking {
-            table.notes.push(format!("{} is not here: it has other scores.", study.results.sweep.name));
+            table.notes.push(format!("{} is left out: it has other scores.", study.results.sweep.name));
             continue;
         }
         if protocols(study) != protocols(first) {
             table.notes.push(format!(
-                "{} was scored by another protocol than {}: its numbers do not compare with the others.",
+                "{} was scored under another protocol than {}: its numbers are not comparable with the others.",
                 study.results.sweep.name, first.results.sweep.name
             ));
         }

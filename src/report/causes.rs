@@ -1,4 +1,4 @@
-//! Failures that have the same cause.
+//! Groups failures by cause.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use sweep_figure::format::list;
 use sweep_spec::id::JobId;
 use sweep_wire::status::Status;
 
-/// Causes of failures, the most frequent first, each with its jobs: messages that differ in numbers and ids alone are one, for which the first
-/// one stands.
+/// Returns the causes of failures with their jobs, most frequent first. Messages that differ only in numbers and ids
+/// are one cause, shown by the first of them.
 pub fn causes<'a>(failed: impl IntoIterator<Item = (JobId, &'a str)>) -> Vec<(&'a str, Vec<JobId>)> {
     let mut found: Vec<(String, &str, Vec<JobId>)> = Vec::new();
     for (job, message) in failed {
@@ -24,18 +24,18 @@ pub fn causes<'a>(failed: impl IntoIterator<Item = (JobId, &'a str)>) -> Vec<(&'
     found.into_iter().map(|(_, line, jobs)| (line, jobs)).collect()
 }
 
-/// `text` with a `#` for each word that has a digit: numbers, ids, paths of runs.
+/// Replaces each word that has a digit (numbers, ids, paths of runs) with `#`.
 fn without_numbers(text: &str) -> String {
     let word =
         |word: &str| if word.bytes().any(|byte| byte.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Why jobs have failed, where any have.
+/// Returns the table of failed jobs by cause; `None` if none failed.
 pub(super) fn table(study: &Study) -> Option<Table> {
     let runs = || study.everyone().flat_map(|variant| variant.all().map(move |run| (variant.name, run)));
     let failed = || runs().filter(|(_, run)| run.status == Status::Failed);
-    // A job may stand under several variants.
+    // A job may belong to several variants.
     let once: BTreeMap<JobId, &str> = failed().map(|(_, run)| (run.job, run.message)).collect();
     let causes = causes(once);
     if causes.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         let mut variants: Vec<String> =
             failed().filter(|(_, run)| jobs.contains(&run.job)).map(|(variant, _)| variant.to_owned()).collect();
         variants.dedup();
-        let cause = if cause.is_empty() { "not known" } else { cause };
+        let cause = if cause.is_empty() { "unknown" } else { cause };
         table.rows.push(vec![
             Cell::Text(cause.to_owned()),
             Cell::Count(jobs.len()),
@@ -54,7 +54,11 @@ pub(super) fn table(study: &Study) -> Option<Table> {
             Cell::Text(jobs[0].short()),
         ]);
     }
-    table.notes.push("`sweep show JOB` has the worker's last words; `sweep retry --failed` tries them again.".into());
+    table.notes.push(
+        "`sweep show JOB` shows the end of the worker's log; `sweep retry --failed` retries these \
+        jobs."
+            .into(),
+    );
     Some(table)
 }
 

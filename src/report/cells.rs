@@ -1,4 +1,4 @@
-//! Cells: the jobs of a variant that differ in nothing but their seed.
+//! Cells: the jobs of a variant that differ only in their seed.
 
 use std::cmp::Ordering;
 
@@ -12,19 +12,19 @@ use sweep_spec::metric::Measure;
 /// One point of a variant's grid, with its replicates.
 #[derive(Clone, Debug)]
 pub(super) struct Cell<'a> {
-    /// Its values of the variant's axes, in their order; `None` where a key is not swept here.
+    /// Its values on the variant's axes, in the axes' order; `None` if a key is not swept here.
     pub values: Vec<Option<&'a Value>>,
-    /// Its runs, one a seed.
+    /// Its runs, one per seed.
     pub runs: Vec<Run<'a>>,
 }
 
-/// The cells of a variant, in the order of the file.
+/// Returns the cells of a variant, in the order of the file.
 pub(super) fn cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
     let mut cells: Vec<Cell> = Vec::new();
     let mut known = std::collections::HashMap::new();
     for run in &variant.runs {
         let values: Vec<Option<&Value>> = variant.axes.iter().map(|axis| run.axes.get(*axis)).collect();
-        // JSON values are no keys of a map; their text is.
+        // JSON values cannot be keys of a map, but their text can.
         let key: Vec<String> = values.iter().map(|value| text(*value)).collect();
         let index = *known.entry(key).or_insert_with(|| {
             cells.push(Cell { values, runs: Vec::new() });
@@ -36,34 +36,34 @@ pub(super) fn cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
 }
 
 impl Cell<'_> {
-    /// Over its seeds.
+    /// Summarises a score over its seeds.
     pub(super) fn summary(&self, study: &Study, metric: Measure) -> Option<Summary> {
         summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
     }
 
-    /// Its runs as they are compared.
+    /// Returns its runs in the form that tests take.
     pub(super) fn contestants(&self, study: &Study) -> Vec<Contestant> {
         let quality = |run: &Run| study.ranking.iter().map(|&metric| study.quality(run, metric)).collect();
         self.runs.iter().map(|run| Contestant { seed: run.seed, quality: quality(run) }).collect()
     }
 
-    /// How many of its seeds have a finite score.
+    /// Counts its seeds with a finite score.
     pub(super) fn finished(&self, study: &Study, metric: Measure) -> usize {
         self.summary(study, metric).map_or(0, |summary| summary.n)
     }
 
-    /// Whether not all of its seeds have a finite score: they diverged, failed, or have not ended.
+    /// Whether some of its seeds have no finite score: they diverged, failed, or have not ended.
     pub(super) fn is_partial(&self, study: &Study, metric: Measure) -> bool {
         self.finished(study, metric) < self.runs.len()
     }
 
-    /// Its values with their names: `alpha 0.1, beta 0.05`.
+    /// Formats its values with their names: `alpha 0.1, beta 0.05`.
     pub(super) fn label(&self, variant: &Variant) -> String {
         let named = variant.axes.iter().zip(&self.values).filter(|(_, value)| value.is_some());
         named.map(|(axis, value)| format!("{axis} {}", text(*value))).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its best run by the study's ranking.
+    /// Returns its best run by the study's ranking.
     pub(super) fn best_run(&self, study: &Study) -> Option<&Run<'_>> {
         let scored =
             |run: &&Run| study.ranking.first().and_then(|&metric| study.score(run, metric)).is_some_and(f64::is_finite);
@@ -74,8 +74,8 @@ impl Cell<'_> {
     }
 }
 
-/// The cells of which something is known, the best first: by the mean of the first metric of the ranking, ties by the next. The mean of a cell
-/// that lost seeds is one of survivors, so the fewer are missing the earlier it comes, and complete cells before all of them.
+/// Ranks the cells with results, best first: by the mean of the first metric of the ranking, ties by the next. The mean
+/// of a cell that lost seeds is one of survivors, so cells with fewer missing seeds come first.
 pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Cell<'a>> {
     let Some(&main) = study.ranking.first() else { return Vec::new() };
     let mut ranked: Vec<&Cell> =
@@ -86,7 +86,7 @@ pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Ce
     ranked
 }
 
-/// What has to be said beside cells that are ranked, where some are not complete.
+/// Returns the note on ranked cells if some are incomplete.
 pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
     let &main = study.ranking.first()?;
     cells
@@ -95,7 +95,7 @@ pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
         .then(|| format!("Cells with seeds that have no finite {} rank after complete ones.", main.name()))
 }
 
-/// The better one first; what has no score last.
+/// Orders the better one first, and missing scores last.
 fn compare<T>(study: &Study, score: impl Fn(Measure, &T) -> Option<f64>, a: &T, b: &T) -> Ordering {
     let by = |&metric: &Measure| match (score(metric, a), score(metric, b)) {
         (Some(a), Some(b)) => advantage(metric, b, a).partial_cmp(&0.0).unwrap_or(Ordering::Equal),
@@ -106,7 +106,7 @@ fn compare<T>(study: &Study, score: impl Fn(Measure, &T) -> Option<f64>, a: &T, 
     study.ranking.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-/// A swept value as people write it.
+/// Formats a swept value as people write it.
 pub(super) fn text(value: Option<&Value>) -> String {
     match value {
         None => "–".to_owned(),

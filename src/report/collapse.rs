@@ -1,4 +1,4 @@
-//! How often training came to nothing, or found everything.
+//! How often training diverged, collapsed, or found all modes.
 
 use super::document::{Cell, Table};
 use super::inference::rate;
@@ -8,21 +8,21 @@ use sweep_spec::metric::{Measure, Metric};
 use sweep_spec::relation::Relation;
 use sweep_wire::status::Status;
 
-/// What is counted of a variant's jobs.
+/// A yes-or-no question about a job, counted over a variant's jobs.
 pub(super) struct Question {
-    /// In a word.
+    /// Its short name.
     pub column: &'static str,
-    /// In some more.
+    /// Its description.
     pub title: &'static str,
-    /// The score that says so, if one does.
+    /// The score that answers it, if any.
     pub by: Option<Metric>,
-    /// Whether it is so of a run, where that is known.
+    /// Answers it for a run; `None` if unknown.
     pub is: fn(&Study, &Run) -> Option<bool>,
 }
 
 const BY_MODES: Option<Metric> = Some(Metric::ModesCovered);
 
-/// All that is counted.
+/// All questions.
 pub(super) const QUESTIONS: [Question; 4] = [
     Question { column: "diverged", title: "Diverged: became NaN or infinite", by: None, is: |_, run| is_diverged(run) },
     Question {
@@ -35,7 +35,7 @@ pub(super) const QUESTIONS: [Question; 4] = [
     Question { column: "no mode", title: "Found no mode", by: BY_MODES, is: has_no_mode },
 ];
 
-/// How often a rule of the file has stopped a job, where nothing else says that it has collapsed.
+/// How often a rule of the file stopped a job; used if no score shows collapse.
 const STOPPED: Question = Question {
     column: "collapsed",
     title: "Collapsed: stopped by a rule of `stop`",
@@ -43,10 +43,11 @@ const STOPPED: Question = Question {
     is: |_, run| is_stopped(run),
 };
 
-/// Those of modes that a mean hides: eight in most runs and none in the others is not seven in all.
+/// The questions about modes that a mean hides: eight modes in most runs and none in the rest is not the same as seven
+/// in all.
 pub(super) const OF_MODES: [&Question; 2] = [&QUESTIONS[2], &QUESTIONS[3]];
 
-/// How often each is so of each variant's jobs; where any diverged, or it is known how many modes they cover.
+/// Returns the answers for each variant's jobs; `None` if no job diverged or was stopped and modes are not counted.
 pub(super) fn table(study: &Study) -> Option<Table> {
     let any = |is: &dyn Fn(&Run) -> bool| study.variants.iter().any(|variant| variant.runs.iter().any(is));
     let counted = counts_modes(study);
@@ -76,39 +77,41 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         let or = if stopped { ", or was stopped by a rule of `stop`" } else { "" };
         table
             .notes
-            .push(format!("Collapsed: covers less than half of the modes{or}; of the jobs with a modes_covered."));
+            .push(format!("Collapsed: covers less than half of the modes{or}; out of the jobs with a modes_covered."));
         table.notes.push(WHOSE_MODES.into());
     } else if stopped {
         table.notes.push(
-            "Collapsed: stopped by a rule of `stop`; of the jobs that ended, without failed and cancelled ones.".into(),
+            "Collapsed: stopped by a rule of `stop`; out of the jobs that ended, except failed and cancelled \
+            ones."
+                .into(),
         );
     }
     table
         .notes
-        .push("Diverged: became NaN or infinite; of the jobs that ended, without failed and cancelled ones.".into());
+        .push("Diverged: became NaN or infinite; out of the jobs that ended, except failed and cancelled ones.".into());
     if study.variants.iter().any(|variant| !variant.axes.is_empty()) {
-        table.notes.push("The intervals (Wilson's) take the jobs of a variant for alike, whatever their cells.".into());
+        table.notes.push("The intervals (Wilson's) treat all jobs of a variant alike, whatever their cell.".into());
     }
     Some(table)
 }
 
-/// Of which jobs rates of modes are.
-pub(super) const WHOSE_MODES: &str =
-    "All modes and no mode: of the jobs with a modes_covered and of those that came to nothing, which found none.";
+/// The jobs that rates of modes are out of.
+pub(super) const WHOSE_MODES: &str = "All modes and no mode: out of the jobs with a modes_covered and those that \
+    diverged or collapsed, which found none.";
 
-/// Whether it is known of any run how many modes it covers, and how many there are.
+/// Whether the covered modes and the total are known for any run.
 pub(super) fn counts_modes(study: &Study) -> bool {
     let is_counted = |run: &Run| run.status != Status::Collapsed && is_collapsed(study, run).is_some();
     study.variants.iter().flat_map(|variant| &variant.runs).any(is_counted)
 }
 
-/// Whether a first look has the rates: modes are counted, or jobs have collapsed.
+/// Whether a short report includes the rates: modes are counted, or jobs have collapsed.
 pub(super) fn is_worth_a_look(study: &Study) -> bool {
     let mut runs = study.variants.iter().flat_map(|variant| &variant.runs);
     counts_modes(study) || runs.any(|run| run.status == Status::Collapsed)
 }
 
-/// How many of these runs are so, with the interval of the rate.
+/// Returns for how many of these runs the answer is yes, with the interval of the rate.
 pub(super) fn share(study: &Study, runs: &[Run], question: &Question) -> Cell {
     let known = question.by.is_none_or(|metric| is_measured(study, runs, metric.into()));
     let seen = runs.iter().filter(|_| known).filter_map(|run| (question.is)(study, run));
@@ -117,21 +120,21 @@ pub(super) fn share(study: &Study, runs: &[Run], question: &Question) -> Cell {
     if of == 0 { Cell::Empty } else { Cell::Rate { count, of, low: found.low, high: found.high } }
 }
 
-/// Whether these runs were measured by the protocol that is shown, or came to nothing, all of them: where others have only scores of another
-/// protocol, or of other metrics, those that came to nothing say nothing of the rest.
+/// Whether any of these runs was measured under the protocol shown, or none has any score. If the others only have
+/// scores under another protocol or of other metrics, the lost runs say nothing about the rest.
 pub(super) fn is_measured(study: &Study, runs: &[Run], metric: Measure) -> bool {
     runs.iter().any(|run| study.score(run, metric).is_some()) || runs.iter().all(|run| run.scores.is_empty())
 }
 
-/// Whether a run's score compares so with a number, where that is known. One that came to nothing, or whose score is not finite, has the
-/// worst score that there is.
+/// Whether a run's score satisfies a relation to a number; `None` if unknown. A run that diverged or collapsed, or has
+/// no finite score, has the worst possible score.
 pub(super) fn meets(study: &Study, run: &Run, metric: Measure, relation: Relation, number: f64) -> Option<bool> {
     study.quality(run, metric)?;
     let score = study.score(run, metric).filter(|score| score.is_finite());
     Some(relation.holds(score.unwrap_or(worst(metric)), number))
 }
 
-/// Whether a run diverged, where it has ended by itself.
+/// Whether a run diverged; `None` unless it ended by itself.
 fn is_diverged(run: &Run) -> Option<bool> {
     match run.status {
         Status::Done | Status::Collapsed => Some(false),
@@ -140,12 +143,12 @@ fn is_diverged(run: &Run) -> Option<bool> {
     }
 }
 
-/// Whether a rule of the file has stopped a run, where it has ended by itself.
+/// Whether a rule of the file stopped a run; `None` unless it ended by itself.
 fn is_stopped(run: &Run) -> Option<bool> {
     is_diverged(run).map(|_| run.status == Status::Collapsed)
 }
 
-/// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are, or a rule of the file has stopped it.
+/// Whether a run covers less than half of the modes or was stopped by a rule of the file; `None` if unknown.
 fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
     if run.status == Status::Collapsed {
         return Some(true);
@@ -163,7 +166,7 @@ fn has_no_mode(study: &Study, run: &Run) -> Option<bool> {
     modes(study, run, Relation::Less, 1.0)
 }
 
-/// Where none of its kind was asked how many modes it covers, nothing is known of one that came to nothing either.
+/// If no run was scored by modes covered, the answer is unknown for lost runs, too.
 fn modes(study: &Study, run: &Run, relation: Relation, number: f64) -> Option<bool> {
     let covered = Measure::Known(Metric::ModesCovered);
     study.metrics.contains(&covered).then(|| meets(study, run, covered, relation, number))?

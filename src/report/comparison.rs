@@ -1,4 +1,5 @@
-//! Each variant against the baseline: how likely a run is the better one, with what may be said of it. How, says [`super::inference`].
+//! Compares each variant with the baseline: the probability that its run is the better one, and the verdict.
+//! [`super::inference`] has the statistics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,47 +20,50 @@ use sweep_spec::metric::Measure;
 use sweep_spec::objective::Objective;
 use sweep_spec::race::Race;
 
-/// Comparisons that are made against each of several baselines; of more, only those against the first.
-pub(super) const TOLD: usize = 6;
+/// Most comparisons that are made with several baselines; if there would be more, only those with the first baseline
+/// are.
+pub(super) const MOST_PAIRS: usize = 6;
 
-/// The comparisons of a sweep, corrected together.
+/// The comparisons of a sweep, with one correction for all of them.
 #[derive(Debug)]
 pub(super) struct Comparisons<'a> {
-    /// What the others are compared with: the GAN variants, or the first variant where none or all are GAN.
+    /// The variants that others are compared with: the GAN variants, or the first variant if none or all are GAN.
     pub baselines: Vec<&'a str>,
-    /// For each pair of variants one for each metric of the ranking that both have.
+    /// One for each pair of variants and each metric of the ranking that both have.
     pub all: Vec<Comparison<'a>>,
-    /// Pairs of variants that are not compared, since one of them had more steps to pick the best from.
+    /// Pairs of variants that are not compared, because one of them had more steps to pick the best from.
     pub uneven: Vec<(&'a str, &'a str)>,
-    /// How many are corrected together, with those that cannot be made yet.
+    /// How many comparisons the correction counts, including those that cannot be made yet.
     pub tests: usize,
-    /// How likely a wrong verdict is among them all.
+    /// The probability of any wrong verdict among them all.
     pub level: f64,
-    /// Where seeds are added until they are decided.
+    /// Set if seeds are added until they are decided.
     pub race: Option<Race>,
 }
 
-/// The best cell of a variant against that of a baseline, in one metric.
+/// The best cell of a variant compared with that of a baseline, in one metric.
 #[derive(Clone, Debug)]
 pub(super) struct Comparison<'a> {
     pub metric: Measure,
     pub rival: Side<'a>,
     pub baseline: Side<'a>,
     pub replicates: Replicates,
-    /// How likely a run of the rival scores better than one of the baseline, ties counted half.
+    /// The probability that a run of the rival scores better than one of the baseline; ties count half.
     pub chance: f64,
-    /// Of 95 %, of all looks together where there are several; `None` with too few seeds, and before all jobs have ended.
+    /// The 95 % interval, over all looks if there are several; `None` with too few seeds and before all jobs have
+    /// ended.
     pub interval: Option<Interval>,
-    /// Two-sided, corrected for all comparisons, those that cannot be made yet among them; 1 before all jobs have ended.
+    /// Two-sided and corrected for all comparisons, including those that cannot be made yet; 1 before all jobs have
+    /// ended.
     pub p: f64,
-    /// Whether p is of all exchanges.
+    /// Whether p comes from all exchanges.
     pub exact: bool,
-    /// Whether the runs are not all equal, or not all known: only such a comparison is a test.
+    /// Whether the runs are not all equal, or not all known. Only then is the comparison a test.
     pub differs: bool,
     pub verdict: Verdict,
-    /// How far it has come where seeds are added until it is decided.
+    /// Its progress, if seeds are added until it is decided.
     pub look: Option<Reached>,
-    /// What its p is multiplied by at least, before it is corrected.
+    /// The least factor that its p is multiplied by before the correction.
     pub factor: f64,
 }
 
@@ -75,48 +79,48 @@ pub(super) struct Side<'a> {
     pub stopped: usize,
     /// Jobs of the cell.
     pub jobs: usize,
-    /// Of those with a finite score; `None` where no job has one.
+    /// Over the jobs with a finite score; `None` if no job has one.
     pub summary: Option<Summary>,
-    /// Jobs that came to nothing, or whose score is not finite.
+    /// Jobs that diverged, collapsed, or have no finite score.
     pub lost: usize,
 }
 
-/// What a comparison rests on.
+/// The runs that a comparison uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Replicates {
-    /// The seeds that both sides have.
+    /// Pairs, by the seeds that both sides have.
     Pairs(Vec<u64>),
-    /// They have none in common: as many on each side.
+    /// No common seeds: the number of runs on each side.
     Apart { rival: usize, baseline: usize },
 }
 
-/// What may be said of a comparison.
+/// The verdict on a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Better,
     Worse,
-    /// It may be a matter of seeds.
+    /// The difference may be due to seeds.
     Open,
-    /// More seeds come.
+    /// More seeds will come.
     Looking,
-    /// So many jobs of both have not ended. Who looks again and again until something shows is wrong more often than a test promises; and
-    /// jobs that come to nothing end before the others.
+    /// So many jobs of both have not ended. Checking again and again until a difference shows is wrong more often than
+    /// a test promises, and jobs that diverge or collapse end before the others.
     Early {
         open: usize,
     },
-    /// With so few seeds nothing is clear enough; so many are the least.
+    /// With so few seeds, no result can be significant; `least` are needed.
     TooFew {
         least: usize,
     },
 }
 
-/// A variant's cells, the best first.
+/// A variant's cells, best first.
 pub(super) struct Best<'a> {
     variant: &'a Variant<'a>,
     label: String,
     cell: Cell<'a>,
     pub(super) cells: Vec<Vec<Contestant>>,
-    /// Other cells, which were stopped early.
+    /// How many other cells were stopped early.
     stopped: usize,
 }
 
@@ -126,8 +130,9 @@ impl Best<'_> {
         self.cells.len() + self.stopped
     }
 
-    /// How likely it is that the cell is as much better than `other` as it is, by chance alone. Which cell would have been picked under another exchange
-    /// nobody knows where some were stopped: then p is that of the cell alone, times the number of cells, which holds however one is picked.
+    /// Tests whether the cell is better than `other`. If some cells were stopped, nobody knows which cell another
+    /// exchange would have picked. Then p is that of the cell alone, times the number of cells, which is valid however
+    /// the cell was picked.
     fn is_better(&self, other: &Best, place: usize) -> Tested {
         let Some(theirs) = other.cells.first() else { return Tested { p: 1.0, exact: true } };
         let ours = if self.stopped == 0 { &self.cells[..] } else { &self.cells[..1] };
@@ -135,13 +140,14 @@ impl Best<'_> {
         Tested { p: (found.p * self.factor() * other.factor()).min(1.0), ..found }
     }
 
-    /// What p is multiplied by, whichever side is the better one: nobody knows which way it flatters to have been picked on the way.
+    /// The factor for p, whichever side is better: nobody knows in which direction stopping cells early biases the
+    /// result.
     fn factor(&self) -> f64 {
         if self.stopped == 0 { 1.0 } else { self.of() as f64 }
     }
 }
 
-/// All comparisons of a sweep, by the scores of a step; `race`: where seeds are added until they are decided.
+/// Makes all comparisons of a sweep by the scores at a step. `race` is set if seeds are added until they are decided.
 pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Race>) -> Comparisons<'a> {
     let best: Vec<Best> = study.variants.iter().filter_map(|variant| best(study, variant, None)).collect();
     let named: Vec<(&str, &BTreeSet<&'static str>)> =
@@ -153,7 +159,7 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Ra
     };
     let others = study.variants.iter().filter(|variant| !baselines.contains(&variant.name)).filter(is_or_comes).count();
     let others = if race.is_some() { named.len() - baselines.len() } else { others };
-    if others * baselines.len() > TOLD {
+    if others * baselines.len() > MOST_PAIRS {
         baselines.truncate(1);
     }
     let (mut all, mut uneven, mut sides) = (Vec::new(), Vec::new(), Vec::new());
@@ -183,7 +189,7 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Ra
             let later = yet_to_come(study, &all, &uneven, &baselines);
             correct(&mut all, later)
         }
-        // However many can be made by now: each look has the same.
+        // Every look corrects for the same number, however many can be made by now.
         Some(race) => {
             let tests = race::comparisons_of(&named, &study.metrics).max(all.len());
             let last = study.results.sweep.looks.iter().rev().find(|look| look.race == *race);
@@ -196,7 +202,7 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Ra
     Comparisons { baselines, all, uneven, tests, level: race.map_or(LEVEL, |race| race.alpha), race: race.cloned() }
 }
 
-/// How many comparisons nothing is known of yet.
+/// Counts the comparisons that cannot be made yet.
 fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], baselines: &[&str]) -> usize {
     let named = |name: &str| study.variants.iter().find(|variant| variant.name == name);
     let rivals = || study.variants.iter().filter(|variant| !baselines.contains(&variant.name));
@@ -213,7 +219,8 @@ fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], basel
     pairs.map(of).sum()
 }
 
-/// The jobs of some variants that have not ended, and of which this score is not known yet; `end`: only with seeds before it.
+/// Returns the jobs of some variants that have not ended and do not have this score yet; with `end`, only seeds before
+/// it.
 pub(super) fn open<'v, 'a: 'v>(
     study: &Study,
     variants: impl IntoIterator<Item = &'v Variant<'a>>,
@@ -228,7 +235,7 @@ pub(super) fn open<'v, 'a: 'v>(
     variants.into_iter().flat_map(|variant| &variant.runs).filter(is_open).map(|run| run.job).collect()
 }
 
-/// Of variants with their objectives those that the others are compared with.
+/// Picks the baselines from variants and their objectives.
 pub(super) fn baselines<'n>(variants: &[(&'n str, &BTreeSet<&'static str>)]) -> Vec<&'n str> {
     let gan = Objective::Gan { saturating: false }.name();
     let is_gan = |(_, objectives): &&(&str, &BTreeSet<&'static str>)| objectives.iter().eq([&gan]);
@@ -239,7 +246,7 @@ pub(super) fn baselines<'n>(variants: &[(&'n str, &BTreeSet<&'static str>)]) -> 
     found
 }
 
-/// The cells of a variant, the best first; `end`: by the seeds before it.
+/// Ranks the cells of a variant, best first; with `end`, by the seeds before it.
 pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, end: Option<u64>) -> Option<Best<'a>> {
     let mut cells = cells(variant);
     for cell in &mut cells {
@@ -257,7 +264,7 @@ pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, end: Option<u64>
     Some(Best { variant, label, cell, cells, stopped })
 }
 
-/// The comparison with its p as it is.
+/// Compares two variants; p is not corrected yet.
 fn compare<'a>(
     study: &Study,
     (place, metric): (usize, Measure),
@@ -283,7 +290,7 @@ fn compare<'a>(
     })
 }
 
-/// What there is to say of two variants, but for what may be claimed.
+/// Describes two variants, without interval, p and verdict.
 pub(super) fn describe<'a>(
     study: &Study,
     (place, metric): (usize, Measure),
@@ -318,7 +325,7 @@ pub(super) fn describe<'a>(
     Some((comparison, chance))
 }
 
-/// The qualities that are known, by seed.
+/// Returns the known qualities, by seed.
 fn known(runs: &[Contestant], place: usize) -> BTreeMap<u64, f64> {
     runs.iter().filter_map(|run| Some((run.seed, run.quality[place]?))).collect()
 }
@@ -342,9 +349,9 @@ fn side<'a>(study: &Study, best: &Best<'a>, metric: Measure) -> Side<'a> {
     }
 }
 
-/// Corrects every p, and says what follows. A comparison of runs that are all equal can say nothing wrong, and is no test. Those that
-/// cannot be made yet count as if they said nothing (p = 1), `later` among them: once they are made, a corrected p is what it is now or
-/// less. How many tests there are.
+/// Corrects every p and sets the verdicts; returns the number of tests. A comparison of runs that are all equal cannot
+/// be wrong and is no test. The `later` comparisons, which cannot be made yet, count as if they found nothing (p = 1),
+/// so corrected p-values can only stay or fall once they are made.
 fn correct(all: &mut [Comparison], later: usize) -> usize {
     let known = all.iter().filter(|comparison| comparison.differs).map(|comparison| comparison.p);
     let tests: Vec<f64> = known.chain(std::iter::repeat_n(1.0, later)).collect();
@@ -367,7 +374,7 @@ fn correct(all: &mut [Comparison], later: usize) -> usize {
 }
 
 impl Verdict {
-    /// Whether it goes by a p.
+    /// Whether it is based on a p.
     pub(super) fn is_of_test(self) -> bool {
         match self {
             Verdict::Better | Verdict::Worse | Verdict::Open => true,
@@ -378,7 +385,7 @@ impl Verdict {
 }
 
 impl Replicates {
-    /// Pairs, or seeds of the smaller side.
+    /// Returns the number of pairs, or of seeds on the smaller side.
     pub(super) fn least(&self) -> usize {
         match self {
             Replicates::Pairs(seeds) => seeds.len(),

@@ -1,4 +1,4 @@
-//! How scores develop: the median over jobs at each step.
+//! Scores over training: the median over jobs at each step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,11 @@ use sweep_figure::format::count;
 use sweep_spec::metric::Measure;
 use sweep_store::Results;
 
-/// Steps that are shown at most.
+/// Most steps shown.
 const STEPS: usize = 10;
 
-/// What a report on `results` shows the development of or picks steps by, and under which protocol: [`sweep_store::Store::read_curves`] reads it.
+/// Returns the scores, with their protocols, whose curves a report on `results` needs, for
+/// [`sweep_store::Store::read_curves`] to read.
 pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Measure, i64)> {
     if options.short && options.step != Step::Best {
         return Vec::new();
@@ -26,7 +27,8 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Measure, i64)>
     wanted.chain(results.underway.iter().copied().filter(|_| !options.short)).collect()
 }
 
-/// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.
+/// Returns the medians of a metric by step, with a row for each variant and for its best cell; `None` unless several
+/// steps were scored.
 pub(super) fn table(study: &Study, metric: Measure) -> Option<Table> {
     let mut curves: Vec<(String, usize, BTreeMap<u64, f64>)> = Vec::new();
     for variant in &study.variants {
@@ -43,7 +45,7 @@ pub(super) fn table(study: &Study, metric: Measure) -> Option<Table> {
     let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["variant", "n"]);
     table.columns.extend(drawn.then(|| "curve".to_owned()));
     table.columns.extend(shown.iter().map(|&step| count(step as usize)));
-    // One scale for all, so that their heights compare.
+    // One scale for all, so their heights are comparable.
     let all = summary(curves.iter().flat_map(|(_, _, curve)| curve.values().copied()))?;
     for (name, n, curve) in curves {
         let mut row = vec![Cell::Text(name), Cell::Count(n)];
@@ -55,15 +57,15 @@ pub(super) fn table(study: &Study, metric: Measure) -> Option<Table> {
     Some(table)
 }
 
-/// What has to be said where scores of some steps cannot be compared with those of the last, as after `sweep rescore`.
+/// Returns the note on steps whose scores are not comparable with those of the last, as after `sweep rescore`.
 pub(super) fn left_out(study: &Study) -> Option<String> {
     let apart = study.ranking.iter().filter_map(|metric| Some((metric, *study.results.apart.get(metric)?)));
     let each: Vec<String> =
         apart.filter(|(_, n)| *n > 0).map(|(metric, n)| format!("{} {}", count(n), metric.name())).collect();
     (!each.is_empty()).then(|| {
         format!(
-            "Scores of earlier steps that were measured in another way than those of the last, as before `sweep rescore`, are left \
-             out of curves and of best steps: {}. `history` in the database has them.",
+            "Scores of earlier steps that were measured in another way than those of the last step (as before `sweep \
+            rescore`) are left out of curves and best steps: {}. The view `history` of the database has them.",
             each.join(", ")
         )
     })
@@ -75,7 +77,7 @@ fn best(study: &Study, variant: &Variant, metric: Measure) -> Option<(String, us
     Some((format!("{} best cell", variant.name), drawn_from(&best.runs, metric), curve(&best.runs, metric)))
 }
 
-/// How many runs have a curve.
+/// Counts the runs with a curve.
 fn drawn_from(runs: &[Run], metric: Measure) -> usize {
     runs.iter().filter(|run| run.curves.contains_key(&metric)).count()
 }
@@ -88,7 +90,7 @@ fn curve(runs: &[Run], metric: Measure) -> BTreeMap<u64, f64> {
     values.into_iter().filter_map(|(step, values)| Some((step, summary(values)?.median))).collect()
 }
 
-/// At most [`STEPS`] of the steps, evenly, with the first and the last.
+/// Returns at most [`STEPS`] of the steps, evenly spread, including the first and the last.
 fn thinned(steps: Vec<u64>) -> Vec<u64> {
     let last = steps.len() - 1;
     let shown = STEPS.min(steps.len());

@@ -1,4 +1,4 @@
-//! The document: what a report says, without how it looks.
+//! The document: the content of a report, independent of its format.
 
 use sweep_figure::Figure;
 use sweep_spec::metric::{Measure, Unit};
@@ -7,14 +7,14 @@ use sweep_wire::status::Status;
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// What it says, in order.
+    /// Its content, in order.
     pub blocks: Vec<Block>,
 }
 
 impl Document {
-    /// Puts what `edit` makes of them in the place of all sentences.
+    /// Replaces every sentence with the result of `edit`.
     pub fn edit_sentences(&mut self, edit: impl Fn(&str) -> String) {
         for block in &mut self.blocks {
             match block {
@@ -31,24 +31,24 @@ impl Document {
 /// One piece of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Block {
-    /// Begins the part about one sweep.
+    /// Starts the part about one sweep.
     Section(String),
-    /// What may be said of a comparison: what readers come for.
+    /// The verdict on a comparison, which is what readers come for.
     Verdict(String),
-    /// A sentence or several.
+    /// One or more sentences.
     Paragraph(String),
     /// A table.
     Table(Table),
     /// A figure, as data.
     Figure(Figure),
-    /// Every job, for those who want to know more of one.
+    /// Every job, in detail.
     Jobs(Jobs),
 }
 
-/// The jobs of a sweep with all there is to know of each.
+/// The jobs of a sweep, in detail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jobs {
-    /// The scores, in the order in which each job has them.
+    /// The scores, in the order of each job's values.
     pub scores: Vec<Measure>,
     /// The jobs, by variant.
     pub rows: Vec<Job>,
@@ -59,23 +59,23 @@ pub struct Jobs {
 pub struct Job {
     /// The beginning of its id.
     pub id: String,
-    /// The place of its variant, and its name.
+    /// The position and the name of its variant.
     pub variant: (usize, String),
     /// Its values of the swept keys: `alpha 0.1, beta 0.05`.
     pub cell: String,
     /// Its seed.
     pub seed: u64,
-    /// Its objective and its data set, where they are known.
+    /// Its objective and its data set, if known.
     pub of: Option<(&'static str, &'static str)>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it failed or diverged.
     pub message: String,
-    /// Steps done, and planned where that is known.
+    /// Steps done, and steps planned if known.
     pub step: (u64, Option<u64>),
-    /// Its share of its cohort's training time, once it is done.
+    /// Its share of its cohort's training time, once it is done; in seconds.
     pub seconds: Option<f64>,
-    /// Its scores at the step that is shown.
+    /// Its scores at the step shown.
     pub scores: Vec<Option<f64>>,
     /// Its scores by step.
     pub curves: Vec<Vec<(u64, f64)>>,
@@ -83,26 +83,26 @@ pub struct Job {
     pub attempts: Vec<String>,
 }
 
-/// A table. Every row has a cell for each column.
+/// A table. Each row has one cell per column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Its name for programs: `scores`, `cells`, ….
     pub name: &'static str,
     /// What it shows.
     pub title: String,
-    /// How many of the first columns name the row.
+    /// How many leading columns name the row.
     pub keys: usize,
-    /// The first column changes slowly: a renderer may make its values headings.
+    /// Whether rows are sorted by the first column, so a renderer may turn its values into headings.
     pub grouped: bool,
-    /// The numbers of a column are of one kind, and so have the same decimals for people.
+    /// Whether the numbers of a column are of one kind, so people see them with the same decimals.
     pub alike: bool,
-    /// How much of a [`Cell::Mean`] people see; programs get all of it.
+    /// How much of a [`Cell::Mean`] is shown to people; programs get all of it.
     pub means: Means,
     /// Names of the columns.
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
-    /// What has to be said beside the numbers.
+    /// Notes on the numbers.
     pub notes: Vec<String>,
 }
 
@@ -111,9 +111,9 @@ pub struct Table {
 pub enum Means {
     /// `8.12 ± 0.30`
     WithStd,
-    /// `8.12`, where every cell has all its values, as many as the others, and the title says how many.
+    /// `8.12`: each cell has all its values, every cell the same number, which the title gives.
     Alone,
-    /// `8.12 (3)`, or `8.12 (3 of 4)` where not all jobs have a value.
+    /// `8.12 (3)`, or `8.12 (3 of 4)` if some jobs have no value.
     WithN,
 }
 
@@ -124,11 +124,11 @@ pub enum Cell {
     Empty,
     /// Words.
     Text(String),
-    /// How many.
+    /// A count.
     Count(usize),
-    /// A value; may be infinite.
+    /// A value, possibly infinite.
     Number(f64),
-    /// The mean of n values, with their sample standard deviation where n > 1.
+    /// The mean of n values, with their sample standard deviation if n > 1.
     Mean {
         /// The mean.
         mean: f64,
@@ -136,42 +136,42 @@ pub enum Cell {
         std: Option<f64>,
         /// How many values.
         n: usize,
-        /// How many jobs there are; those without a finite value are left out of the mean.
+        /// How many jobs there are. Jobs without a finite value are left out of the mean.
         of: usize,
     },
-    /// How many of so many jobs a row is of.
+    /// How many jobs of how many a row covers.
     Part {
         /// How many have a finite value.
         count: usize,
         /// How many there are.
         of: usize,
     },
-    /// So many of so many.
+    /// A count out of a total, shown with its percentage.
     Share {
-        /// How many are meant.
+        /// The count.
         count: usize,
         /// How many there are.
         of: usize,
     },
-    /// So many of so many, of which people see the percentage alone.
+    /// A count out of a total; people see only the percentage.
     Percentage {
-        /// How many are meant.
+        /// The count.
         count: usize,
-        /// How many there are; at least one.
+        /// The total, at least one.
         of: usize,
     },
-    /// So many of so many, with an interval of the rate behind them.
+    /// A count out of a total, with an interval of the rate.
     Rate {
-        /// How many are meant.
+        /// The count.
         count: usize,
-        /// How many there are; at least one.
+        /// The total, at least one.
         of: usize,
         /// The lower end, from 0 to 1.
         low: f64,
         /// The upper end, from 0 to 1.
         high: f64,
     },
-    /// From one value to another.
+    /// A range.
     Interval {
         /// The lower end.
         low: f64,
@@ -183,13 +183,13 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// One value of a metric: whole numbers of modes have no decimals.
+    /// Returns the cell for a value of a metric. Whole numbers of modes have no decimals.
     pub fn value(metric: Measure, value: f64) -> Cell {
         let whole = metric.unit() == Unit::Modes && value.fract() == 0.0 && value >= 0.0;
         if whole { Cell::Count(value as usize) } else { Cell::Number(value) }
     }
 
-    /// Whether it stands at the right of its column.
+    /// Whether it is right-aligned.
     pub fn is_numeric(&self) -> bool {
         match self {
             Cell::Empty | Cell::Text(_) => false,
@@ -207,14 +207,14 @@ impl Cell {
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new(name: &'static str, title: impl Into<String>, keys: usize, columns: &[&str]) -> Table {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
         let (title, rows, notes) = (title.into(), Vec::new(), Vec::new());
         Table { name, title, keys, grouped: false, alike: true, means: Means::WithStd, columns, rows, notes }
     }
 
-    /// Whether a column is one of numbers.
+    /// Whether a column has numbers.
     pub fn is_numeric(&self, column: usize) -> bool {
         self.rows.iter().any(|row| row[column].is_numeric())
     }

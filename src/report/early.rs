@@ -1,4 +1,4 @@
-//! Cells that were stopped early, since others of their variant were better at the same step: what is known of them, and where they were left behind.
+//! Cells that were stopped early because other cells of their variant were better at the same step.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,30 @@ use sweep_figure::format::{count, list, plural};
 use sweep_spec::metric::Measure;
 use sweep_wire::status::Status;
 
-/// Rows of a table at most.
+/// Most rows of a table.
 const ROWS: usize = 40;
 
-/// The step at which a cell was stopped, with all that it had; none where it goes on, or went on to the end.
+/// Returns the step at which a cell was stopped; `None` if it still runs or ran to the end.
 pub(super) fn stopped(cell: &Point) -> Option<u64> {
     cell.runs.iter().filter(|run| run.status == Status::Pruned).map(|run| run.step).max()
 }
 
-/// Its cells, those that were stopped early, too.
+/// Returns all cells of a variant, including those that were stopped early.
 pub(super) fn all_cells<'a>(variant: &Variant<'a>) -> Vec<Point<'a>> {
     cells(&Variant { runs: variant.all().copied().collect(), ..variant.clone() })
 }
 
-/// How many cells of a variant were stopped before the step that is shown.
+/// Counts the cells of a variant that were stopped before the step shown.
 pub(super) fn count_stopped(variant: &Variant) -> usize {
     cells(&Variant { runs: variant.stopped.clone(), ..variant.clone() }).len()
 }
 
-/// Whether some cells of a variant were stopped, and so those that are left were picked.
+/// Whether some cells of a variant were stopped, which makes the remaining ones a selection.
 pub(super) fn is_picked(variant: &Variant) -> bool {
     !variant.stopped.is_empty()
 }
 
-/// What has to be said before all numbers of a sweep.
+/// Returns the note that precedes all numbers of a sweep.
 pub(super) fn paragraph(study: &Study, metric: Option<Measure>) -> Option<String> {
     let mut said = Vec::new();
     for variant in &study.variants {
@@ -52,14 +52,14 @@ pub(super) fn paragraph(study: &Study, metric: Option<Measure>) -> Option<String
     let by = metric.map_or(String::new(), |metric| format!(" in mean {} over seeds", metric.name()));
     (!said.is_empty()).then(|| {
         format!(
-            "Stopped early, since others of their variant were better{by} at the same step: {}. What is said of a variant at a later step is of the \
-             cells that are left: they were picked, which flatters it.",
+            "Stopped early, because other cells of the variant were better{by} at the same step: {}. Later numbers of \
+            a variant cover only the remaining cells, which makes it look too good.",
             list(&said)
         )
     })
 }
 
-/// The cells of each variant that were stopped, with what they had then.
+/// Returns the stopped cells of each variant, with their scores at that step.
 pub(super) fn tables(study: &Study, metric: Option<Measure>) -> Vec<Table> {
     let Some(metric) = metric.or(study.ranking.first().copied()) else { return Vec::new() };
     study.variants.iter().filter_map(|variant| table(variant, metric)).collect()
@@ -74,7 +74,7 @@ fn table(variant: &Variant, metric: Measure) -> Option<Table> {
     }
     let merit = |of: &Option<Summary>| of.map_or(f64::NEG_INFINITY, |of| advantage(metric, of.mean, 0.0));
     found.sort_by(|a, b| b.0.cmp(&a.0).then(merit(&b.1).total_cmp(&merit(&a.1))));
-    let title = format!("{}: cells that were stopped early, the last and the best first", variant.name);
+    let title = format!("{}: cells that were stopped early, latest and best first", variant.name);
     let mut table = Table::new("stopped", title, variant.axes.len(), &variant.axes);
     table.columns.extend(["at step".to_owned(), "n".to_owned(), metric.name().to_owned()]);
     for (step, summary, cell) in found.iter().take(ROWS) {
@@ -88,11 +88,11 @@ fn table(variant: &Variant, metric: Measure) -> Option<Table> {
     if found.len() > ROWS {
         table.notes.push(format!("{} of {}.", count(ROWS), plural(found.len(), "cell")));
     }
-    table.notes.push("Scores of the step at which they were stopped: nothing is tested by them.".into());
+    table.notes.push("Scores at the step at which each cell was stopped. No test uses them.".into());
     Some(table)
 }
 
-/// What a cell had at a step, over its seeds.
+/// Returns a cell's scores at a step, over its seeds.
 pub(super) fn at(cell: &Point, metric: Measure, step: u64) -> Option<Summary> {
     let value = |curve: &Vec<(u64, f64)>| curve.iter().find(|(at, _)| *at == step).map(|(_, value)| *value);
     summary(cell.runs.iter().filter_map(|run| run.curves.get(&metric).and_then(value)))

@@ -1,11 +1,11 @@
-//! What reports say of cells that were stopped early.
+//! Reports on cells that were stopped early.
 
 use super::document::{Block, Cell, Document};
 use super::render::agreement::agree;
 use super::replicates_tests::{table, terminal};
 use super::sweeps::{block_on, blueprint, cohort, records, score, start, started, sweep};
 use super::*;
-use sweep_figure::{Of, Plot};
+use sweep_figure::{Plot, SingleOf};
 use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
@@ -17,7 +17,8 @@ use sweep_wire::status::Early;
 
 const SEEDS: u64 = 8;
 
-/// So many cells of D2GAN, of which all but the last were stopped at step 50, and GAN, which is worse than the last with each seed.
+/// Makes a sweep of `cells` D2GAN cells, all but the last stopped at step 50, and GAN, which is worse than the last
+/// with each seed.
 fn made(cells: usize, options: Options, expects: Vec<Expect>) -> Report {
     let alphas: Vec<f64> = (1..=cells).map(|cell| cell as f64 / 10.0).collect();
     let mut new: NewSweep = sweep("s", &alphas, &[0.5], SEEDS);
@@ -50,7 +51,7 @@ fn made(cells: usize, options: Options, expects: Vec<Expect>) -> Report {
                     Event::Scored { job: entry.id, step, scores, seconds: 0.1 }
                 };
                 events.push(scored(50, value + 1.0));
-                // Whoever was stopped may have been trained on for a moment.
+                // A stopped job may have trained for a moment longer.
                 events.push(scored(100, value));
                 if at > 0 || cell + 1 == cells {
                     events.push(Event::JobDone { job: entry.id, step: 100, seconds: 1.0 });
@@ -82,7 +83,7 @@ fn of(document: &Document) -> (f64, String) {
 
 #[test]
 fn a_cell_that_is_left_pays_for_all_that_there_were() {
-    // All eight pairs are better: 2/256 for one cell, and as often that as there were cells.
+    // All eight pairs are better: p is 2/256 for one cell, times the number of cells.
     for (cells, verdict) in [(1, "better"), (2, "better"), (6, "better"), (7, "n too small")] {
         let Report { document, .. } = made(cells, Options::default(), Vec::new());
         agree(&document);
@@ -91,9 +92,10 @@ fn a_cell_that_is_left_pays_for_all_that_there_were() {
     }
     let text = terminal(&made(7, Options { short: true, ..Options::default() }, Vec::new()).document);
     for expected in [
-        "Stopped early, since others of their variant were better in mean wasserstein over seeds at the same step: 6 of 7 cells of D2GAN (6 at step 50).",
-        "n = 8 is too small for one (9 seeds are the least)",
-        "was picked as the best of 7 cells, 6 of which were stopped early, by these very runs",
+        "Stopped early, because other cells of the variant were better in mean wasserstein over seeds at the same \
+        step: 6 of 7 cells of D2GAN (6 at step 50).",
+        "n = 8 is too small (a verdict needs at least 9 seeds)",
+        "was picked as the best of 7 cells (6 stopped early) by the scores of these same runs",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
@@ -119,24 +121,29 @@ fn what_was_known_of_a_cell_when_it_was_stopped_is_shown_and_no_more() {
     let names: Vec<&str> = curves.lines.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["to the end (1 cell)", "up to 50 (2 cells)"]);
     assert_eq!(curves.lines[1].points.len(), 1, "nothing after they were stopped");
-    assert_eq!(curves.lines[1].singles[0].of, Of::Cell("alpha 0.1".into()));
-    // At the step at which all were scored, all are compared as ever: by the best of three, picked anew.
+    assert_eq!(curves.lines[1].singles[0].of, SingleOf::Cell("alpha 0.1".into()));
+    // At the step at which all were scored, all are compared as usual: by the best of three, picked again.
     let at = Options { step: Step::At(50), ..Options::default() };
     assert_eq!(of(&made(3, at, Vec::new()).document).1, "better");
     let text = terminal(&made(3, at, Vec::new()).document);
-    assert!(!text.contains("6 of which"), "{text}");
+    assert!(!text.contains("6 stopped early"), "{text}");
 }
 
 #[test]
 fn an_expectation_of_all_jobs_is_of_those_that_are_left() {
-    let source = "sweep: s\ndataset: gaussians\ntrain: {steps: 100}\nscore: {metrics: [wasserstein]}\nvariants:\n  - {name: GAN, objective: gan}\n  \
-                  - {name: D2GAN, objective: d2gan, alpha: 1, beta: 1}\nexpect: [\"wasserstein(D2GAN, mean) < wasserstein(GAN, mean)\"]\n";
+    let source = "sweep: s\ndataset: gaussians\ntrain: {steps: 100}\nscore: {metrics: [wasserstein]}\nvariants:\n  - \
+        {name: GAN, objective: gan}\n  \
+                  - {name: D2GAN, objective: d2gan, alpha: 1, beta: 1}\nexpect: [\"wasserstein(D2GAN, mean) < \
+                  wasserstein(GAN, mean)\"]\n";
     let expects = Written::parse("s.yaml", source).unwrap().expects().cloned().collect();
     let Report { document, outcomes } = made(3, Options::default(), expects);
     assert_eq!(outcomes, [Outcome::Holds(Certainty::Unknown)]);
     let notes = table(&document, "expectations").notes.join(" ");
     assert!(
-        notes.contains("wasserstein of D2GAN is of the 8 jobs of cells that are left: 16 were stopped early"),
+        notes.contains(
+            "wasserstein of D2GAN covers the 8 jobs of the remaining cells. The other 16 were stopped \
+            early"
+        ),
         "{notes}"
     );
 }

@@ -1,13 +1,15 @@
-//! Whether what a sweep file expects came out, and how surely.
+//! Whether the expectations of a sweep file hold, and how surely.
 //!
-//! Whether it holds goes by the two numbers alone, and so does the exit code of `sweep run` and `sweep report`: a file says what to compare,
-//! and its author how sure to be. Beside it stands how likely a job of the left scores higher than one of the right (or than the number), and
-//! clearly is said where the whole 95 % interval of that is on the side of the two numbers. Each line is judged for itself, without
-//! correction for how many there are. All jobs of a seed are one replicate ([`super::inference`]); of a best score nothing is said.
+//! Whether an expectation holds depends on the two numbers alone, and so does the exit code of `sweep run` and
+//! `sweep report`: a file says what to compare, and its author how sure to be. Next to it stands the probability that a
+//! job of the left side scores higher than one of the right (or than the number). “Clearly” means that the whole 95 %
+//! interval of that probability is on the same side as the two numbers. Each line is judged separately, without a
+//! correction for their number. All jobs of a seed are one replicate ([`super::inference`]). A best score has no
+//! interval.
 //!
-//! **Rates** are judged by the same means. A job that is as asked scores 1 and another 0, so the chance that one of the left scores higher, ties
-//! counted half, is ½ + (left rate − right rate)/2: above ½ exactly where the left rate is the higher one. Beside a number stands the interval of
-//! the rate itself.
+//! **Rates** are judged in the same way. A job that meets the condition scores 1, any other 0, so the probability that
+//! a job of the left scores higher (ties count half) is ½ + (left rate − right rate)/2, which is above ½ exactly if the
+//! left rate is higher. Next to a number stands the interval of the rate itself.
 
 use std::collections::BTreeMap;
 
@@ -26,23 +28,23 @@ use sweep_spec::expect::{Aggregate, Expect, Term};
 use sweep_spec::metric::Measure;
 use sweep_spec::relation::Relation;
 
-/// What became of an expectation.
+/// The outcome of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It holds.
     Holds(Certainty),
-    /// It does not hold, or a score that it needs does not exist although all jobs have ended.
+    /// It does not hold, or a score it needs is missing although all jobs have ended.
     Fails(Certainty),
     /// It needs scores of jobs that have not ended.
     Open,
 }
 
-/// How surely.
+/// How certain an outcome is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certainty {
-    /// The whole interval says so.
+    /// The whole interval agrees.
     Clear,
-    /// Some of the interval says otherwise.
+    /// Part of the interval disagrees.
     WithinNoise,
     /// There is no interval.
     Unknown,
@@ -62,11 +64,11 @@ impl Outcome {
     }
 }
 
-/// Evaluates the expectations of a sweep, by the scores of a step.
+/// Evaluates the expectations of a sweep by the scores at a step.
 pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option<Table>, Vec<Outcome>) {
     let title = match step {
         Step::Last => "Expectations".to_owned(),
-        step => format!("Expectations, by the scores of {}", step.words(study.ranking.first().copied())),
+        step => format!("Expectations, by the scores at {}", step.words(study.ranking.first().copied())),
     };
     let is_measured = |expect: &Expect| rate_beside(expect).is_some();
     let of = if expects.iter().any(is_measured) { "P(left > right) or rate, 95 %" } else { "P(left > right), 95 %" };
@@ -82,7 +84,7 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
             (Some(left), Some(right)) => {
                 let middle = rate_beside(expect).unwrap_or(0.5);
                 let holds = expect.relation.holds(left, right);
-                // The interval of a rate is of its side, whichever that is.
+                // The interval is that of the rate, whichever side it is on.
                 let relation = match expect.left {
                     Term::Number(_) if rate_beside(expect).is_some() => expect.relation.turned(),
                     Term::Number(_) | Term::Score { .. } | Term::Rate { .. } => expect.relation,
@@ -115,15 +117,16 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
     table.notes.extend(explained(&intervals));
     if expects.iter().any(|expect| expect.terms().iter().any(|term| matches!(term, Term::Rate { .. }))) {
         table.notes.push(
-            "Rates: a job that is as asked scores 1, another 0; one that came to nothing has no modes, or the worst of any other score. Beside a \
-             number stands the interval of the rate; clearly: it has not that number in it."
+            "Rates: a job that meets the condition scores 1, any other 0. A job that diverged or collapsed has no \
+            modes, or the worst value of any other score. Next to a number stands the interval of the rate; clearly: \
+            the number is outside it."
                 .to_owned(),
         );
     }
     ((!table.rows.is_empty()).then_some(table), outcomes)
 }
 
-/// The share that a rate is compared with.
+/// Returns the number that a rate is compared with, if any.
 fn rate_beside(expect: &Expect) -> Option<f64> {
     match (&expect.left, &expect.right) {
         (Term::Rate { .. }, Term::Number(share)) | (Term::Number(share), Term::Rate { .. }) => Some(*share),
@@ -140,31 +143,33 @@ fn are_even(study: &Study, expect: &Expect) -> bool {
     }
 }
 
-/// The variant that a term is of.
+/// Returns the variant that a term names.
 fn variant<'s, 'a>(study: &'s Study<'a>, term: &Term) -> Option<&'s Variant<'a>> {
     let (_, name) = term.of()?;
     study.variants.iter().find(|known| known.name == name)
 }
 
-/// How the last two columns are to be read.
+/// Explains the last two columns.
 fn explained(intervals: &[Option<Interval>]) -> Vec<String> {
     let mut notes = Vec::new();
     if intervals.iter().any(Option::is_some) {
         notes.push(
-            "Yes and no, and with them the exit code, go by left and right alone. P: how likely a job of the left scores higher, ties counted \
-             half; clearly: its whole interval is on the side of ½ that left and right are on."
+            "Yes and no, and the exit code, depend on left and right alone. P: how likely a job of the left scores \
+            higher (ties count half). Clearly: its whole interval is on the same side of ½ as left and right."
                 .to_owned(),
         );
     }
     if intervals.iter().any(Option::is_none) {
         notes.push(format!(
-            "–: no interval, because a side is the best of its scores, has fewer than {REPLICATES} seeds, or was picked from other steps."
+            "–: no interval, because a side is a best score, has fewer than {REPLICATES} seeds, or was picked from \
+            other steps."
         ));
     }
     notes
 }
 
-/// Whether the whole interval, on one side of the `middle`, says what the numbers say. That two are equal cannot be shown so.
+/// Returns whether the whole interval is on the side of `middle` that the numbers suggest. This can never confirm
+/// equality.
 fn certainty(relation: Relation, holds: bool, interval: Option<Interval>, middle: f64) -> Certainty {
     let Some(Interval { low, high }) = interval else { return Certainty::Unknown };
     let (above, below) = (low > middle, high < middle);
@@ -189,7 +194,7 @@ fn certainty(relation: Relation, holds: bool, interval: Option<Interval>, middle
     if clear { Certainty::Clear } else { Certainty::WithinNoise }
 }
 
-/// The interval of the chance that a job of the left scores higher than one of the right.
+/// Returns the interval of the probability that a job of the left scores higher than one of the right.
 fn chance(study: &Study, expect: &Expect) -> Option<Interval> {
     let chance = match (&expect.left, &expect.right) {
         (Term::Number(_), Term::Number(_)) => return None,
@@ -217,7 +222,8 @@ fn chance(study: &Study, expect: &Expect) -> Option<Interval> {
     chance.interval()
 }
 
-/// Wilson's, as in the table of rates; where a seed has several jobs, that of the chance that a job scores above ½.
+/// Returns Wilson's interval, as in the table of rates. If a seed has several jobs, it is the interval of the
+/// probability that a job scores above ½.
 fn interval_of_rate(seeds: &[Vec<f64>]) -> Option<Interval> {
     if seeds.iter().any(|jobs| jobs.len() > 1) {
         return Chance::above(seeds, 0.5)?.interval();
@@ -226,14 +232,15 @@ fn interval_of_rate(seeds: &[Vec<f64>]) -> Option<Interval> {
     (!seeds.is_empty()).then(|| rate::interval(count, seeds.len()))
 }
 
-/// The scores of a term that is compared with a number.
+/// Returns the scores of a term that is compared with a number.
 fn alone(study: &Study, term: &Term) -> Option<Vec<Vec<f64>>> {
     Some(by_seed(study, term)?.into_values().collect())
 }
 
-/// The scores that a term is of, by seed; `None` for the best of them. Those of jobs that came to nothing are infinitely bad. Of a rate, 1 and 0.
+/// Returns the scores of a term by seed; `None` for a best score. Lost jobs are infinitely bad. For a rate, scores are
+/// 1 and 0.
 fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
-    // Of those that are left where others were stopped nothing is known but what they have.
+    // Jobs that remain after others were stopped are a selection, which has no interval.
     let variant = variant(study, term).filter(|variant| !is_picked(variant))?;
     let scores: Vec<(u64, f64)> = match term {
         Term::Number(_) | Term::Score { aggregate: Aggregate::Best, .. } => return None,
@@ -250,7 +257,7 @@ fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
     Some(seeds)
 }
 
-/// Whether each job is as a rate asks, with its seed; where that is known.
+/// Returns whether each job meets a rate's condition, with its seed; unknown ones are left out.
 fn answers(study: &Study, term: &Term) -> Vec<(u64, bool)> {
     let Term::Rate { metric, relation, number, .. } = term else { return Vec::new() };
     let measured = variant(study, term).filter(|variant| is_measured(study, &variant.runs, *metric));
@@ -258,7 +265,7 @@ fn answers(study: &Study, term: &Term) -> Vec<(u64, bool)> {
     runs.filter_map(|run| Some((run.seed, meets(study, run, *metric, *relation, *number)?))).collect()
 }
 
-/// How many scores each side is of: `36 and 4`.
+/// Formats how many scores each side covers: `36 and 4`.
 fn sizes(study: &Study, expect: &Expect) -> String {
     let size = |term: &Term| term.of().map(|_| count(scored(study, term)));
     expect.terms().into_iter().filter_map(size).collect::<Vec<_>>().join(" and ")
@@ -284,13 +291,13 @@ fn value(study: &Study, term: &Term) -> Option<f64> {
     }
 }
 
-/// How many jobs have the score of a term.
+/// Counts the jobs with the score of a term.
 fn scored(study: &Study, term: &Term) -> usize {
     let runs = variant(study, term).into_iter().flat_map(|variant| &variant.runs);
     runs.filter(|run| counts(study, run, term)).count()
 }
 
-/// Whether a term is of this run, too.
+/// Whether a term covers this run.
 fn counts(study: &Study, run: &Run, term: &Term) -> bool {
     match term {
         Term::Number(_) => false,
@@ -303,7 +310,7 @@ fn has(study: &Study, run: &Run, metric: Measure) -> bool {
     study.score(run, metric).is_some_and(f64::is_finite)
 }
 
-/// What has to be said of a term that rests on fewer jobs than have ended: `mode_score of D2GAN rests on 1 of 36 jobs; …`.
+/// Returns the note on a term that covers fewer jobs than have ended: `mode_score of D2GAN rests on 1 of 36 jobs; …`.
 fn missing(study: &Study, term: &Term) -> Option<String> {
     let (metric, name) = term.of()?;
     let n = scored(study, term);
@@ -311,18 +318,19 @@ fn missing(study: &Study, term: &Term) -> Option<String> {
     if is_picked(of) {
         let (metric, stopped) = (metric.name(), of.stopped.len());
         return Some(format!(
-            "{metric} of {name} is of the {n} jobs of cells that are left: {stopped} were stopped early, since others were better, so that it is flattered, and has no interval."
+            "{metric} of {name} covers the {n} jobs of the remaining cells. The other {stopped} were stopped early \
+            because others were better, so it looks too good and has no interval."
         ));
     }
     let runs = &variant(study, term)?.runs;
     let lost = runs.iter().filter(|run| run.status.is_final() && !counts(study, run, term)).count();
     let (part, metric) = (part(n, n + lost), metric.name());
     let why = match term {
-        Term::Rate { .. } => "failed, were cancelled",
-        Term::Number(_) | Term::Score { .. } => "ended without a finite one",
+        Term::Rate { .. } => "failed, were cancelled,",
+        Term::Number(_) | Term::Score { .. } => "ended without a finite score",
     };
     (lost > 0)
-        .then(|| format!("{metric} of {name} rests on {part} jobs; the others {why}, or were measured otherwise."))
+        .then(|| format!("{metric} of {name} rests on {part} jobs; the others {why} or were measured in another way."))
 }
 
 fn open(study: &Study, term: &Term) -> bool {

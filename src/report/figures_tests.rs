@@ -1,8 +1,8 @@
-//! What figures are put together from: made-up runs, whose scores are known.
+//! The data of figures, from synthetic runs with known scores.
 
 use super::document::{Block, Document};
 use super::tests::{paper, reported_of};
-use sweep_figure::{Cell, Figure, Line, Of, Plot};
+use sweep_figure::{Cell, Figure, Line, Plot, SingleOf};
 use sweep_store::Series;
 
 fn figures(document: &Document) -> Vec<&Figure> {
@@ -41,9 +41,9 @@ fn curves_are_medians_of_the_seeds_of_the_best_cell() {
     let points: Vec<(f64, f64, usize)> = d2gan.points.iter().map(|point| (point.x, point.y, point.n)).collect();
     assert_eq!(points, [(50.0, 6.75, 3), (100.0, 8.75, 3)]);
     assert_eq!(d2gan.band, [(50.0, 6.5, 7.0), (100.0, 8.5, 9.0)], "three seeds: all of them");
-    let seeds = [0, 1, 2].map(Of::Seed);
+    let seeds = [0, 1, 2].map(SingleOf::Seed);
     assert_eq!(d2gan.singles.iter().map(|single| &single.of).collect::<Vec<_>>(), seeds.iter().collect::<Vec<_>>());
-    // A line for each cell, of which the second lost a seed after step 50.
+    // A line for each cell; the second lost a seed after step 50.
     let Plot::Curves(cells) = &named(&document, "cells-D2GAN-mode_score").plot else { panic!("curves") };
     assert_eq!(cells.lines.len(), 4);
     assert_eq!(cells.lines[1].points.iter().map(|point| point.n).collect::<Vec<_>>(), [3, 2]);
@@ -56,10 +56,10 @@ fn shares_and_rates_count_what_was_lost() {
     let Plot::Distribution(lie) = &named(&document, "distribution-mode_score").plot else { panic!("a distribution") };
     assert_eq!(lie.rows.iter().map(|row| (row.dots.len(), row.lost)).collect::<Vec<_>>(), [(11, 1), (3, 0)]);
     let Plot::Curves(shares) = &named(&document, "ecdf-mode_score").plot else { panic!("curves") };
-    // Higher is better, so that the one that diverged lies below all.
+    // Higher is better, so the diverged one lies below all.
     assert!(shares.stepped && shares.lines[0].points[0].y == 1.0 / 12.0);
     assert_eq!(shares.lines[0].points.last().map(|point| (point.x, point.y)), Some((9.0, 1.0)));
-    // fréchet is better lower: the two that have none never come.
+    // Lower is better for fréchet: the two without a score never appear.
     let Plot::Curves(lower) = &named(&document, "ecdf-frechet").plot else { panic!("curves") };
     assert_eq!(lower.lines[0].points.last().map(|point| point.y), Some(11.0 / 12.0));
     let Plot::Intervals(rates) = &named(&document, "rates").plot else { panic!("intervals") };
@@ -85,7 +85,7 @@ fn losses_are_those_of_the_best_cell() {
         }
         super::report(&[(results, file)], super::Options::default()).unwrap().document
     });
-    // Alpha 0.1, beta 0.1: the jobs 6, 7 and 8, of which 7 has no loss at step 4.
+    // Alpha 0.1, beta 0.1: the jobs 6, 7 and 8; job 7 has no loss at step 4.
     let Plot::Curves(losses) = &named(&document, "losses-D2GAN").plot else { panic!("curves") };
     let points = |line: &Line| line.points.iter().map(|point| (point.x, point.y, point.n)).collect::<Vec<_>>();
     let lines: Vec<_> = losses.lines.iter().map(|line| (line.name.as_str(), line.series, points(line))).collect();
@@ -126,6 +126,6 @@ fn figures_of_other_scores_are_no_first_look() {
     distinct.sort_unstable();
     distinct.dedup();
     assert_eq!(distinct.len(), names.len());
-    // Of what was not measured yet, there is none.
+    // Scores not measured yet have no figure.
     assert!(figures(&reported_of(&paper(), 0)).iter().all(|figure| matches!(figure.plot, Plot::Timeline(_))));
 }

@@ -1,4 +1,4 @@
-//! What the swept keys do: a matrix of two of them, a list of one, the ten best cells of more.
+//! The effect of the swept keys: a list for one key, a matrix for two, the ten best cells for more.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -14,12 +14,12 @@ use super::variants::mean;
 use sweep_figure::format::{count, plural};
 use sweep_spec::metric::Measure;
 
-/// Cells of a list at most.
+/// Most cells in a list.
 const TOP: usize = 10;
-/// Columns of a matrix at most; with more, it is a list.
+/// Most columns of a matrix; with more, it becomes a list.
 const WIDEST: usize = 12;
 
-/// The tables of a variant that sweeps something.
+/// Returns the tables of a variant that sweeps something.
 pub(super) fn tables(study: &Study, variant: &Variant) -> Vec<Table> {
     let tables = of_cells(study, &variant.in_all_ways());
     if variant.again.is_empty() {
@@ -32,8 +32,9 @@ pub(super) fn tables(study: &Study, variant: &Variant) -> Vec<Table> {
     tables.into_iter().map(with_note).collect()
 }
 
-/// What is to be said where cells have the same jobs.
-const SCORED_AGAIN: &str = "Cells that differ by how samples are scored are the same jobs. All other tables and figures have the first of these cells alone.";
+/// The note on cells that share jobs.
+const SCORED_AGAIN: &str = "Cells that differ only in how samples are scored are the same jobs. All other tables and \
+    figures show only the first of these cells.";
 
 fn of_cells(study: &Study, variant: &Variant) -> Vec<Table> {
     let cells = cells(variant);
@@ -88,14 +89,14 @@ fn matrix(
     table.means = if even { Means::Alone } else { Means::WithN };
     let over = match counts.first() {
         Some(&(n, _)) if even => plural(n, "seed"),
-        _ => "seeds (how many in brackets)".into(),
+        _ => "seeds (number in brackets)".into(),
     };
     table.title = format!("{}: mean {} over {over}", variant.name, metric.name());
     table.notes.extend(scored_otherwise(study, cells, &[metric]));
     table
 }
 
-/// How often the runs of each cell are as is asked.
+/// Returns how often the runs of each cell meet a condition.
 fn rates(
     study: &Study,
     variant: &Variant,
@@ -126,13 +127,13 @@ fn line(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     table
 }
 
-/// How often the runs of a cell are as is asked, by its own protocol.
+/// Returns how often the runs of a cell meet a condition, by the cell's own protocol.
 fn share(study: &Study, cell: &Point, asked: &Question) -> Cell {
     let own = study.by_protocols_of(&cell.runs);
     collapse::share(own.as_ref().unwrap_or(study), &cell.runs, asked)
 }
 
-/// By which other protocols some of these cells have their scores.
+/// Names the other protocols under which some of these cells were scored.
 fn scored_otherwise<'c>(
     study: &Study,
     cells: impl IntoIterator<Item = &'c Point<'c>>,
@@ -146,7 +147,7 @@ fn scored_otherwise<'c>(
     let how: Vec<String> = how.into_iter().collect();
     (!how.is_empty()).then(|| {
         format!(
-            "Scored otherwise than most: cells with {}. That alone may part them from the others.",
+            "Scored in another way than most: cells with {}. That alone may explain why they differ.",
             how.join("; or ")
         )
     })
@@ -164,7 +165,7 @@ fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     };
     let mut table = listed(study, variant, &best, title);
     table.notes.extend(caveat(study, cells));
-    // What is ranked is ranked by one protocol.
+    // A ranking uses one protocol.
     let is_other = |cell: &&Point| scored_otherwise(study, [*cell], &study.ranking[..1]).is_some();
     let others: Vec<&Point> = cells.iter().filter(is_other).collect();
     if let Some(how) = scored_otherwise(study, others.iter().copied(), &study.ranking[..1]) {
@@ -195,7 +196,7 @@ fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> 
     table
 }
 
-/// The distinct values of an axis: numbers by size, others in the order of the file.
+/// Returns the distinct values of an axis: numbers by size, others in the order of the file.
 pub(super) fn values<'a>(cells: &[Point<'a>], axis: usize) -> Vec<Option<&'a Value>> {
     let mut values = Vec::new();
     for cell in cells {
@@ -207,7 +208,7 @@ pub(super) fn values<'a>(cells: &[Point<'a>], axis: usize) -> Vec<Option<&'a Val
     values
 }
 
-/// Numbers by size, then what is no number (in its earlier order: sorting is stable).
+/// Orders numbers by size, then the rest (in its earlier order, because sorting is stable).
 fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a.and_then(Value::as_f64), b.and_then(Value::as_f64)) {
         (Some(a), Some(b)) => a.total_cmp(&b),

@@ -1,4 +1,4 @@
-//! Every job with all there is to know of it.
+//! Every job, in detail.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use sweep_spec::id::CohortId;
 use sweep_spec::metric::Measure;
 use sweep_store::Span;
 
-/// The jobs of a sweep, by variant, with these scores.
+/// Lists the jobs of a sweep by variant, with these scores.
 pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
     let mut attempts: HashMap<CohortId, Vec<&Span>> = HashMap::new();
     for attempt in &study.results.attempts {
@@ -38,7 +38,7 @@ pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
                     .iter()
                     .filter_map(|cohort| attempts.get(cohort))
                     .flatten()
-                    .map(|span| told(span))
+                    .map(|span| describe(span))
                     .collect(),
             });
         }
@@ -47,7 +47,7 @@ pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
 }
 
 /// `attempt 2 in slot cpu-1, with 44 others: finished after 12.3 s`
-fn told(span: &Span) -> String {
+fn describe(span: &Span) -> String {
     let others = match span.members - 1.min(span.members) {
         0 => String::new(),
         others => format!(", with {others} {}", if others == 1 { "other" } else { "others" }),

@@ -1,11 +1,12 @@
-//! Rows into a document, a document into text.
+//! Turns rows into a document, and a document into text.
 //!
 //! ```text
 //! store::Results ─► study ─► sections, figures ─► Document ─► terminal | markdown | latex | csv | json | html
 //! ```
 //!
-//! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
-//! renderer knows nothing but that. A new format is a file in `render/`. What may be concluded from a few seeds is worked out in `inference`.
+//! `study` sorts a sweep's rows by variant and protocol, each section turns them into blocks of a
+//! [`document::Document`], and renderers know only documents. A new format is a file in `render/`. `inference` decides
+//! what a few seeds allow us to conclude.
 
 mod assemble;
 mod causes;

@@ -1,4 +1,4 @@
-//! What a report is asked for.
+//! Options of a report.
 
 use std::str::FromStr;
 
@@ -8,23 +8,24 @@ use sweep_spec::metric::Measure;
 /// What to report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The metric that cells are compared by, and the only one whose scores are listed; without it the usual one for the data.
+    /// The metric that cells are compared by, and the only one whose scores are listed. Default: the usual one for the
+    /// data.
     pub metric: Option<Measure>,
-    /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
+    /// Leaves out what a first look does not need: curves, job statuses, protocols.
     pub short: bool,
-    /// Which step of each run the scores are of.
+    /// At which step of each run scores are taken.
     pub step: Step,
 }
 
-/// Which step of each run scores are of.
+/// At which step of each run scores are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
-    /// The last planned one.
+    /// The last planned step.
     #[default]
     Last,
-    /// That at which the run's own main score was best.
+    /// The step at which the run's own main score was best.
     Best,
-    /// This one.
+    /// This step.
     At(u64),
 }
 

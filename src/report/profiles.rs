@@ -1,22 +1,23 @@
-//! What the bulk of a variant's jobs reach: the interquartile mean, and the share of jobs that reach each of some scores.
+//! What the bulk of a variant's jobs reach: the interquartile mean, and the share of jobs that reach given scores.
 //!
-//! Both are those of Agarwal et al. 2021 (*Deep Reinforcement Learning at the Edge of the Statistical Precipice*, arXiv:2108.13264): the
-//! mean of the middle half, which neither a lucky nor a lost run moves far, and performance profiles, which show the whole distribution.
+//! Both follow Agarwal et al. 2021 (*Deep Reinforcement Learning at the Edge of the Statistical Precipice*,
+//! arXiv:2108.13264): the mean of the middle half, which neither a lucky nor a lost run moves far, and performance
+//! profiles, which show the whole distribution.
 
 use super::document::{Cell, Table};
 use super::inference::sample::Sample;
 use super::inference::{Interval, bootstrap};
 use super::stats::{advantage, better};
 use super::study::{Study, Variant};
-use sweep_figure::format::number_beside;
+use sweep_figure::format::number_in_column;
 use sweep_spec::metric::{Direction, Measure};
 
-/// Jobs that some variant must have.
+/// Least jobs that one of the variants needs.
 const JOBS: usize = 4;
-/// Scores that are looked at.
+/// How many scores a profile shows.
 const LEVELS: usize = 5;
 
-/// A table for each metric of the ranking.
+/// Returns a table for each metric of the ranking.
 pub(super) fn tables(study: &Study) -> Vec<Table> {
     study.ranking.iter().filter_map(|&metric| table(study, metric)).collect()
 }
@@ -53,11 +54,11 @@ fn table(study: &Study, metric: Measure) -> Option<Table> {
         table.rows.push(row);
     }
     table.notes.push(format!(
-        "IQM: the mean of the middle half of the jobs. Intervals are by bootstrap over seeds, of {} at least.",
+        "IQM: the mean of the middle half of the jobs. Intervals: bootstrap over seeds, with at least {} seeds.",
         bootstrap::SEEDS
     ));
     if all.iter().any(|(_, runs)| runs.iter().any(|(_, quality)| quality.is_infinite())) {
-        table.notes.push("A job that diverged, or whose score is not finite, is worse than any other.".into());
+        table.notes.push("A job that diverged or has no finite score is worse than any other.".into());
     }
     Some(table)
 }
@@ -67,7 +68,7 @@ fn shown(metric: Measure, Interval { low, high }: Interval) -> Cell {
     Cell::Interval { low: a.min(b), high: a.max(b) }
 }
 
-/// Scores that tell the jobs apart, from the easiest to the hardest to reach, as they are written: those that 90 %, 70 %, … 10 % of all reach.
+/// Returns the scores that 90 %, 70 %, … 10 % of all jobs reach, from the easiest to the hardest, with their text.
 fn levels(metric: Measure, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
     qualities.retain(|quality| quality.is_finite());
     qualities.sort_by(f64::total_cmp);
@@ -78,7 +79,7 @@ fn levels(metric: Measure, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
     for level in 0..LEVELS {
         let score = at(level);
         let text = if Cell::value(metric, score) == Cell::Number(score) {
-            number_beside(score, largest)
+            number_in_column(score, largest)
         } else {
             format!("{score}")
         };

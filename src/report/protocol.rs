@@ -1,4 +1,4 @@
-//! How scores were measured, in words.
+//! Describes how scores were measured.
 
 use serde_json::{Map, Value};
 
@@ -9,10 +9,10 @@ use sweep_figure::format::{count, number};
 /// How a score was measured.
 pub type Protocol = Map<String, Value>;
 
-/// Characters of a checksum that are shown.
+/// How many characters of a checksum are shown.
 const CHECKSUM: usize = 12;
 
-/// What the protocols of all metrics have in common, and what each has of its own.
+/// Returns what the protocols of all metrics have in common, and what is specific to each.
 pub(super) fn table(study: &Study) -> Option<Table> {
     let protocols: Vec<_> =
         study.metrics.iter().filter_map(|&metric| Some((metric, object(study, study.protocol(metric)?)?))).collect();
@@ -31,7 +31,7 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     Some(table)
 }
 
-/// How long scoring took beside training, over the jobs that are done.
+/// Returns how long scoring took compared with training, over the finished jobs.
 fn time(study: &Study) -> Option<String> {
     let done: std::collections::BTreeMap<_, _> =
         study.results.entries.iter().filter_map(|entry| Some((entry.job, (entry.seconds?, entry.scoring)))).collect();
@@ -47,7 +47,7 @@ fn time(study: &Study) -> Option<String> {
     })
 }
 
-/// How a protocol differs from the one that the statistics are of: `samples 1,000`.
+/// Describes how a protocol differs from the one that statistics use: `samples 1,000`.
 pub(super) fn differs(study: &Study, protocol: i64, from: i64) -> String {
     let empty = Map::new();
     let (own, usual) = (object(study, protocol).unwrap_or(&empty), object(study, from).unwrap_or(&empty));
@@ -59,7 +59,7 @@ fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Protocol> {
     study.results.protocols.get(&protocol)?.as_object()
 }
 
-/// What all of the protocols say; `None` where there is no protocol.
+/// Returns what all protocols have in common; `None` if there is no protocol.
 pub fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> Option<Protocol> {
     let mut common = protocols.next()?.clone();
     for other in protocols {
@@ -68,7 +68,7 @@ pub fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> Option<P
     Some(common)
 }
 
-/// The keys and values of a protocol that are not in `without`.
+/// Lists the keys and values of a protocol that are not in `without`.
 pub fn words(protocol: &Protocol, without: &Protocol) -> String {
     let word = |(key, value): (&String, &Value)| {
         let value = match value {

@@ -1,19 +1,20 @@
-//! Published figures beside a variant's own: those that its sweep's file names, for the same variant and score, and where they are from.
+//! Published figures next to a variant's own scores: those that the sweep's file names for the same variant and score,
+//! with their sources.
 
 use super::document::Cell;
 use sweep_figure::format::{self, list};
 use sweep_spec::metric::Measure;
 use sweep_spec::published::{Published, Spread};
 
-/// Decimals of a figure at most; one that has more is rounded as others are.
+/// Most decimals of a figure; one with more is rounded as other numbers are.
 const DECIMALS: usize = 6;
 
-/// The figures of this score of this variant.
+/// Returns the figures for this score of this variant.
 pub(super) fn of<'a>(all: &'a [Published], metric: Measure, variant: &str) -> Vec<&'a Published> {
     all.iter().filter(|figure| figure.metric == metric && figure.variant == variant).collect()
 }
 
-/// `7.15 ± 0.07`, one after the other where sources differ.
+/// Formats `7.15 ± 0.07`; several figures, if sources differ, one after the other.
 pub(super) fn cell(figures: &[&Published]) -> Cell {
     match figures {
         [] => Cell::Empty,
@@ -21,14 +22,14 @@ pub(super) fn cell(figures: &[&Published]) -> Cell {
     }
 }
 
-/// What has to be said beside the figures that are shown: whose they are, what their ± means, and for each source what is from there.
+/// Returns the notes on the figures shown: whose they are, what ± means, and what comes from each source.
 pub(super) fn notes(shown: &[&Published]) -> Vec<String> {
     if shown.is_empty() {
         return Vec::new();
     }
-    let mut whose = "Published figures are of their authors' networks and training, not of these.".to_owned();
+    let mut whose = "Published figures come from their authors' networks and training, not from these runs.".to_owned();
     if shown.iter().any(|figure| matches!(figure.spread, Some(Spread::Error(_)))) {
-        whose.push_str(" Where SE stands, ± is a standard error, not a standard deviation.");
+        whose.push_str(" With SE, ± is a standard error, not a standard deviation.");
     }
     let sources = distinct(shown.iter().map(|figure| figure.source.as_str()));
     let from = |source: &str| {
@@ -47,7 +48,8 @@ pub(super) fn notes(shown: &[&Published]) -> Vec<String> {
     [whose].into_iter().chain(sources.into_iter().map(from)).collect()
 }
 
-/// `7.15 ± 0.07`, `817.4 ± 37.9 (SE, n = 50)`: the digits of the file, as many behind the point on both sides of a ±.
+/// Formats `7.15 ± 0.07` or `817.4 ± 37.9 (SE, n = 50)` with the digits of the file and the same decimals on both sides
+/// of ±.
 fn text(figure: &Published) -> String {
     let (spread, se) = match figure.spread {
         None => (None, None),
@@ -65,12 +67,12 @@ fn text(figure: &Published) -> String {
     format!("{}{spread}{about}", number(figure.value))
 }
 
-/// Digits behind the point of the shortest text that is this number.
+/// Returns the number of decimals in the shortest text for this number.
 fn decimals(value: f64) -> usize {
     value.to_string().split_once('.').map_or(0, |(_, digits)| digits.len())
 }
 
-/// Each once, in the order in which they stand first.
+/// Returns each item once, in order of first appearance.
 fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     all.fold(Vec::new(), |mut known, one| {
         if !known.contains(&one) {
@@ -119,8 +121,8 @@ mod tests {
         ];
         let shown: Vec<&Published> = all.iter().chain([&all[0]]).collect();
         let expected = [
-            "Published figures are of their authors' networks and training, not of these. Where SE stands, ± is a standard error, not a \
-             standard deviation.",
+            "Published figures come from their authors' networks and training, not from these runs. With SE, ± is a \
+            standard error, not a standard deviation.",
             "Published modes_covered and mode_kl of GAN and D2GAN; frechet of GAN: A, Table 1.",
             "Published frechet of GAN: B.",
         ];

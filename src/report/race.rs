@@ -1,9 +1,10 @@
-//! Comparisons of a sweep that adds seeds until they are decided (`seeds: {looks: …}`): made at each look, and corrected for all of them.
+//! Comparisons of a sweep that adds seeds until they are decided (`seeds: {looks: …}`): made at each look and corrected
+//! for all looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::cells;
-use super::comparison::{Best, Comparison, TOLD, Verdict, baselines, best, comparisons, describe, open};
+use super::comparison::{Best, Comparison, MOST_PAIRS, Verdict, baselines, best, comparisons, describe, open};
 use super::inference::LEVEL;
 use super::inference::closed::decided;
 use super::inference::exchange::least_found;
@@ -16,23 +17,23 @@ use sweep_spec::race::Race;
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
-/// How far a comparison has come.
+/// The progress of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reached {
-    /// How many looks there were.
+    /// Looks so far.
     pub looks: usize,
-    /// How many there may be.
+    /// Planned looks.
     pub of: usize,
-    /// Seeds at the last of them.
+    /// Seeds at the last look so far.
     pub seeds: u64,
-    /// At which look, from 1, it was decided, where it was.
+    /// The look, from 1, at which it was decided; `None` if it was not.
     pub decided: Option<usize>,
 }
 
-/// A comparison at each look so far, as the rival is better and as the baseline is.
+/// A comparison at each look so far, tested in both directions: the rival is better, and the baseline is better.
 pub(super) struct Sides([Sequence; 2]);
 
-/// The comparison of two variants by the seeds of the last look that both have come to; its p is yet to come.
+/// Compares two variants by the seeds of the last look that both have reached; p is set later.
 pub(super) fn compare<'a>(
     study: &Study,
     race: &Race,
@@ -66,7 +67,7 @@ pub(super) fn compare<'a>(
     let (ours, theirs) = sides.last()?;
     let (comparison, chance) = describe(study, (place, metric), ours, theirs)?;
     reached.seeds = seeds;
-    // What may be spent at this look alone: so the intervals of all looks hold at once.
+    // Uses only the level that this look adds, so the intervals of all looks hold at once.
     let before = looks.len().checked_sub(2).map_or(0.0, |place| race.share(looks[place]));
     let level = spent(race.spending, LEVEL, race.share(seeds)) - spent(race.spending, LEVEL, before);
     let interval = chance.interval_at(level, ours.of(), theirs.of());
@@ -76,13 +77,13 @@ pub(super) fn compare<'a>(
     ))
 }
 
-/// The looks at which all is known of both that is to be: every seed has its score, or has come to an end without one.
+/// Returns the looks that both variants have reached: every seed has its score or has ended without one.
 fn looks<'r>(study: &Study, race: &'r Race, variants: [&Variant; 2], metric: Measure) -> &'r [u64] {
     let known: Vec<BTreeSet<u64>> = variants
         .iter()
         .flat_map(|variant| cells(variant))
         .map(|cell| {
-            // One that is done and was not scored may be scored yet.
+            // A finished run without a score may still be scored.
             let is_known = |run: &&super::study::Run| {
                 study.quality(run, metric).is_some() || run.status.is_final() && run.status != Status::Done
             };
@@ -93,8 +94,9 @@ fn looks<'r>(study: &Study, race: &'r Race, variants: [&Variant; 2], metric: Mea
     &race.looks[..race.looks.iter().take_while(|seeds| has(**seeds)).count()]
 }
 
-/// Corrects every p for all looks and all comparisons, and says what follows. `goes_on`: who gets more seeds by the last look that was taken, where one was;
-/// `later`: how many comparisons cannot be made yet. All of them count, also those of runs that are equal so far: more seeds may tell them apart.
+/// Corrects every p for all looks and comparisons and sets the verdicts. `goes_on`: the variants that get more seeds by
+/// the last look, if there was one. `later`: how many comparisons cannot be made yet. All comparisons count, even if
+/// their runs are equal so far, because more seeds may tell them apart.
 pub(super) fn correct(
     all: &mut [Comparison],
     sides: &[Sides],
@@ -121,7 +123,7 @@ pub(super) fn correct(
     for (((comparison, p), decided), way) in all.iter_mut().zip(holm(&ps)).zip(&decided).zip(ways) {
         let Some(reached) = &mut comparison.look else { continue };
         reached.decided = decided.map(|look| look + 1);
-        // What is decided goes by the closed test, which p only sums up.
+        // The closed test decides; p only summarises it.
         comparison.p = match decided {
             Some(_) => p.min(race.alpha * 0.999),
             None => p.max(race.alpha),
@@ -150,50 +152,52 @@ pub(super) fn correct(
     }
 }
 
-/// Whether so many seeds can decide one of so many comparisons: no p of n pairs is below 2⁻ⁿ.
+/// Whether this many seeds can decide one of this many comparisons: no p of n pairs is below 2⁻ⁿ.
 fn is_reachable(race: &Race, seeds: u64, many: f64) -> bool {
     spent(race.spending, race.alpha / 2.0 / many, race.share(seeds)) >= least_found(seeds as usize)
 }
 
-/// The fewest seeds that can, were they the last; none where there are too many comparisons for as many exchanges as are drawn.
+/// Returns the fewest seeds that can decide at a last look; `None` if there are too many comparisons for the number of
+/// exchanges drawn.
 fn least(race: &Race, many: f64) -> Option<usize> {
     (1..1000).find(|&n| race.alpha / 2.0 / many >= least_found(n))
 }
 
-/// The looks, from 0, at which nothing can be decided where there are so many comparisons.
+/// Returns the looks, from 0, at which nothing can be decided with this many comparisons.
 pub fn void(race: &Race, comparisons: usize) -> Vec<usize> {
     let void = |look: &usize| !is_reachable(race, race.looks[*look], comparisons.max(1) as f64);
     (0..race.looks.len()).filter(void).collect()
 }
 
-/// How many comparisons the report on these variants, each with its objectives, will make of these scores.
+/// Returns how many comparisons a report on these variants and scores will make. Each variant comes with its
+/// objectives.
 pub fn comparisons_of(variants: &[(&str, &BTreeSet<&'static str>)], scores: &[Measure]) -> usize {
     let baselines = baselines(variants).len();
     let rivals = variants.len() - baselines;
-    // Of more than that only those against the first are made, those of the other baselines among them.
-    let pairs = if rivals * baselines > TOLD { variants.len() - 1 } else { rivals * baselines };
+    // If there are too many, all other variants, baselines included, are compared only with the first baseline.
+    let pairs = if rivals * baselines > MOST_PAIRS { variants.len() - 1 } else { rivals * baselines };
     pairs * ranking(scores).len()
 }
 
-/// What a look at a sweep has found.
+/// The result of a look at a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Who needs no more seeds.
+    /// The variants that need no more seeds.
     pub over: Over,
-    /// What was found of each comparison.
+    /// The result of each comparison, in words.
     pub words: Vec<String>,
 }
 
-/// Who needs no more seeds.
+/// The variants that need no more seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Over {
-    /// Variants all of whose comparisons are decided, by the score that reports rank by.
+    /// Variants with all comparisons decided, by the score that reports rank by.
     pub rivals: BTreeSet<String>,
-    /// Those that others are compared with.
+    /// The baselines.
     pub baselines: BTreeSet<String>,
 }
 
-/// Looks at a sweep all of whose jobs have ended; none where some of them still lack the score that reports rank by.
+/// Evaluates a look at a sweep whose jobs have all ended; `None` if some still lack the score that reports rank by.
 pub fn look(results: &Results, race: &Race) -> Option<Found> {
     let study = Study::new(results, Options::default());
     let main = *study.ranking.first()?;
@@ -210,7 +214,7 @@ pub fn look(results: &Results, race: &Race) -> Option<Found> {
             Verdict::Better => (true, "is better than"),
             Verdict::Worse => (true, "is worse than"),
             Verdict::Open | Verdict::Looking | Verdict::TooFew { .. } | Verdict::Early { .. } => {
-                (false, "cannot be told from")
+                (false, "does not differ significantly from")
             }
         };
         *decided.entry(rival).or_insert(true) &= is_decided;

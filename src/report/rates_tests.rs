@@ -1,10 +1,10 @@
-//! How many runs find all modes, and how many none: what reports say of it, and what files may expect of it.
+//! Rates of runs that find all modes or none: in reports and in expectations.
 
 use super::document::{Cell, Table};
 use super::replicates_tests::{Scores, report_on, reported, table, terminal, variants};
 use super::*;
 
-/// Of scores x, which cover ⌊8 − 2x⌋ of 8 modes at the last step.
+/// Scores x, which cover ⌊8 − 2x⌋ of 8 modes at the last step.
 const ALL: f64 = 0.0;
 const SEVEN: f64 = 0.25;
 const NONE: f64 = 4.0;
@@ -59,7 +59,7 @@ fn each_cell_of_a_grid_has_its_own_rates() {
     assert_eq!(rates(&table(&document, "collapse").rows[0][3..]), [(4, 22), (18, 22)]);
 }
 
-/// Where a variant was measured otherwise, its runs that came to nothing are not all that there is of it.
+/// If a variant was measured in another way, its lost runs are not all of its runs.
 #[test]
 fn a_variant_that_was_measured_otherwise_has_no_rate_of_its_lost_runs_alone() {
     let mut variants = variants(&[("GAN", GAN), ("Better", GAN)], 12);
@@ -106,12 +106,13 @@ fn rates_are_expected_like_scores() {
         (&Cell::Text("12 and 11".into()), vec![(11, 12), (2, 11)])
     );
     assert_eq!(found.columns[4], "P(left > right) or rate, 95 %");
-    let note =
-        "modes_covered of GAN rests on 11 of 12 jobs; the others failed, were cancelled, or were measured otherwise.";
+    let note = "modes_covered of GAN rests on 11 of 12 jobs; the others failed, were cancelled, or were measured in \
+        another \
+        way.";
     assert!(found.notes.iter().any(|said| said == note), "{:?}", found.notes);
 }
 
-/// Twice the same jobs are no more seeds.
+/// The same jobs twice do not count as more seeds.
 #[test]
 fn jobs_of_one_seed_are_one_replicate_of_a_rate() {
     let interval = |cells| {

@@ -1,4 +1,4 @@
-//! What reports say of variants by their seeds, on made-up scores.
+//! Comparisons of variants over seeds, with synthetic scores.
 
 use super::document::{Block, Cell, Document, Table};
 use super::render::agreement::agree;
@@ -15,11 +15,10 @@ use sweep_spec::sweep::Sweep as Written;
 use sweep_store::{NewEntry, NewSweep, Store};
 use sweep_wire::event::{Cause, Event};
 
-/// Wasserstein distances of a variant by seed and step; at the last step NaN where the job diverges, ∞ where it fails, and −∞ where it has not
-/// ended.
+/// Wasserstein distances by seed and step; at the last step NaN if the job diverges, ∞ if it fails, −∞ if it runs.
 pub(super) type Scores = fn(u64, u64) -> f64;
 
-/// GAN, and variants that are better, the same and worse: each 0 to 0.7 by the seed, and somewhat more or less by itself.
+/// GAN, and variants that are better, the same and worse: each score is 0 to 0.7 by the seed, plus the variant's own.
 const VARIANTS: [(&str, Scores); 4] = [
     ("GAN", |seed, step| 2.0 + common(seed, step)),
     ("Better", |seed, step| 1.5 + common(seed, step) + own(seed)),
@@ -41,15 +40,15 @@ pub(super) struct Variant {
     name: &'static str,
     scores: Scores,
     seeds: Vec<u64>,
-    /// At which it is scored; the last one is the last of training.
+    /// The steps at which it is scored; the last one is the last of training.
     steps: Vec<u64>,
-    /// Cells that score alike.
+    /// The number of cells, which have the same scores.
     pub(super) cells: u64,
-    /// Hits from which a mode is covered, in its protocol where they are more than 1.
+    /// Hits that make a mode covered; in its protocol if more than 1.
     pub(super) at_least: u64,
 }
 
-/// Variants with so many seeds, scored at two steps.
+/// Returns variants with this many seeds, scored at two steps.
 pub(super) fn variants(named: &[(&'static str, Scores)], seeds: u64) -> Vec<Variant> {
     let variant = |&(name, scores): &_| Variant {
         name,
@@ -66,7 +65,7 @@ pub(super) fn reported(named: &[(&'static str, Scores)], seeds: u64, expect: &st
     report_on(&variants(named, seeds), expect, step)
 }
 
-/// A report on variants: those whose name begins with GAN are GANs, the others D2GAN.
+/// Reports on variants: those whose names start with GAN are GANs, the others D2GAN.
 pub(super) fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
     block_on(async {
         let store = Store::open_in_memory().await.unwrap();
@@ -147,7 +146,8 @@ fn expecting(expects: &str) -> File {
     }
     let source = format!(
         "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nvariants:\n  - {{name: GAN, objective: gan}}\n  \
-         - {{name: Better, objective: lsgan}}\n  - {{name: Same, objective: lsgan}}\n  - {{name: Worse, objective: lsgan}}\nexpect:\n{expects}"
+         - {{name: Better, objective: lsgan}}\n  - {{name: Same, objective: lsgan}}\n  - {{name: Worse, objective: \
+         lsgan}}\nexpect:\n{expects}"
     );
     Written::parse("s.yaml", &source).unwrap().into()
 }
@@ -169,16 +169,18 @@ pub(super) fn table<'a>(document: &'a Document, name: &str) -> &'a Table {
 fn better_and_worse_are_said_only_where_the_corrected_p_is_small() {
     let report = reported(&VARIANTS, 8, "", Step::Last);
     let text = terminal(&report.document);
-    // 2/256 for each of the four that are certain, among six comparisons: wasserstein and modes_covered of three. The probability is
-    // scipy.stats.mannwhitneyu(GAN, Better).statistic / 64.
+    // 2/256 for each of the four significant ones, among six comparisons: wasserstein and modes_covered of three. The
+    // probability is scipy.stats.mannwhitneyu(GAN, Better).statistic / 64.
     for expected in [
         "Better beats GAN in modes_covered: a run of Better scores better with probability 0.84 (",
-        "It beats GAN in wasserstein: a run of Better scores better with probability 0.94 (95 % interval 0.73 to 0.99, p = 0.047); mean ",
+        "It beats GAN in wasserstein: a run of Better scores better with probability 0.94 (95 % interval 0.73 to 0.99, \
+        p = 0.047); mean ",
         "Worse is worse than GAN in modes_covered: a run of Worse scores better with probability 0.09 (",
-        "No difference between Same and GAN can be told in modes_covered: ",
+        "No significant difference between Same and GAN in modes_covered: ",
         "Nor in wasserstein: ",
-        "Runs of the same seed are pairs (seeds 0–7).",
-        "p is of all exchanges of runs between the two, corrected for 6 comparisons (Holm); better or worse",
+        "Runs with the same seed are paired (seeds 0–7).",
+        "p is from a permutation test that swaps runs between the two variants (all swaps), corrected for 6 \
+        comparisons (Holm).",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
@@ -188,8 +190,9 @@ fn better_and_worse_are_said_only_where_the_corrected_p_is_small() {
 #[test]
 fn with_few_seeds_there_is_no_verdict_but_how_many_it_takes() {
     let text = terminal(&reported(&VARIANTS[..2], 4, "", Step::Last).document);
-    let expected =
-        "No verdict on Better against GAN in modes_covered, as n = 4 is too small for one (7 seeds are the least): ";
+    let expected = "No verdict on Better against GAN in modes_covered, because n = 4 is too small (a verdict needs at \
+        least 7 \
+        seeds): ";
     assert!(text.contains(expected) && text.contains("Nor in wasserstein: "), "{text}");
     assert!(!text.contains("beats") && !text.contains("p ="), "{text}");
 }
@@ -206,7 +209,7 @@ fn no_p_is_below_what_so_many_pairs_can_show() {
 fn comparisons_of_equal_runs_do_not_count() {
     let even: [(&str, Scores); 3] =
         [("GAN", |_, _| 1.0), ("Twin", |_, _| 1.0), ("Better", |seed, _| 0.9 - 1e-3 * seed as f64)];
-    // Better differs in wasserstein alone, so of four comparisons one is a test: 2/64.
+    // Better differs only in wasserstein, so one of four comparisons is a test: 2/64.
     let text = terminal(&reported(&even, 6, "", Step::Last).document);
     assert!(text.contains("Better beats GAN in wasserstein") || text.contains("It beats GAN in wasserstein"), "{text}");
     assert!(text.contains("p = 0.031") && !text.contains("Holm); better"), "{text}");
@@ -231,7 +234,7 @@ fn seeds_that_both_sides_have_are_pairs_in_the_test_and_in_the_interval() {
 
 #[test]
 fn nobody_beats_another_by_having_lost_more() {
-    // Equal but for the seeds' own noise; the six worst of twenty diverge in one of them, so its survivors are better.
+    // Equal except for the seeds' noise; in one variant the six worst of twenty diverge, so its survivors are better.
     let lossy: [(&str, Scores); 2] = [
         ("GAN", |seed, _| 2.0 + 0.1 * ((seed * 7) % 20) as f64),
         ("Lossy", |seed, step| match (seed * 11 + 3) % 20 {
@@ -241,7 +244,8 @@ fn nobody_beats_another_by_having_lost_more() {
     ];
     let report = reported(&lossy, 20, "", Step::Last);
     let rows = &table(&report.document, "comparisons").rows;
-    // By hand: of the 400 pairs of runs 91 + 14 / 2 are won by the 14 survivors against as many, and 84 against the six worst.
+    // By hand: of the 400 pairs of runs 91 + 14 / 2 are won by the 14 survivors against as many, and 84 against the six
+    // worst.
     let wasserstein =
         rows.iter().find(|row| row[0] == Cell::Text("wasserstein".into()) && row[1] == Cell::Text("Lossy".into()));
     assert!(
@@ -267,7 +271,7 @@ fn a_variant_of_which_nothing_is_left_is_told() {
         let report = reported(&named, 9, "", Step::Last);
         let text = terminal(&report.document);
         assert!(text.contains(expected) && text.contains("– (n = 0 of 9 jobs, 9 lost)"), "{text}");
-        assert!(text.contains("Lost: diverged, collapsed, or scored by no finite number"), "{text}");
+        assert!(text.contains("Lost: diverged, collapsed, or without a finite score"), "{text}");
     }
 }
 
@@ -287,7 +291,7 @@ fn the_best_of_more_steps_is_not_compared() {
     let expected = "No verdict on Better against GAN: their runs were not all scored at the same steps";
     assert!(!compared && text.contains(expected) && !text.contains("beats"), "{text}");
     assert!(said(&both, Step::Last).0 && said(&both, Step::At(50)).0);
-    // Nor are runs of which nothing is left but more steps than the others had.
+    // Nor are lost runs that were scored at more steps than the others.
     both[1].scores =
         |seed, step| if step == 100 { f64::NAN } else { 2.0 + ((seed * 31 + step * 17) % 23) as f64 / 23.0 };
     assert!(!said(&both, Step::Best).0);
@@ -299,8 +303,8 @@ fn the_interval_of_a_picked_cell_holds_for_all_that_could_have_been_picked() {
     both[1].cells = 3;
     let report = report_on(&both, "", Step::Last);
     let is = |row: &&Vec<Cell>| row[..2] == [Cell::Text("wasserstein".into()), Cell::Text("Better".into())];
-    // As in the test above of equal jobs, of a variance of numpy.var(…, ddof=1) / 8, with scipy.stats.t.ppf(1 - 0.025 / 3, 7) below and
-    // scipy.stats.t.ppf(0.975, 7) above.
+    // As in the test above of equal jobs, from a variance of numpy.var(…, ddof=1) / 8, with scipy.stats.t.ppf(1 - 0.025
+    // / 3, 7) below and scipy.stats.t.ppf(0.975, 7) above.
     match table(&report.document, "comparisons").rows.iter().find(is).unwrap()[5] {
         Cell::Interval { low, high } => {
             assert!((low - 0.645_489_006_312_832_1).abs() < 1e-9 && (high - 0.987_919_582_852_262_4).abs() < 1e-9);
@@ -308,11 +312,12 @@ fn the_interval_of_a_picked_cell_holds_for_all_that_could_have_been_picked() {
         ref other => panic!("{other:?}"),
     }
     assert!(terminal(&report.document).contains(
-        "was picked as the best of 3 by these very runs: its mean and its probability are flattered; p and the interval allow for that."
+        "was picked as the best of 3 cells by the scores of these same runs, so its mean and probability look too \
+        good; p and the interval account for this."
     ));
 }
 
-/// Whether anything was compared, and all that is said.
+/// Returns whether anything was compared, and the whole report.
 fn said(variants: &[Variant], step: Step) -> (bool, String) {
     let Report { document, .. } = report_on(variants, "", step);
     let is = |block: &Block| matches!(block, Block::Table(table) if table.name == "comparisons");
@@ -327,7 +332,7 @@ fn a_run_that_failed_has_no_best_step() {
     let scores = &table(&report_on(&both, "", Step::Best).document, "scores").rows.clone();
     let lost = scores.iter().find(|row| row[1] == Cell::Text("Better".into())).unwrap();
     assert_eq!(lost[2], Cell::Part { count: 0, of: 8 });
-    // What it was at a step that it got to is known.
+    // Its score at a step that it reached is known.
     assert!(said(&both, Step::At(50)).0);
 }
 
@@ -335,11 +340,11 @@ fn a_run_that_failed_has_no_best_step() {
 fn a_run_is_lost_at_a_step_only_where_it_was_to_be_scored_there_and_was_not() {
     let mut both = variants(&[VARIANTS[0], ("Better", |_, step| if step < 100 { 0.1 } else { f64::NAN })], 8);
     both[0].steps = vec![50, 80, 100];
-    // All diverge after 70 steps: at 80 they are lost, and at 50 it was not known.
+    // All diverge after 70 steps: at 80 they are lost, and at 50 that is unknown.
     both[1].steps = vec![100];
     assert!(said(&both, Step::At(80)).1.contains("Better is worse than GAN in modes_covered"));
     assert!(!said(&both, Step::At(50)).0);
-    // Shorter ones were never to get that far.
+    // Shorter ones were never meant to get that far.
     both[1] =
         Variant { scores: |_, step| if step < 60 { 0.1 } else { f64::NAN }, steps: vec![30, 60], ..both[1].clone() };
     assert!(!said(&both, Step::At(80)).0);
@@ -354,13 +359,14 @@ fn variants_are_compared_once_all_their_jobs_have_ended() {
     let all = variants(&named, 9);
     let text = said(&all, Step::Last).1;
     for expected in [
-        "No verdict on Better against GAN in modes_covered yet, as 1 job of theirs has not ended: so far a run of Better scores better \
-         with probability 0.84 (8 of 9 pairs: seeds 0–7); mean ",
+        "No verdict yet on Better against GAN in modes_covered, because 1 of their jobs has not ended: so far a run of \
+         Better scores better with probability 0.84 (8 of 9 pairs: seeds 0–7); mean ",
         "Nor in wasserstein: so far a run of Better ",
-        // 2/512 for each that is certain, among six: two of them are of Better, and of two nothing is known.
-        "It is worse than GAN in wasserstein: a run of Worse scores better with probability 0.10 (95 % interval 0.03 to 0.28, p = 0.023)",
+        // 2/512 for each significant one, among six: two of them are of Better, and two are unknown.
+        "It is worse than GAN in wasserstein: a run of Worse scores better with probability 0.10 (95 % interval 0.03 \
+        to 0.28, p = 0.023)",
         "corrected for 6 comparisons (Holm)",
-        "Two variants are compared once all their jobs have ended: who looks again and again until",
+        "Two variants are compared once all their jobs have ended. Checking again and again until",
     ] {
         assert!(text.contains(&expected.replace("         ", "")), "{expected} is not in\n{text}");
     }
@@ -368,7 +374,7 @@ fn variants_are_compared_once_all_their_jobs_have_ended() {
     let rows = &table(&report.document, "comparisons").rows;
     let early = rows.iter().find(|row| row[1] == Cell::Text("Better".into())).unwrap();
     assert_eq!(early[5..], [Cell::Empty, Cell::Empty, Cell::Text("too early".into())]);
-    // Of step 50 all is known.
+    // At step 50, everything is known.
     let text = said(&all, Step::At(50)).1;
     assert!(text.contains("Better beats GAN in wasserstein") || text.contains("It beats GAN in wasserstein"), "{text}");
 }
@@ -389,15 +395,15 @@ fn a_lost_run_is_the_worst_of_its_pair() {
     ];
     let report = reported(&lossy, 9, "", Step::Last);
     let text = terminal(&report.document);
-    assert!(text.contains("(n = 8 of 9 jobs, 1 lost)") && text.contains("are pairs (seeds 0–8)"), "{text}");
+    assert!(text.contains("(n = 8 of 9 jobs, 1 lost)") && text.contains("are paired (seeds 0–8)"), "{text}");
     let rates = &table(&report.document, "collapse").rows[1][1..3];
     let rate = |cell: &Cell| match cell {
         Cell::Rate { count, of, .. } => (*count, *of),
         other => panic!("{other:?}"),
     };
-    // Of the eight that are left, two cover 3 of 8 modes, the others 4.
+    // Of the eight remaining, two cover 3 of 8 modes, the others 4.
     assert_eq!((rate(&rates[0]), rate(&rates[1])), ((1, 9), (2, 8)), "{text}");
-    // Of nine jobs one counts as the worst score here, 2, beside two of 3 and six of 4.
+    // Of nine jobs, one counts as the worst score here, 2; two have 3 and six have 4.
     let best = table(&report.document, "best_of_n");
     assert!(best.notes[1].contains("counts as the worst score of all jobs here, 2.00."), "{:?}", best.notes);
     assert!(matches!(best.rows[1][2], Cell::Number(mean) if (mean - 32.0 / 9.0).abs() < 1e-12), "{:?}", best.rows);
@@ -421,7 +427,7 @@ fn several_gans_are_all_baselines_and_without_one_the_first_variant_is() {
     ];
     assert_eq!(rows(&variants), expected);
     let many = [variants[0], variants[1], named("A", 1), named("B", 2), named("C", 3), named("D", 1)];
-    // Ten comparisons take nine pairs at least; here are eight.
+    // Ten comparisons need at least nine pairs; here are eight.
     let expected = ["GAN: (baseline)", "GAN, worse: n too small", "A: n too small", "B: n too small"];
     assert_eq!(rows(&many)[..4], expected);
     assert_eq!(rows(&[named("Same", 2), named("Better", 1)]), ["Same: (baseline)", "Better: better"]);
@@ -429,8 +435,10 @@ fn several_gans_are_all_baselines_and_without_one_the_first_variant_is() {
 
 #[test]
 fn expectations_say_how_surely_they_hold() {
-    let lines = "  - wasserstein(Better, mean) < wasserstein(GAN, mean)\n  - wasserstein(Same, mean) < wasserstein(GAN, mean)\n  \
-                 - wasserstein(Worse, median) < wasserstein(GAN, median)\n  - wasserstein(Same, mean) > wasserstein(GAN, mean)\n  \
+    let lines = "  - wasserstein(Better, mean) < wasserstein(GAN, mean)\n  - wasserstein(Same, mean) < \
+        wasserstein(GAN, mean)\n  \
+                 - wasserstein(Worse, median) < wasserstein(GAN, median)\n  - wasserstein(Same, mean) > \
+                 wasserstein(GAN, mean)\n  \
                  - wasserstein(Better, best) < wasserstein(GAN, best)\n  - 1.9 < wasserstein(GAN, mean)\n  \
                  - wasserstein(GAN, mean) == 2\n  - wasserstein(GAN, mean) != 2.36\n";
     let Report { document, outcomes } = reported(&VARIANTS, 8, lines, Step::Last);
@@ -473,21 +481,20 @@ fn the_step_that_is_shown_stands_in_the_title() {
         (report.document.title.clone(), scores.title.clone(), mean("GAN"), mean("Early"))
     };
     let (title, scores, gan, early) = means(Step::Last);
-    assert_eq!((title.as_str(), gan, early), ("Report on s, scores of the last step", (2.05, 2), (3.0, 1)));
+    assert_eq!((title.as_str(), gan, early), ("Report on s, scores at the last step", (2.05, 2), (3.0, 1)));
     assert_eq!(scores, "Final scores, over all jobs of a variant");
     let (title, scores, gan, early) = means(Step::At(50));
-    assert_eq!((title.as_str(), gan, early), ("Report on s, scores of step 50", (3.05, 2), (1.0, 2)));
-    assert_eq!(scores, "Scores of step 50, over all jobs of a variant");
+    assert_eq!((title.as_str(), gan, early), ("Report on s, scores at step 50", (3.05, 2), (1.0, 2)));
+    assert_eq!(scores, "Scores at step 50, over all jobs of a variant");
     let (title, _, gan, early) = means(Step::Best);
-    let expected = "Report on s, scores of each run's best step by modes_covered";
+    let expected = "Report on s, scores at each run's best step by modes_covered";
     assert_eq!((title.as_str(), gan, early), (expected, (2.05, 2), (1.0, 2)));
 }
 
 #[test]
 fn of_equal_main_scores_the_next_one_decides_which_step_is_best() {
     let gan: [(&str, Scores); 1] = [("GAN", |_, step| if step < 100 { 1.1 } else { 1.2 })];
-    let report = reported(&gan, 1, "", Step::Best);
     // Both steps cover 5 modes.
-    let row = &table(&report.document, "scores").rows[0];
+    let row = table(&reported(&gan, 1, "", Step::Best).document, "scores").rows[0].clone();
     assert_eq!(row[3], Cell::Number(1.1), "{row:?}");
 }

@@ -1,4 +1,4 @@
-//! Trials of a search, and the best cells of a sweep: what is trained next.
+//! Trials of a search and the best cells of a sweep, which decide what is trained next.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,44 +16,44 @@ use sweep_spec::search::{self, Plan, Search, of_trials};
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
-/// Trials that a table lists at most.
+/// Most trials that a table lists.
 const ROWS: usize = 10;
 
-/// What a trial has come to, by its mean over seeds.
+/// How good a trial is, by its mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Worth {
-    /// How good it is: the larger the better, whichever way the score improves.
+    /// Its quality: larger is better, whichever way the score improves.
     Known(f64),
-    /// A replicate diverged or collapsed: worse than any other.
+    /// A replicate diverged or collapsed: worse than any other trial.
     Nothing,
-    /// Nobody knows: a job of it failed, was cancelled, or has no score.
+    /// A job failed, was cancelled, or has no score.
     Unknown,
 }
 
 /// A trial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
-    /// Its values of the keys that change something.
+    /// Its values of the keys that have an effect.
     pub axes: BTreeMap<String, Value>,
-    /// What it has come to.
+    /// How good it is.
     pub worth: Worth,
 }
 
 impl Trial {
-    /// Whether it is of this point: what changes nothing in it is not compared.
+    /// Whether it belongs to this point. Keys without an effect are not compared.
     pub fn is_of(&self, point: &Point) -> bool {
         self.axes.iter().all(|(key, value)| point.get(key) == Some(value))
     }
 }
 
-/// The trials of a search all of whose jobs have ended, in the order in which they were proposed. None where some are done and not scored, if these
-/// scores `may_come`.
+/// Returns the trials of a search whose jobs have all ended, in the order they were proposed. Returns `None` if some
+/// finished jobs have no scores and these `may_come`.
 pub fn trials(results: &Results, search: &Search, may_come: bool) -> Option<Vec<Trial>> {
     let study = Study::new(results, Options { metric: Some(search.metric), ..Options::default() });
     let name = of_trials(&search.variant);
     let Some(variant) = study.trials.iter().find(|variant| variant.name == name) else { return Some(Vec::new()) };
     let study = by_its_own(&study, variant);
-    // What a trainer of the user's own has not reported nobody measures later.
+    // Scores that an own trainer did not report cannot be measured later.
     let may_come = may_come && search.metric.known().is_some();
     let unscored = |cell: &Cell| {
         let lacks = |run: &super::study::Run| study.quality(run, search.metric).is_none();
@@ -70,18 +70,19 @@ pub fn trials(results: &Results, search: &Search, may_come: bool) -> Option<Vec<
     Some(found.iter().map(trial).collect())
 }
 
-/// By the protocols of this variant: others of the file may be scored otherwise, or have other data.
+/// Returns the study by the protocols of this variant. Other variants may be scored in another way or have other data.
 pub(super) fn by_its_own<'s, 'a>(study: &'s Study<'a>, variant: &Variant<'a>) -> Cow<'s, Study<'a>> {
     study.by_protocols_of(&variant.runs).map_or(Cow::Borrowed(study), Cow::Owned)
 }
 
-/// The cells of trials: each point is one, whatever of it differs from others.
+/// Returns the cells of trials: one per point.
 pub(super) fn all_cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
     let axes: BTreeSet<&str> = variant.runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
     cells(&Variant { axes: axes.into_iter().collect(), ..variant.clone() })
 }
 
-/// What a trial has come to: of one that lacks replicates it is not known, since those that are left may be the lucky ones.
+/// Returns how good a trial is. With replicates missing, it is unknown, because the remaining ones may be the lucky
+/// ones.
 pub(super) fn worth(study: &Study, cell: &Cell, metric: Measure) -> Worth {
     let known: Vec<f64> = cell.runs.iter().filter_map(|run| study.quality(run, metric)).collect();
     match known.len() {
@@ -94,32 +95,32 @@ pub(super) fn worth(study: &Study, cell: &Cell, metric: Measure) -> Worth {
 /// The best cells of a variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
-    /// Their points, the best first.
+    /// Their points, best first.
     pub points: Vec<Point>,
     /// How many cells there are.
     pub of: usize,
-    /// The seeds that any of its cells was trained with, and those of the trials that have found them.
+    /// All seeds its cells were trained with, including those of the trials that found them.
     pub seeds: BTreeSet<u64>,
 }
 
 /// Why cells cannot be picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unpicked {
-    /// There is no such variant; those that there are.
+    /// There is no such variant; the known ones.
     NoVariant(Vec<String>),
-    /// Its search has confirmed nothing.
+    /// Its search has not confirmed any cell.
     Sought,
-    /// There is no such score; those that there are.
+    /// There is no such score; the known ones.
     NoScore(Vec<&'static str>),
-    /// So many jobs have not ended.
+    /// This many jobs have not ended.
     Open(usize),
     /// It has no axes.
     NothingSwept,
-    /// So many cells have a score, of so many.
+    /// Only so many cells, of so many, have a score.
     TooFew(usize, usize),
 }
 
-/// The best cells of a variant whose jobs have ended, by their means over seeds at the last step.
+/// Returns the best cells of a variant whose jobs have all ended, by their means over seeds at the last step.
 pub fn best(results: &Results, variant: &str, by: Option<&str>, top: usize) -> Result<Best, Unpicked> {
     let usual = Study::new(results, Options::default());
     let metric = match by {
@@ -156,27 +157,27 @@ pub fn best(results: &Results, variant: &str, by: Option<&str>, top: usize) -> R
     if points.len() < top {
         return Err(Unpicked::TooFew(points.len(), all.len()));
     }
-    // Trials have picked them before.
+    // The trials picked these cells.
     let trials = study.trials.iter().filter(|trials| search::of(trials.name) == variant);
     let seeds = of.all().chain(trials.flat_map(|trials| &trials.runs)).map(|run| run.seed).collect();
     Ok(Best { points, of: all.len() + super::early::count_stopped(of), seeds })
 }
 
-/// The values of a cell that its file sweeps.
+/// Returns a cell's values of the swept keys.
 fn point(cell: &Cell) -> Point {
     let axes = cell.runs.first().map(|run| run.axes);
     axes.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// The score that trials are compared by.
+/// Returns the score that trials are compared by.
 pub(super) fn metric(study: &Study, trials: &Variant, searches: &[Search]) -> Option<Measure> {
     let search = searches.iter().find(|search| search.variant == search::of(trials.name));
     search.map(|search| search.metric).or(study.ranking.first().copied())
 }
 
-/// What has to be said of variants whose cells were sought.
+/// Describes the variants whose cells were searched.
 pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
-    // Most often all are sought alike.
+    // Usually all are searched alike.
     let mut said: Vec<(Measure, String, Vec<String>)> = Vec::new();
     for trials in &study.trials {
         let (Some(metric), Some(words)) = (metric(study, trials, searches), words(study, trials, searches)) else {
@@ -189,13 +190,13 @@ pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
         }
     }
     let one = |(metric, words, names): (Measure, String, Vec<String>)| match names.as_slice() {
-        [name] => format!("{name} was sought by {}: {words}", metric.name()),
-        names => format!("{} were sought by {}, each by itself: {words}", list(names), metric.name()),
+        [name] => format!("{name} was searched by {}: {words}", metric.name()),
+        names => format!("{} were searched by {}, each separately: {words}", list(names), metric.name()),
     };
     said.into_iter().map(one).collect()
 }
 
-/// What became of the trials of a variant.
+/// Describes the trials of a variant.
 fn words(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String> {
     let name = search::of(trials.name);
     let metric = metric(study, trials, searches)?;
@@ -215,11 +216,11 @@ fn words(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String>
             let found = match ended {
                 ended if ended == trials => plural(trials, "trial"),
                 ended if ended == all.len() && confirmed.is_some() => {
-                    format!("{}, which are all points that there are,", plural(ended, "trial"))
+                    format!("{} (all points there are)", plural(ended, "trial"))
                 }
                 ended => format!("{} of {}", count(ended), plural(trials, "trial")),
             };
-            format!("{found} of {} ({drawn})", plural(seeds as usize, "seed"))
+            format!("{found} with {} each ({drawn})", plural(seeds as usize, "seed"))
         }
         None => plural(ended, "trial"),
     };
@@ -228,26 +229,28 @@ fn words(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String>
             let which = match (found.len(), are_best(study, (&all, found), metric)) {
                 (1, true) => "The best one is".to_owned(),
                 (cells, true) => format!("The best {} are", count(cells)),
-                (1, false) => "The one that was best when trials had ended first is".to_owned(),
-                (cells, false) => format!("The {} that were best when trials had ended first are", count(cells)),
+                (1, false) => "The one that was best when the trials first ended is".to_owned(),
+                (cells, false) => format!("The {} that were best when the trials first ended are", count(cells)),
             };
             format!(
-                "{which} trained anew with other seeds, and nothing is said of a variant by the scores that have picked its cells, which flatter. Tables and figures over all \
-                 its jobs are of cells that were picked, and not of all that were tried."
+                "{which} trained again with other seeds. Verdicts do not use the scores that picked the cells, because \
+                those look too good. Tables and figures over all its jobs cover only the picked cells, not all that \
+                were tried."
             )
         }
-        None if is_barren && ended >= planned => "None of them has come to anything.".to_owned(),
+        None if is_barren && ended >= planned => "No trial has a usable score.".to_owned(),
         None => {
-            let so_far = if is_barren { "None of them has come to anything so far. " } else { "" };
+            let so_far = if is_barren { "No trial has a usable score so far. " } else { "" };
             format!(
-                "{so_far}The best are trained anew with other seeds once all have ended; before that, nothing is said of it."
+                "{so_far}The best are trained again with other seeds once all have ended; until then, there is no \
+                verdict."
             )
         }
     };
     Some(format!("{how}. {then}"))
 }
 
-/// Whether no other trial is better than those that were confirmed: one that had failed may have been trained since.
+/// Whether no other trial is better than the confirmed ones. One that had failed may have been trained since.
 fn are_best(study: &Study, (trials, confirmed): (&[Cell], &[Cell]), metric: Measure) -> bool {
     let axes = |cell: &Cell| cell.runs.first().map(|run| run.axes.clone());
     let known = |cell: &Cell| match worth(study, cell, metric) {
@@ -260,9 +263,9 @@ fn are_best(study: &Study, (trials, confirmed): (&[Cell], &[Cell]), metric: Meas
     of(false).all(|worth| worth <= least)
 }
 
-/// The best trials of each search.
+/// Returns the best trials of each search.
 pub(super) fn tables(study: &Study, searches: &[Search]) -> Vec<Table> {
-    // Those of another step have not picked.
+    // Scores at another step did not pick the cells.
     if study.step != Step::Last {
         return Vec::new();
     }
@@ -298,17 +301,17 @@ fn table(study: &Study, trials: &Variant, metric: Measure) -> Option<Table> {
     }
     let lost = all.iter().filter(|cell| worth(study, cell, metric) == Worth::Nothing).count();
     if lost > 0 {
-        table.notes.push(format!("{} came to nothing.", plural(lost, "trial")));
+        table.notes.push(format!("{} lost: a replicate diverged or collapsed.", plural(lost, "trial")));
     }
     let unknown = all.iter().filter(|cell| worth(study, cell, metric) == Worth::Unknown).count();
     if unknown > 0 {
-        table.notes.push(format!("{} without a score of each seed.", plural(unknown, "trial")));
+        table.notes.push(format!("{} without a score for each seed.", plural(unknown, "trial")));
     }
-    table.notes.push("Nothing is tested by these: they have picked what is trained with other seeds.".into());
+    table.notes.push("No test uses these scores: they picked the cells that are trained with other seeds.".into());
     Some(table)
 }
 
-/// How many trials were drawn, as a note has it.
+/// Returns the note on how many trials were drawn at random.
 pub(super) fn drawn(searches: &[Search]) -> Option<String> {
     let one = |search: &Search| format!("{} of {}", count(search.plan.startup), search.variant);
     let all: Vec<String> = searches.iter().map(one).collect();

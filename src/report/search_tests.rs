@@ -1,4 +1,4 @@
-//! What reports say of variants whose cells were sought, and which cells another sweep takes.
+//! Reports on variants whose cells were searched, and the cells another sweep picks.
 
 use super::document::{Block, Cell, Document};
 use super::options::{Options, Step};
@@ -14,11 +14,14 @@ use sweep_spec::sweep::Sweep;
 use sweep_store::{NewEntry, NewSweep, Results, Store};
 use sweep_wire::event::{Cause, Event};
 
-const SOURCE: &str = "sweep: s\ndataset: gaussians\ntrain: {steps: 100}\nseeds: 8\nscore: {metrics: [wasserstein]}\nvariants:\n  \
-                      - {name: GAN, objective: gan}\n  - {name: D2GAN, objective: d2gan, beta: 0.5, search: {metric: wasserstein, trials: 4, startup: 3, \
+const SOURCE: &str = "sweep: s\ndataset: gaussians\ntrain: {steps: 100}\nseeds: 8\nscore: \
+    {metrics: [wasserstein]}\nvariants:\n  \
+                      - {name: GAN, objective: gan}\n  - \
+                      {name: D2GAN, objective: d2gan, beta: 0.5, search: {metric: wasserstein, trials: 4, startup: 3, \
                       seeds: 2, confirm: 2, space: {alpha: {min: 0.1, max: 1}}}}\n";
 
-/// Jobs of a variant: alpha, the first seed, and what each is scored; a NaN diverges, an infinite one fails.
+/// Jobs of a variant: alpha, the first seed, and each job's score; NaN means that it diverges, and infinity that it
+/// fails.
 type Jobs<'a> = (&'a str, Option<f64>, u64, &'a [f64]);
 
 fn made(jobs: &[Jobs]) -> Results {
@@ -61,7 +64,7 @@ fn made(jobs: &[Jobs]) -> Results {
     })
 }
 
-/// The trials are far better than GAN, by luck with their seeds; what was confirmed is worse.
+/// The trials are far better than GAN, by luck with their seeds; the confirmed cells are worse.
 const LUCKY: [Jobs; 7] = [
     ("D2GAN (search)", Some(0.1), 1_000_000, &[0.3, 0.1]),
     ("D2GAN (search)", Some(0.2), 1_000_000, &[0.1, 0.1]),
@@ -95,13 +98,20 @@ fn nothing_is_said_of_a_variant_by_the_trials_that_have_picked_its_cells() {
         let is_of_all = ["jobs", "failures"].contains(&table.name);
         assert_eq!(table.rows.iter().any(is_of_trials), is_of_all, "{}", table.name);
     }
-    // The best first, each with its place; what has lost a seed is not among them.
+    // Best first, each with its number; trials that lost a seed are not included.
     let rows = &table(&document, "trials").rows;
     let shown: Vec<(&Cell, &Cell)> = rows.iter().map(|row| (&row[0], &row[1])).collect();
     let (first, second) = (Cell::Text("0.2".into()), Cell::Text("0.1".into()));
     assert_eq!(shown, [(&first, &Cell::Count(2)), (&second, &Cell::Count(1))]);
     let notes = &table(&document, "trials").notes;
-    assert_eq!(notes[..2], ["1 trial came to nothing.", "1 trial without a score of each seed."]);
+    assert_eq!(
+        notes[..2],
+        [
+            "1 trial lost: a replicate diverged or collapsed.",
+            "1 trial without a score for each \
+        seed."
+        ]
+    );
     let figure = document.blocks.iter().find_map(|block| match block {
         Block::Figure(figure) if figure.name.starts_with("search-") => Some(figure),
         _ => None,
@@ -110,10 +120,11 @@ fn nothing_is_said_of_a_variant_by_the_trials_that_have_picked_its_cells() {
     let points: Vec<(f64, f64)> = curves.lines[0].points.iter().map(|point| (point.x, point.y)).collect();
     assert_eq!(points, [(1.0, 0.2), (2.0, 0.1), (3.0, 0.1), (4.0, 0.1)]);
     let text = terminal(&document);
-    let words = "D2GAN was sought by wasserstein: 4 trials of 2 seeds (the first 3 drawn at random, the others proposed by TPE). \
-                 The best 2 are trained anew with other seeds";
+    let words = "D2GAN was searched by wasserstein: 4 trials with 2 seeds each (the first 3 drawn at random, the \
+        others \
+        proposed by TPE). The best 2 are trained again with other seeds";
     assert!(text.contains(words), "{text}");
-    // Those that are sought alike are said to be at once.
+    // Variants that are searched alike share a sentence.
     let also = |of: Jobs<'static>, name| (name, of.1, of.2, of.3);
     let renamed = LUCKY.map(|of| if of.0.contains("search") { also(of, "LSGAN (search)") } else { also(of, "LSGAN") });
     let both: Vec<Jobs> = LUCKY.into_iter().chain(renamed.into_iter().take(6)).collect();
@@ -126,19 +137,25 @@ fn nothing_is_said_of_a_variant_by_the_trials_that_have_picked_its_cells() {
         ),
         Options::default(),
     ));
-    assert!(text.contains("D2GAN and LSGAN were sought by wasserstein, each by itself: 4 trials of 2 seeds"), "{text}");
-    // One that had failed, and is better, was trained since.
+    assert!(
+        text.contains(
+            "D2GAN and LSGAN were searched by wasserstein, each separately: 4 trials with 2 seeds \
+        each"
+        ),
+        "{text}"
+    );
+    // A better one that had failed was trained since.
     let mut since = LUCKY;
     since[3].3 = &[0.01, 0.01];
     let text = terminal(&reported(&since, Options::default()));
-    assert!(text.contains("The 2 that were best when trials had ended first are trained anew"), "{text}");
-    // Cells that were picked are no draw from those that might be tried.
+    assert!(text.contains("The 2 that were best when the trials first ended are trained again"), "{text}");
+    // Picked cells are no random draw.
     let drawn = document.blocks.iter().find_map(|block| match block {
         Block::Table(table) if table.name == "best_of_n" => Some(table),
         _ => None,
     });
     assert!(drawn.is_none_or(|table| table.rows.iter().all(|row| row[0] == Cell::Text("GAN".into()))));
-    // What was scored at another step has picked nobody.
+    // Scores at another step did not pick the cells.
     let at = reported(&LUCKY, Options { step: Step::At(100), ..Options::default() });
     assert!(!at.blocks.iter().any(|block| matches!(block, Block::Table(table) if table.name == "trials")));
 }
@@ -146,14 +163,14 @@ fn nothing_is_said_of_a_variant_by_the_trials_that_have_picked_its_cells() {
 #[test]
 fn what_is_not_confirmed_yet_says_so() {
     let text = terminal(&reported(&[LUCKY[0], LUCKY[6]], Options::default()));
-    assert!(text.contains("1 of 4 trials of 2 seeds"), "{text}");
-    assert!(text.contains("The best are trained anew with other seeds once all have ended"), "{text}");
+    assert!(text.contains("1 of 4 trials with 2 seeds each"), "{text}");
+    assert!(text.contains("The best are trained again with other seeds once all have ended"), "{text}");
     let lost = |alpha: f64| ("D2GAN (search)", Some(alpha), 1_000_000, &[f64::NAN, f64::NAN][..]);
     let text = terminal(&reported(&[lost(0.1), LUCKY[6]], Options::default()));
-    assert!(text.contains("None of them has come to anything so far. The best are trained"), "{text}");
+    assert!(text.contains("No trial has a usable score so far. The best are trained"), "{text}");
     let all = [lost(0.1), lost(0.2), lost(0.3), lost(0.4), LUCKY[6]];
     let text = terminal(&reported(&all, Options::default()));
-    assert!(text.contains("None of them has come to anything.") && !text.contains("trained anew"), "{text}");
+    assert!(text.contains("No trial has a usable score.") && !text.contains("trained again"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Statistics of a few numbers, in float64.
+//! Descriptive statistics, in float64.
 
 use sweep_spec::metric::{Direction, Measure, Unit};
 
-/// The finite ones of some values, summarised.
+/// A summary of the finite values among some values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
     pub n: usize,
@@ -14,7 +14,7 @@ pub(super) struct Summary {
     pub max: f64,
 }
 
-/// Summarises the finite ones of `values`; `None` where there is none.
+/// Summarises the finite `values`; `None` if there are none.
 pub(super) fn summary(values: impl IntoIterator<Item = f64>) -> Option<Summary> {
     let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
     values.sort_by(f64::total_cmp);
@@ -27,7 +27,7 @@ pub(super) fn summary(values: impl IntoIterator<Item = f64>) -> Option<Summary> 
 }
 
 impl Summary {
-    /// The best value, in the metric's direction.
+    /// Returns the best value, in the metric's direction.
     pub(super) fn best(&self, metric: Measure) -> f64 {
         match better(metric) {
             Direction::Higher => self.max,
@@ -36,22 +36,22 @@ impl Summary {
     }
 }
 
-/// The quantile of ascending values, between two of them in proportion; of one value, that.
+/// Returns the quantile of ascending values, with linear interpolation; `None` if there are none.
 pub(super) fn quantile(ascending: &[f64], share: f64) -> Option<f64> {
     let last = ascending.len().checked_sub(1)?;
     let at = share.clamp(0.0, 1.0) * last as f64;
     let (below, above) = (at.floor() as usize, at.ceil() as usize);
     let part = at - below as f64;
-    // Of two that are equal, and of whatever size, no sum goes astray.
+    // This form is exact for two equal values and cannot overflow.
     Some(ascending[below] * (1.0 - part) + ascending[above] * part)
 }
 
-/// Which way a score improves: a report shows those that the program knows, and those that a file has declared.
+/// Returns the direction in which a score improves. Reports show only built-in scores and scores that a file declares.
 pub(super) fn better(metric: Measure) -> Direction {
     metric.better().expect("what a file asks for is declared in it")
 }
 
-/// The worst score that there is: no modes, or an infinite one.
+/// Returns the worst possible score: no modes, or infinity.
 pub(super) fn worst(metric: Measure) -> f64 {
     match (metric.unit(), better(metric)) {
         (Unit::Modes, Direction::Higher) => 0.0,
@@ -60,7 +60,7 @@ pub(super) fn worst(metric: Measure) -> f64 {
     }
 }
 
-/// How much better `a` is than `b`: above 0 when better, in the metric's direction.
+/// Returns how much better `a` is than `b` in the metric's direction: above 0 if better.
 pub(super) fn advantage(metric: Measure, a: f64, b: f64) -> f64 {
     match better(metric) {
         Direction::Higher => a - b,

@@ -1,4 +1,4 @@
-//! Which step of each run a report shows, where it is not the last.
+//! Which step of each run a report shows if it is not the last.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,13 @@ use sweep_spec::metric::Measure;
 use sweep_store::{Entry, Results};
 use sweep_wire::status::Status;
 
-/// The step of each entry whose scores a report shows: [`sweep_store::Store::read_scores`] reads them. `None` where it is the last one
-/// of each, which is what results have. For [`Step::Best`] what [`super::curves_wanted`] names has to have been read.
+/// Returns for each entry the step whose scores a report shows, for [`sweep_store::Store::read_scores`] to read. `None`
+/// means the last step of each, which results already have. For [`Step::Best`], the curves named by
+/// [`super::curves_wanted`] must have been read.
 ///
-/// A run's best step is that of its best finite main score, of equal ones that with the next score of the ranking. Only runs with a result
-/// have one: it is not known how good those that failed, were cancelled or have not ended would have become. One that diverged has that of
-/// the steps before.
+/// A run's best step is the one with its best finite main score; ties are broken by the next score of the ranking. Only
+/// runs with a result have one, because nobody knows how good failed, cancelled or unfinished runs would have become. A
+/// run that diverged has the best of the steps before.
 pub fn steps_wanted(results: &Results, options: Options) -> Option<Vec<Option<u64>>> {
     match options.step {
         Step::Last => None,
@@ -32,17 +33,17 @@ fn best(entry: &Entry, ranking: &[Measure]) -> Option<u64> {
     steps.reduce(|best, next| if is_ahead(entry, ranking, next, best) { next } else { best })
 }
 
-/// Whether training has come to its end, or to nothing.
+/// Whether training finished, diverged or collapsed.
 fn has_result(status: Status) -> bool {
     match status {
         Status::Done | Status::Diverged | Status::Collapsed => true,
-        // The best of fewer steps, of those that were not to come to more.
+        // It has fewer steps to pick the best from.
         Status::Pruned => false,
         Status::Pending | Status::Running | Status::Failed | Status::Cancelled => false,
     }
 }
 
-/// Whether the scores of step `a` are better than those of step `b`: by the first metric in which they differ.
+/// Whether the scores at step `a` are better than at step `b`, by the first metric in which they differ.
 fn is_ahead(entry: &Entry, ranking: &[Measure], a: u64, b: u64) -> bool {
     let score = |metric: Measure, step: u64| {
         let (_, score) = entry.curves.get(&metric)?.iter().find(|(at, _)| *at == step)?;
@@ -52,25 +53,27 @@ fn is_ahead(entry: &Entry, ranking: &[Measure], a: u64, b: u64) -> bool {
     advantages.into_iter().find(|advantage| *advantage != 0.0).is_some_and(|advantage| advantage > 0.0)
 }
 
-/// What has to be said of scores that are not those of the last step.
+/// Returns the note on scores that are not from the last step.
 pub(super) fn caveat(study: &Study, step: Step) -> Option<String> {
     match step {
         Step::Last => None,
         Step::Best => {
             let (main, ties) = study.ranking.split_first()?;
-            let ties = ties.first().map_or(String::new(), |tie| format!(" (of equal ones: by {})", tie.name()));
+            let ties = ties.first().map_or(String::new(), |tie| format!(" (ties broken by {})", tie.name()));
             Some(format!(
-                "Each run is shown at the step where its own {} was best{ties}. That picks by the very scores that are shown, so it \
-                 flatters all runs, and most those whose scores jump about; a run that diverged counts with what it had before.",
+                "Each run is shown at the step where its own {} was best{ties}. That picks by the same scores that are \
+                shown, so all runs look too good, most of all those with fluctuating scores. A run that diverged \
+                counts with its scores before that.",
                 main.name()
             ))
         }
-        Step::At(_) => Some("Each run is shown as it was at this step, be it its last or not.".into()),
+        Step::At(_) => Some("Each run is shown as it was at this step, whether or not it is its last.".into()),
     }
 }
 
-/// Whether the best steps of two variants were picked from the same steps: all runs that came to their end were scored at the same ones,
-/// and those that came to nothing at no others. Whose runs were scored more often has the better best step, however equal they are.
+/// Whether the best steps of two variants were picked from the same steps: all finished runs were scored at the same
+/// steps, and diverged or collapsed runs at no others. A run that is scored more often has a better best step, even if
+/// the variants are equal.
 pub(super) fn scored_alike(study: &Study, a: &Variant, b: &Variant) -> bool {
     let Some(main) = study.ranking.first() else { return true };
     let steps =

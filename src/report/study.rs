@@ -1,4 +1,4 @@
-//! A sweep's rows, sorted: variants, their runs, and for each metric the protocol that its statistics are of.
+//! A sweep's rows, sorted: variants, their runs, and for each metric the protocol that its statistics use.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,15 +20,15 @@ pub(super) struct Study<'a> {
     pub results: &'a Results,
     /// In the order of the file.
     pub variants: Vec<Variant<'a>>,
-    /// Trials of searches, by which nothing is said of variants: they have picked what is trained anew.
+    /// Trials of searches. They picked the cells that are trained again, so no comparison uses them.
     pub trials: Vec<Variant<'a>>,
-    /// What was measured at the step that is shown, the program's own first.
+    /// The metrics measured at the step shown, built-in ones first.
     pub metrics: Vec<Measure>,
-    /// For each metric the protocol of most of its scores, then the others. Statistics never mix them.
+    /// For each metric its protocols, the one with most scores first. Statistics never mix protocols.
     pub protocols: BTreeMap<Measure, Vec<i64>>,
-    /// What cells are ranked by, and what ties are ranked by.
+    /// The metric that cells are ranked by, then those that break ties.
     pub ranking: Vec<Measure>,
-    /// Which step of each run is shown.
+    /// The step of each run that is shown.
     pub step: Step,
 }
 
@@ -36,36 +36,36 @@ pub(super) struct Study<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Variant<'a> {
     pub name: &'a str,
-    /// Names of its jobs' objectives and data sets; most often one each.
+    /// Names of its jobs' objectives and data sets; usually one each.
     pub objectives: BTreeSet<&'static str>,
     pub datasets: BTreeSet<&'static str>,
-    /// The keys that differ between its jobs, seeds aside.
+    /// The keys that differ between its jobs, except seeds.
     pub axes: Vec<&'a str>,
     /// Its jobs, each once.
     pub runs: Vec<Run<'a>>,
-    /// The jobs of cells that were stopped early, before the step that is shown: nothing that is said of all jobs is of them.
+    /// The jobs of cells that were stopped before the step shown. Statistics over all jobs leave them out.
     pub stopped: Vec<Run<'a>>,
-    /// Whether its cells are the best of others, picked by other seeds: no draw from what might be tried.
+    /// Whether its cells were picked as the best of others by other seeds, so they are no random draw.
     pub picked: bool,
-    /// The same jobs where other cells have them scored in other ways, as of `grid: {k: [3, 5]}`: for tables of cells alone, since they are no
-    /// other trainings.
+    /// The same jobs, scored in other ways in other cells, as with `grid: {k: [3, 5]}`. Only tables of cells use them,
+    /// because they are not separate trainings.
     pub again: Vec<Run<'a>>,
 }
 
 impl<'a> Variant<'a> {
-    /// With the keys that differ alone, where it has others, too.
+    /// Returns it with only the keys that differ.
     pub(super) fn as_swept(&self) -> Variant<'a> {
         Variant { axes: swept(&self.runs), ..self.clone() }
     }
 
-    /// With all keys that its cells were picked by: also what all of them have in common says which they are.
+    /// Marks its cells as picked. All their keys become axes, because common values also tell which cells they are.
     pub(super) fn pick(&mut self) {
         let keys: BTreeSet<&str> = self.all().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
         self.axes = keys.into_iter().collect();
         self.picked = true;
     }
 
-    /// With its jobs as often as they are scored, and the keys that differ then.
+    /// Returns it with its jobs once for each way they are scored, and the keys that differ then.
     pub(super) fn in_all_ways(&self) -> Variant<'a> {
         let runs = [self.runs.as_slice(), &self.again].concat();
         Variant { axes: swept(&runs), runs, again: Vec::new(), ..self.clone() }
@@ -78,54 +78,55 @@ pub(super) struct Run<'a> {
     pub job: JobId,
     pub seed: u64,
     pub status: Status,
-    /// What trains it, and what on; none of a job of which no more is known.
+    /// Its objective and data set, if known.
     pub of: Option<(&'static str, &'static str)>,
     /// Why it failed or diverged.
     pub message: &'a str,
     /// Steps done.
     pub step: u64,
-    /// Steps planned, where that is known.
+    /// Steps planned, if known.
     pub steps: Option<u64>,
     pub axes: &'a BTreeMap<String, Value>,
-    /// How many modes its data have, as far as that is known.
+    /// How many modes its data have, if known.
     pub modes: Option<usize>,
-    /// Its scores at the step that is shown.
+    /// Its scores at the step shown.
     pub scores: &'a [Scored],
-    /// Values of a metric by step, as far as they were read.
+    /// Its curves by metric: (step, value), if they were read.
     pub curves: &'a BTreeMap<Measure, Vec<(u64, f64)>>,
-    /// Its sample sheets by step, as far as they were read.
+    /// Its sample sheets by step, if they were read.
     pub sheets: &'a [(u64, String)],
-    /// The cohorts that it was in, as far as they were read.
+    /// The cohorts it was in, if they were read.
     pub cohorts: &'a [CohortId],
-    /// Its share of its cohort's training time, once it is done.
+    /// Its share of its cohort's training time, once it is done; in seconds.
     pub seconds: Option<f64>,
 }
 
 impl<'a> Variant<'a> {
-    /// All its jobs, those of cells that were stopped early, too.
+    /// Returns all its jobs, including those of cells that were stopped early.
     pub(super) fn all(&self) -> impl Iterator<Item = &Run<'a>> {
         self.runs.iter().chain(&self.stopped)
     }
 
-    /// Whether its jobs may have this score: what others' trainers report is nothing that they lack.
+    /// Whether its jobs may have this score. Scores that own trainers report are not missing from other jobs.
     pub(super) fn may_have(&self, metric: Measure) -> bool {
         metric.known().is_some() || self.objectives.contains("own")
     }
 }
 
 impl Run<'_> {
-    /// The value of a key, where it has one.
+    /// Returns the value of a key, if it has one.
     pub(super) fn value(&self, axis: &str) -> Option<&Value> {
         self.axes.get(axis)
     }
 
-    /// Its score of this metric and protocol.
+    /// Returns its score of this metric and protocol.
     pub(super) fn score(&self, metric: Measure, protocol: i64) -> Option<f64> {
         self.scores.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
     }
 
-    /// Whether it has no score at the step that is shown because training had come to nothing by then. A run that failed, was cancelled or has
-    /// not ended may yet come to something; and one that went on beyond that step, or was not to get there, was only not scored.
+    /// Whether it has no score at the step shown because it had diverged or collapsed by then. A run that failed, was
+    /// cancelled or has not ended may still succeed. A run that went beyond that step, or was not meant to reach it,
+    /// was merely not scored.
     fn is_lost(&self, metric: Measure, shown: Step) -> bool {
         let by_then = match shown {
             Step::Last | Step::Best => true,
@@ -137,7 +138,7 @@ impl Run<'_> {
 }
 
 impl<'a> Study<'a> {
-    /// Sorts `results`, of which the scores at the step of `options` were read.
+    /// Sorts `results`, which hold the scores at the step of `options`.
     pub(super) fn new(results: &'a Results, options: Options) -> Self {
         let mut variants: Vec<Variant> = Vec::new();
         let mut seen: HashMap<(&str, JobId), &[Scored]> = HashMap::new();
@@ -207,12 +208,12 @@ impl<'a> Study<'a> {
         study
     }
 
-    /// The variants, and trials of searches: whoever has jobs.
+    /// Returns the variants and the trials of searches.
     pub(super) fn everyone(&self) -> impl Iterator<Item = &Variant<'a>> {
         self.variants.iter().chain(&self.trials)
     }
 
-    /// The trials with the place of their variant, whose colour they have.
+    /// Returns the trials with the position of their variant, which gives them its colour.
     pub(super) fn placed_trials(&self) -> impl Iterator<Item = (usize, &Variant<'a>)> {
         self.trials.iter().enumerate().map(|(at, trials)| {
             let of = self.variants.iter().position(|variant| variant.name == search::of(trials.name));
@@ -220,7 +221,7 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// Takes the jobs of cells that were stopped before the step that is shown out of those of their variants.
+    /// Separates the jobs of cells that were stopped before the step shown from the other jobs of their variants.
     fn set_stopped_apart(&mut self) {
         let mut variants = std::mem::take(&mut self.variants);
         for variant in variants.iter_mut().filter(|variant| variant.runs.iter().any(|run| run.status == Status::Pruned))
@@ -237,13 +238,13 @@ impl<'a> Study<'a> {
         self.variants = variants;
     }
 
-    /// The protocol that a metric's statistics are of, where it was measured.
+    /// Returns the protocol that a metric's statistics use, if it was measured.
     pub(super) fn protocol(&self, metric: Measure) -> Option<i64> {
         self.protocols.get(&metric)?.first().copied()
     }
 
-    /// The same by the protocols of `runs`, where these have no scores by the usual ones: a cell of a sweep over how samples are scored. `None` where
-    /// they have.
+    /// Returns the study by the protocols of `runs` if they have no scores under the usual ones, as in a sweep over how
+    /// samples are scored; otherwise `None`.
     pub(super) fn by_protocols_of(&self, runs: &[Run]) -> Option<Study<'a>> {
         let mut protocols = self.protocols.clone();
         for (&metric, order) in &mut protocols {
@@ -255,7 +256,7 @@ impl<'a> Study<'a> {
         (protocols != self.protocols).then(|| Study { protocols, ..self.clone() })
     }
 
-    /// What a perfect generator scores under a protocol, with the data set where jobs of several were measured so.
+    /// Returns the scores of a perfect generator under a protocol, with the data set if there are several.
     pub(super) fn floors(&self, metric: Measure, protocol: i64) -> Vec<(Option<&'static str>, f64)> {
         let mut found: Vec<(&'static str, f64)> = Vec::new();
         for ((blueprint, of, by), &value) in &self.results.floors {
@@ -271,15 +272,16 @@ impl<'a> Study<'a> {
         found.into_iter().map(|(dataset, value)| (several.then_some(dataset), value)).collect()
     }
 
-    /// A run's score under [`Study::protocol`].
+    /// Returns a run's score under [`Study::protocol`].
     pub(super) fn score(&self, run: &Run, metric: Measure) -> Option<f64> {
         run.score(metric, self.protocol(metric)?)
     }
 
-    /// How good a run is, the larger the better: −∞ where it came to nothing or its score is not finite; `None` where that is not known.
+    /// Returns how good a run is; larger is better. It is −∞ for a run that diverged, collapsed, or has no finite
+    /// score, and `None` if unknown.
     pub(super) fn quality(&self, run: &Run, metric: Measure) -> Option<f64> {
         match self.score(run, metric) {
-            // Whatever it scored when a rule has stopped it at the last step.
+            // A run that a rule stopped at the last step is lost whatever its score.
             Some(_) if run.status == Status::Collapsed && self.step == Step::Last => Some(f64::NEG_INFINITY),
             Some(score) if score.is_finite() => Some(advantage(metric, score, 0.0)),
             Some(_) => Some(f64::NEG_INFINITY),
@@ -288,19 +290,19 @@ impl<'a> Study<'a> {
     }
 }
 
-/// Whether all of these scores of a job were asked for among `others`.
+/// Whether `others` has all of these scores of a job.
 fn is_of(scores: &[Scored], others: &[Scored]) -> bool {
     scores.iter().all(|score| others.iter().any(|other| (other.metric, other.ask) == (score.metric, score.ask)))
 }
 
-/// The keys that have more than one value, or that some runs do not have.
+/// Returns the keys with more than one value, or missing from some runs.
 fn swept<'a>(runs: &[Run<'a>]) -> Vec<&'a str> {
     let keys: BTreeSet<&str> = runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
     let differs = |key: &&str| runs.iter().any(|run| run.value(key) != runs[0].value(key));
     keys.into_iter().filter(differs).collect()
 }
 
-/// For each metric its protocols, the one with the most scores first.
+/// Returns the protocols of each metric, the one with most scores first.
 fn protocols(variants: &[Variant]) -> BTreeMap<Measure, Vec<i64>> {
     let mut counts: BTreeMap<Measure, BTreeMap<i64, usize>> = BTreeMap::new();
     for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.scores) {
@@ -318,7 +320,7 @@ fn protocols(variants: &[Variant]) -> BTreeMap<Measure, Vec<i64>> {
 }
 
 impl Study<'_> {
-    /// What was measured on the way, while no job has got to its end: what will be ranked by first.
+    /// Returns the metrics measured during training while no job has finished, those of the ranking first.
     pub(super) fn underway(&self) -> Vec<Measure> {
         let all: Vec<Measure> = self.results.underway.iter().map(|(metric, _)| *metric).collect();
         let first = ranking(&all);
@@ -326,7 +328,8 @@ impl Study<'_> {
     }
 }
 
-/// Images are ranked by their MODE score, points by the modes that they cover and then by their distance; else by what there is.
+/// Ranks images by their MODE score, points by covered modes and then Wasserstein distance, and anything else by the
+/// first metric there is.
 pub(super) fn ranking(metrics: &[Measure]) -> Vec<Measure> {
     let usual: &[Measure] = if metrics.contains(&Metric::ModeScore.into()) {
         &[Measure::Known(Metric::ModeScore)]

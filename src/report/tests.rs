@@ -1,4 +1,4 @@
-//! Reports of synthetic sweeps, looked at as a whole.
+//! Whole reports on synthetic sweeps.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use sweep_spec::sweep::Sweep as Written;
 use sweep_store::{NewEntry, NewSweep, Results, Store};
 use sweep_wire::event::{Cause, Event, Score};
 
-/// All there is to be measured.
+/// All metrics.
 pub(super) fn all_scores() -> Scores {
     [Arc::new(Scoring { metrics: Metric::ALL.into(), samples: 1000, every: 50, ..Scoring::default() })].into()
 }
@@ -40,13 +40,13 @@ published:
   - {variant: 'GAN | \"plain\" <b>', metric: frechet, value: 33, error: 1.5, source: \"Somebody's blog\"}
 ";
 
-/// The blueprint of a variant on MNIST.
+/// Returns the blueprint of a variant on MNIST.
 fn mnist(objective: Objective) -> Arc<Blueprint> {
     let built_in = blueprint(objective).built_in().unwrap().clone();
     Arc::new(Blueprint::BuiltIn(BuiltIn { dataset: Dataset::Mnist, ..built_in }))
 }
 
-/// D2GAN on a 2 × 2 grid and GAN, three seeds each.
+/// Returns a sweep of D2GAN on a 2 × 2 grid and GAN, with three seeds each.
 pub(super) fn paper() -> NewSweep {
     let mut entries = sweep("x", &[0.05, 0.1], &[0.1, 0.2], 3).entries;
     for entry in &mut entries {
@@ -77,11 +77,11 @@ pub(super) fn paper() -> NewSweep {
     }
 }
 
-/// What the job at this place scores at a step.
+/// Returns the scores of the job at this index at a step.
 fn scores(index: usize, step: u64) -> Vec<Score> {
     let (cell, seed) = (index / 3, index % 3);
     let quality = [7.0, 8.0, 8.5, 8.25, 7.5][cell] + 0.25 * seed as f64 - if step < 100 { 2.0 } else { 0.0 };
-    // One job was scored from fewer samples, by an earlier version of the file.
+    // One job was scored with fewer samples, by an earlier version of the file.
     let protocol = |metric: Metric| {
         let samples = if index == 14 && metric == Metric::Frechet { 1000 } else { 10_000 };
         serde_json::json!({"samples": samples, "network": "digits", "checksum": "0123456789abcdef", "version": 1})
@@ -101,7 +101,7 @@ fn scores(index: usize, step: u64) -> Vec<Score> {
     ]
 }
 
-/// A database in which the first `done` jobs of a sweep have ended; the fourth of them diverged.
+/// Returns a database in which the first `done` jobs of a sweep have ended; the fourth of them diverged.
 async fn stored(sweep: &NewSweep, done: usize) -> Store {
     let store = Store::open_in_memory().await.unwrap();
     store.register(sweep).await.unwrap();
@@ -137,12 +137,13 @@ pub(super) async fn read(store: &Store) -> (Results, File) {
     let wanted = curves_wanted(&results, Options::default());
     store.read_curves(&mut results, &wanted).await.unwrap();
     store.read_shown(&mut results).await.unwrap();
-    // Times of made-up attempts are those of the test.
+    // Attempts would have the times of the test.
     results.as_of = None;
     (results, file.unwrap_or_default())
 }
 
-/// A database in which the first `begun` jobs of a sweep were scored at the steps 25 and 50, and none has ended.
+/// Returns a database in which the first `begun` jobs of a sweep were scored at the steps 25 and 50, and none has
+/// ended.
 pub(super) async fn stored_in_part(sweep: &NewSweep, begun: usize) -> Store {
     let store = stored(sweep, 0).await;
     let first: Vec<NewEntry> = sweep.entries.iter().filter(|entry| entry.ordinal < 12).cloned().collect();
@@ -155,12 +156,12 @@ pub(super) async fn stored_in_part(sweep: &NewSweep, begun: usize) -> Store {
     store
 }
 
-/// A sweep of which so many jobs have ended, as a report reads it.
+/// Returns the results of a sweep with this many ended jobs.
 pub(super) async fn stored_and_read(sweep: &NewSweep, done: usize) -> (Results, File) {
     read(&stored(sweep, done).await).await
 }
 
-/// The report on a sweep of which so many jobs have ended.
+/// Reports on a sweep with this many ended jobs.
 pub(super) fn reported_of(sweep: &NewSweep, done: usize) -> document::Document {
     block_on(async { report(&[read(&stored(sweep, done).await).await], Options::default()).unwrap().document })
 }
@@ -206,7 +207,7 @@ fn many_variants_are_compared_in_a_table() {
         agree(&report.document);
         let text = render(&report.document, Format::Terminal { width: None, colours: false });
         assert!(
-            text.contains("How likely a run of each variant scores better than one of GAN | \"plain\" <b>\n"),
+            text.contains("Probability that a run of each variant scores better than a run of GAN | \"plain\" <b>\n"),
             "{text}"
         );
         assert!(!text.contains("beat") && !text.contains("can't tell"), "{text}");
@@ -314,7 +315,7 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
     });
 }
 
-/// As of `grid: {k: [3, 5]}`: the same jobs, and another protocol in each cell.
+/// As with `grid: {k: [3, 5]}`: the same jobs, with another protocol in each cell.
 #[test]
 fn jobs_that_are_scored_in_several_ways_stand_in_each_cell_and_count_once() {
     let tables = |lrs: &'static [f64]| {
@@ -356,7 +357,7 @@ fn jobs_that_are_scored_in_several_ways_stand_in_each_cell_and_count_once() {
             tables.collect::<Vec<_>>()
         })
     };
-    let said = "Scored otherwise than most: cells with k 5. That alone may part them from the others.";
+    let said = "Scored in another way than most: cells with k 5. That alone may explain why they differ.";
     let means = |table: &document::Table| -> Vec<(f64, usize)> {
         let mean = |cell: &document::Cell| match cell {
             document::Cell::Mean { mean, n, .. } => Some((*mean, *n)),
@@ -364,12 +365,12 @@ fn jobs_that_are_scored_in_several_ways_stand_in_each_cell_and_count_once() {
         };
         table.rows.iter().flatten().filter_map(mean).collect()
     };
-    // Two axes: one table with both, of two seeds each. Four jobs count once in what is of all of a variant.
+    // Two axes: one table with both, with two seeds each. In tables over the whole variant, the four jobs count once.
     let [all, matrix] = &tables(&[1e-3])[..] else { panic!("two tables") };
     assert_eq!(means(all), [(0.3, 4)]);
     assert_eq!(means(matrix), [(0.3, 2), (0.5, 2), (0.3, 2), (0.5, 2)]);
     assert_eq!((&*matrix.notes[0], matrix.notes.len()), (said, 2));
-    // More are ranked, by one protocol.
+    // More axes: cells are ranked, by one protocol.
     let [_, best] = &tables(&[1e-3, 1e-4])[..] else { panic!("two tables") };
     assert_eq!(means(best), [(0.3, 2); 4]);
     assert!(best.notes.contains(&format!("Left out: 4 cells. {said}")), "{:?}", best.notes);
@@ -417,7 +418,8 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
             "Cells with seeds that have no finite wasserstein rank after complete ones.",
             "| 0.1 | 3.00 (4) | 2.00 (3 of 4) |",
             "| 0.2 | 1.00 (1 of 4) | 0 of 4 |",
-            "wasserstein of D2GAN rests on 8 of 16 jobs; the others ended without a finite one, or were measured otherwise.",
+            "wasserstein of D2GAN rests on 8 of 16 jobs; the others ended without a finite score or were measured in \
+            another way.",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }

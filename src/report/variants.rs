@@ -1,4 +1,4 @@
-//! The variants in numbers: their scores, the fates of their jobs, the best cell of each.
+//! The variants in numbers: their scores, the statuses of their jobs, the best cell of each.
 
 use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
@@ -11,16 +11,17 @@ use sweep_spec::metric::{Direction, Measure};
 use sweep_spec::published::Published;
 use sweep_wire::status::Status;
 
-/// The name of the row of real samples.
+/// The name of the row for real samples.
 const PERFECT: &str = "(real samples)";
 
-/// Scores of each variant over all its jobs, with what others report of them; of the metric that was asked for, where one was.
+/// Returns the scores of each variant over all its jobs, with published figures; only the requested metric, if there is
+/// one.
 pub(super) fn scores(study: &Study, figures: &[Published], options: Options) -> Option<Table> {
     let metrics: Vec<Measure> =
         study.metrics.iter().copied().filter(|metric| options.metric.is_none_or(|only| only == *metric)).collect();
     let title = match options.step {
         Step::Last => "Final scores, over all jobs of a variant".to_owned(),
-        step => format!("Scores of {}, over all jobs of a variant", step.words(study.ranking.first().copied())),
+        step => format!("Scores at {}, over all jobs of a variant", step.words(study.ranking.first().copied())),
     };
     let mut table =
         Table::new("scores", title, 2, &["score", "variant", "n", "best", "median", "mean ± std", "published"]);
@@ -47,14 +48,16 @@ pub(super) fn scores(study: &Study, figures: &[Published], options: Options) -> 
     table.notes.extend(published::notes(&shown));
     if table.rows.iter().any(|row| matches!(&row[1], Cell::Text(name) if name.starts_with(PERFECT))) {
         table.notes.push(
-            "Real samples: others of them, as many as are generated, in place of these: a perfect generator.".into(),
+            "Real samples: other real samples, as many as are generated, scored like generated ones: a perfect \
+            generator."
+                .into(),
         );
     }
     table.notes.insert(0, directions(&metrics));
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What others of the real samples score: nobody does better for long.
+/// Returns the rows for other real samples, whose score no generator beats for long.
 fn perfect(study: &Study, metric: Measure, protocol: i64) -> impl Iterator<Item = Vec<Cell>> {
     study.floors(metric, protocol).into_iter().map(move |(dataset, value)| {
         let name = dataset.map_or(PERFECT.to_owned(), |dataset| format!("{PERFECT} of {dataset}"));
@@ -63,7 +66,7 @@ fn perfect(study: &Study, metric: Measure, protocol: i64) -> impl Iterator<Item 
     })
 }
 
-/// The row but for its last column.
+/// Returns the row without its last column.
 fn row(study: &Study, metric: Measure, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
     let values: Vec<f64> = variant.runs.iter().filter_map(|run| run.score(metric, protocol)).collect();
     if values.is_empty() && (!usual || !variant.may_have(metric) || study.protocols[&metric].len() > 1) {
@@ -95,9 +98,9 @@ fn directions(metrics: &[Measure]) -> String {
         list(&found.map(|metric| metric.name().to_owned()).collect::<Vec<_>>())
     };
     match (names(Direction::Higher).as_str(), names(Direction::Lower).as_str()) {
-        (higher, "") => format!("Higher is better in {higher}."),
-        ("", lower) => format!("Lower is better in {lower}."),
-        (higher, lower) => format!("Higher is better in {higher}; lower in {lower}."),
+        (higher, "") => format!("Higher is better for {higher}."),
+        ("", lower) => format!("Lower is better for {lower}."),
+        (higher, lower) => format!("Higher is better for {higher}; lower is better for {lower}."),
     }
 }
 
@@ -106,14 +109,14 @@ fn not_finite(study: &Study, metric: Measure) -> Option<String> {
     let n = scores.filter(|score| !score.is_finite()).count();
     (n > 0).then(|| {
         format!(
-            "{}: {} NaN or infinite, left out.",
+            "{}: {} NaN or infinite and left out.",
             metric.name(),
             if n == 1 { "1 score is".into() } else { format!("{n} scores are") }
         )
     })
 }
 
-/// How many jobs of each variant stand where.
+/// Counts the jobs of each variant by status.
 pub(super) fn jobs(study: &Study) -> Table {
     let found = |status: &Status| study.everyone().flat_map(Variant::all).any(|run| run.status == *status);
     let always = |status: &Status| matches!(status, Status::Done | Status::Diverged | Status::Failed);
@@ -137,7 +140,7 @@ pub(super) fn jobs(study: &Study) -> Table {
     table
 }
 
-/// The best cell of each variant, by the mean over seeds, with its best single run.
+/// Returns the best cell of each variant by the mean over seeds, with its best single run.
 pub(super) fn best_cells(study: &Study) -> Option<Table> {
     let (&main, ties) = study.ranking.split_first()?;
     if study.variants.iter().all(|variant| variant.axes.is_empty()) {
@@ -178,7 +181,7 @@ fn best_row(study: &Study, variant: &Variant, best: &Point, main: Measure) -> Ve
     row
 }
 
-/// A cell's mean over seeds.
+/// Returns a cell's mean over seeds.
 pub(super) fn mean(point: &Point, study: &Study, metric: Measure) -> Cell {
     point.summary(study, metric).map_or(Cell::Empty, |summary| Cell::Mean {
         mean: summary.mean,
@@ -188,7 +191,7 @@ pub(super) fn mean(point: &Point, study: &Study, metric: Measure) -> Cell {
     })
 }
 
-/// How far the sweep is, in a sentence.
+/// Describes the progress of the sweep in a sentence.
 pub(super) fn progress(study: &Study) -> String {
     // A job that two variants share counts once.
     let states: std::collections::BTreeMap<_, _> =
@@ -209,7 +212,7 @@ pub(super) fn progress(study: &Study) -> String {
     let rest = match (study.metrics.is_empty(), open) {
         (_, 0) => "",
         (true, _) => " Nothing to compare yet.",
-        (false, _) => " What follows is of what there is.",
+        (false, _) => " This report covers what there is so far.",
     };
     format!("{} of {} done{others}.{rest}", count(done), plural(total, "job"))
 }

@@ -1,6 +1,6 @@
-//! Whether variants beat the baseline: in words, or in a table where there are many.
+//! Whether variants beat the baseline: in sentences, or in a table if there are many variants.
 
-use super::comparison::{Comparison, Comparisons, Replicates, Side, TOLD, Verdict};
+use super::comparison::{Comparison, Comparisons, MOST_PAIRS, Replicates, Side, Verdict};
 use super::document::{Block, Cell, Table};
 use super::inference::Interval;
 use super::options::Options;
@@ -11,12 +11,13 @@ use sweep_figure::format::{self, count, list, part, plural, probability};
 use sweep_spec::metric::Measure;
 use sweep_spec::race::{Look, Race, Spending};
 
-/// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
+/// Returns the comparison of each variant with the baseline: in sentences if there are few, and in a table if there are
+/// many or the report is not short.
 pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Vec<Block> {
     let pairs: Vec<&[Comparison]> = found.all.chunk_by(same_pair).collect();
-    let told = pairs.len() <= TOLD;
+    let are_few = pairs.len() <= MOST_PAIRS;
     let mut blocks = Vec::new();
-    if told {
+    if are_few {
         blocks.extend(pairs.into_iter().map(paragraph).map(Block::Verdict));
     } else {
         blocks.extend(study.ranking.iter().filter_map(|&metric| summed(found, metric)).map(Block::Verdict));
@@ -26,7 +27,7 @@ pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Ve
     if found.all.is_empty() {
         return blocks;
     }
-    blocks.push(if told && options.short {
+    blocks.push(if are_few && options.short {
         Block::Paragraph(method(found))
     } else {
         Block::Table(table(study, found))
@@ -34,10 +35,10 @@ pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Ve
     blocks
 }
 
-/// Variants that a sentence names at most.
+/// Most variants that a sentence names.
 const NAMED: usize = 6;
 
-/// What there is to say in a metric of many variants at once.
+/// Summarises the verdicts on many variants in one metric.
 fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
     let of: Vec<&Comparison> = found.all.iter().filter(|comparison| comparison.metric == metric).collect();
     let mut said: Vec<String> = Vec::new();
@@ -56,8 +57,8 @@ fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
     };
     say(|verdict| verdict == Verdict::Better, "is better", "are better");
     say(|verdict| verdict == Verdict::Worse, "is worse", "are worse");
-    say(|verdict| verdict == Verdict::Open, "cannot be told from it", "cannot be told from it");
-    say(|verdict| verdict == Verdict::Looking, "is undecided yet", "are undecided yet");
+    say(|verdict| verdict == Verdict::Open, "shows no significant difference", "show no significant difference");
+    say(|verdict| verdict == Verdict::Looking, "is still undecided", "are still undecided");
     say(
         |verdict| matches!(verdict, Verdict::TooFew { .. }),
         "has too few seeds for a verdict",
@@ -65,8 +66,8 @@ fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
     );
     say(
         |verdict| matches!(verdict, Verdict::Early { .. }),
-        "is not compared yet, as jobs have not ended",
-        "are not compared yet, as jobs have not ended",
+        "is not compared yet, because jobs have not ended",
+        "are not compared yet, because jobs have not ended",
     );
     let baselines: Vec<String> = found.baselines.iter().map(|&name| name.to_owned()).collect();
     (!said.is_empty())
@@ -77,40 +78,41 @@ fn same_pair(a: &Comparison, b: &Comparison) -> bool {
     (a.rival.variant, a.baseline.variant) == (b.rival.variant, b.baseline.variant)
 }
 
-/// What has to be said where looks were taken before they were declared as they are now.
+/// Returns the note on looks that were taken before the file declared them as it does now.
 fn declared_otherwise(study: &Study, found: &Comparisons) -> Option<String> {
     let names: Vec<&str> = study.variants.iter().map(|variant| variant.name).collect();
     let is_other = |look: &&Look| found.race.as_ref() != Some(&look.race) || look.variants != names;
     let others = study.results.sweep.looks.iter().filter(is_other).count();
     (others > 0).then(|| {
         format!(
-            "{} taken before `seeds` and `variants` said what they say now: whoever declares after seeing scores is wrong more often than p says.",
+            "{} taken before `seeds` or `variants` had their present values. Changing them after seeing scores makes \
+            wrong verdicts more likely than p says.",
             if others == 1 { "A look was".to_owned() } else { plural(others, "look") + " were" },
         )
     })
 }
 
-/// Why some variants are not compared, and what to do.
+/// Says why some variants are not compared, and what to do.
 fn uneven(found: &Comparisons) -> Option<String> {
     let pairs: Vec<String> =
         found.uneven.iter().map(|(rival, baseline)| format!("{rival} against {baseline}")).collect();
     (!pairs.is_empty()).then(|| {
         format!(
-            "No verdict on {}: their runs were not all scored at the same steps, and the more steps there are to pick from, the better the \
-             best of them looks. `--step last`, or a step that all were scored at, compares them; so would the same `every` and `steps` \
-             for all.",
+            "No verdict on {}: their runs were not all scored at the same steps, and the best of more steps looks \
+            better. To compare them, use `--step last` or a step at which all were scored, or give all the same \
+            `every` and `steps`.",
             list(&pairs)
         )
     })
 }
 
-/// For each metric a row for each baseline, and one for each variant against it.
+/// Returns a table with, for each metric, a row per baseline and a row per variant compared with it.
 fn table(study: &Study, found: &Comparisons) -> Table {
     let names: Vec<String> = found.baselines.iter().map(|&name| name.to_owned()).collect();
-    let mut title = format!("How likely a run of each variant scores better than one of {}", list(&names));
+    let mut title = format!("Probability that a run of each variant scores better than a run of {}", list(&names));
     let picked = found.all.iter().any(|comparison| comparison.rival.of > 1 || comparison.baseline.of > 1);
     if picked {
-        title.push_str("; of the best cell of each, whose mean and probability are flattered by having been picked");
+        title.push_str("; best cell of each, picked by these scores, so its mean and probability look too good");
     }
     let columns = ["score", "variant", "n", "mean ± std", "P(better)", "95 % interval", "p (Holm)", "look", "verdict"];
     let columns: Vec<&str> = columns.into_iter().filter(|name| *name != "look" || found.race.is_some()).collect();
@@ -174,7 +176,7 @@ fn mean(side: &Side) -> Cell {
     side.summary.map_or(Cell::Empty, |Summary { mean, std, n, .. }| Cell::Mean { mean, std, n, of: side.jobs })
 }
 
-/// What there is to say of one pair of variants.
+/// Describes the comparison of one pair of variants.
 fn paragraph(pair: &[Comparison]) -> String {
     let mut said: Vec<String> = Vec::new();
     for (index, comparison) in pair.iter().enumerate() {
@@ -185,17 +187,18 @@ fn paragraph(pair: &[Comparison]) -> String {
             let interval = pair.iter().any(|comparison| comparison.interval.is_some());
             let p = pair.iter().any(|comparison| comparison.verdict.is_of_test());
             let allowed = match (p, interval) {
-                (true, true) => "; p and the interval allow for that",
-                (true, false) => "; p allows for that",
-                (false, true) => "; the interval allows for that",
+                (true, true) => "; p and the interval account for this",
+                (true, false) => "; p accounts for this",
+                (false, true) => "; the interval accounts for this",
                 (false, false) => "",
             };
             let stopped = match side.stopped {
                 0 => String::new(),
-                n => format!(" cells, {} of which {} stopped early,", count(n), if n == 1 { "was" } else { "were" }),
+                n => format!(" ({} stopped early)", count(n)),
             };
             said.push(format!(
-                "{} was picked as the best of {}{stopped} by these very runs: its mean and its probability are flattered{allowed}.",
+                "{} was picked as the best of {} cells{stopped} by the scores of these same runs, so its mean and \
+                probability look too good{allowed}.",
                 capital(&side.label),
                 side.of,
             ));
@@ -204,7 +207,7 @@ fn paragraph(pair: &[Comparison]) -> String {
     said.join(" ")
 }
 
-/// One comparison, after one of the same pair with the verdict `before`, where there was one.
+/// Describes one comparison. `before` is the verdict of the sentence before, if that was on the same pair.
 fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
     let (rival, baseline, metric) = (&comparison.rival.label, &comparison.baseline.label, comparison.metric.name());
     let subject = if before.is_some() { "it".to_owned() } else { rival.clone() };
@@ -219,21 +222,21 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
         Verdict::Worse => format!("{subject} is worse than {baseline} in {metric}"),
         Verdict::Open => {
             let pair = pair(format!(" between {rival} and {baseline}"));
-            format!("no difference{pair} can be told in {metric}")
+            format!("no significant difference{pair} in {metric}")
         }
         Verdict::Looking => {
             let pair = pair(format!(" on {rival} against {baseline}"));
-            format!("no verdict{pair} in {metric} yet")
+            format!("no verdict yet{pair} in {metric}")
         }
         Verdict::TooFew { least } => {
             let (n, least) = (comparison.replicates.least(), plural(least, "seed"));
             let pair = pair(format!(" on {rival} against {baseline}"));
-            format!("no verdict{pair} in {metric}, as n = {n} is too small for one ({least} are the least)")
+            format!("no verdict{pair} in {metric}, because n = {n} is too small (a verdict needs at least {least})")
         }
         Verdict::Early { open } => {
             let pair = pair(format!(" on {rival} against {baseline}"));
             let have = if open == 1 { "has" } else { "have" };
-            format!("no verdict{pair} in {metric} yet, as {} of theirs {have} not ended", plural(open, "job"))
+            format!("no verdict yet{pair} in {metric}, because {} of their jobs {have} not ended", count(open))
         }
     };
     let verdict = match comparison.look.filter(|look| look.looks > 0) {
@@ -266,7 +269,7 @@ fn figures(side: &Side) -> String {
     format!("{mean} (n = {n}{of})")
 }
 
-/// ` (95 % interval 0.64 to 0.98, p = 0.012, 8 of 10 pairs: seeds 0–7)`, as far as there is something to say.
+/// Formats ` (95 % interval 0.64 to 0.98, p = 0.012, 8 of 10 pairs: seeds 0–7)`, or as much of it as applies.
 fn evidence(comparison: &Comparison) -> String {
     let mut said = Vec::new();
     if let Some(Interval { low, high }) = comparison.interval {
@@ -286,17 +289,19 @@ fn evidence(comparison: &Comparison) -> String {
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
-/// How the comparisons were made.
+/// Explains how the comparisons were made.
 fn method(found: &Comparisons) -> String {
     let all = &found.all;
     let mut said = vec![
-        "Better is said of single runs: more often than not, ties counted half, a run of the one has the better score."
+        "Better: a run of this variant scores better than a run of the baseline more often than not (ties count half)."
             .to_owned(),
     ];
     said.extend(pairing(all));
     if all.iter().any(|comparison| comparison.rival.lost + comparison.baseline.lost > 0) {
         said.push(
-            "Lost: diverged, collapsed, or scored by no finite number; such a run is worse than any other, and no mean has it.".to_owned(),
+            "Lost: diverged, collapsed, or without a finite score. A lost run is worse than any other and in no \
+            mean."
+                .to_owned(),
         );
     }
     let tested: Vec<&Comparison> = all.iter().filter(|comparison| comparison.verdict.is_of_test()).collect();
@@ -304,9 +309,15 @@ fn method(found: &Comparisons) -> String {
     said.extend(found.race.as_ref().map(looks));
     let corrected = if many > 1 { format!(", corrected for {many} comparisons (Holm)") } else { String::new() };
     if !tested.is_empty() {
-        let exact = if tested.iter().all(|comparison| comparison.exact) { "all" } else { "up to 20,000 drawn" };
+        let exact = if tested.iter().all(|comparison| comparison.exact) {
+            "all swaps"
+        } else {
+            "up to 20,000 random \
+            swaps"
+        };
         said.push(format!(
-            "p is of {exact} exchanges of runs between the two{corrected}; better or worse is said only where it is below {level}."
+            "p is from a permutation test that swaps runs between the two variants ({exact}){corrected}. A verdict of \
+            better or worse needs p < {level}."
         ));
     }
     let least = all.iter().filter_map(|comparison| match comparison.verdict {
@@ -317,38 +328,39 @@ fn method(found: &Comparisons) -> String {
         let corrected =
             if many > 1 { format!(" after correction for {many} comparisons (Holm)") } else { String::new() };
         said.push(format!(
-            "Where n is too small, nothing is clear enough for p below {level}{corrected}; with {least} seeds for each cell it could be."
+            "Where n is too small, no result can reach p < {level}{corrected}; with {least} seeds for each cell, it \
+            could."
         ));
     }
     if found.race.is_none() && all.iter().any(|comparison| matches!(comparison.verdict, Verdict::Early { .. })) {
         said.push(
-            "Two variants are compared once all their jobs have ended: who looks again and again until a difference shows is wrong in more than \
-             5 % of sweeps, and jobs that come to nothing end first."
+            "Two variants are compared once all their jobs have ended. Checking again and again until a difference \
+            shows gives wrong verdicts in more than 5 % of sweeps, and jobs that diverge or collapse end first."
                 .to_owned(),
         );
     }
     if all.iter().any(|comparison| comparison.interval.is_some()) {
-        said.push("Intervals are each for itself.".to_owned());
+        said.push("Intervals are not corrected for several comparisons.".to_owned());
     }
     said.join(" ")
 }
 
-/// When it is looked at comparisons where seeds are added until they are decided.
+/// Explains the planned looks of a sweep that adds seeds until comparisons are decided.
 fn looks(race: &Race) -> String {
     let looks: Vec<String> = race.looks.iter().map(u64::to_string).collect();
     let spending = match race.spending {
         Spending::Pocock => "Pocock",
-        Spending::ObrienFleming => "O'Brien and Fleming",
+        Spending::ObrienFleming => "O'Brien-Fleming",
     };
     format!(
-        "Seeds are added until a comparison is decided, at {} most: it is looked at with {} seeds, and p and intervals are of all these looks \
-         together (Lan & DeMets 1983, spending like {spending}).",
+        "Seeds are added until a comparison is decided, up to {}. The planned looks are at {} seeds; p and intervals \
+        hold over all looks together (Lan & DeMets 1983, {spending} spending).",
         plural(race.looks.last().copied().unwrap_or_default() as usize, "seed"),
         list(&looks),
     )
 }
 
-/// Which runs are pairs.
+/// Says which runs are paired.
 fn pairing(all: &[Comparison]) -> Option<String> {
     let mut seeds: Vec<&Vec<u64>> = Vec::new();
     for comparison in all {
@@ -359,8 +371,8 @@ fn pairing(all: &[Comparison]) -> Option<String> {
     }
     match seeds.as_slice() {
         [] => None,
-        [one] => Some(format!("Runs of the same seed are pairs ({}).", format::seeds(one))),
-        _ => Some("Runs of the same seed are pairs; seeds that only one side has are left out.".to_owned()),
+        [one] => Some(format!("Runs with the same seed are paired ({}).", format::seeds(one))),
+        _ => Some("Runs with the same seed are paired; seeds that only one variant has are left out.".to_owned()),
     }
 }
 

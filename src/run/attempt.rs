@@ -1,4 +1,4 @@
-//! One attempt on disk: its order goes down, its log comes up.
+//! One attempt on disk: the orchestrator writes its order, its worker writes its log.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -19,17 +19,17 @@ use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::Reader;
 use sweep_wire::order::{Member, Order, Parent};
 
-/// A file of the home directory cannot be written, or read where it must be.
+/// A file of the home directory cannot be written, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct WriteError {
-    /// Which.
+    /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The cause.
     pub source: io::Error,
 }
 
-/// What all orders of a run share.
+/// What all orders of a run have in common.
 #[derive(Clone, Debug)]
 pub struct Orders {
     /// The home directory, absolute.
@@ -38,45 +38,46 @@ pub struct Orders {
     pub data: PathBuf,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
-    /// Measure for so many seconds how fast the members train, and do nothing else.
+    /// If set, measures for this many seconds how fast the members train, and does nothing else.
     pub probe_seconds: Option<f64>,
-    /// What earlier programs called jobs: [`sweep_wire::order::Member::was`].
+    /// The ids that earlier versions gave to jobs: [`sweep_wire::order::Member::was`].
     pub was: HashMap<JobId, Vec<JobId>>,
-    /// Blueprints whose jobs' last states are to stay.
+    /// Blueprints whose jobs' last states are kept.
     pub keeps: BTreeSet<BlueprintId>,
-    /// The shorter jobs whose last states jobs go on from.
+    /// The shorter jobs from whose last states jobs continue.
     pub after: HashMap<JobId, Earlier>,
-    /// Where trainers of the user's own are started, absolute, by the blueprints of their jobs.
+    /// The absolute folders in which the user's own trainers start, by the blueprints of their jobs.
     pub folders: HashMap<BlueprintId, PathBuf>,
 }
 
-/// What an order says beside what is trained, and where.
+/// What an order says in addition to what is trained and where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
-    /// The cohorts that members were in before, whose checkpoints they go on from as long as there is none of their own.
+    /// The cohorts that members were in before. Members continue from their checkpoints until they have one of their
+    /// own.
     pub parents: Vec<CohortId>,
-    /// Members with the shorter jobs whose last states they go on from.
+    /// Members, each with the shorter job from whose last state it continues.
     pub after: Vec<(JobId, JobId)>,
-    /// The step up to which it goes, where that is not the last.
+    /// The step at which it stops, if that is not the last one.
     pub until: Option<u64>,
-    /// Members that are not to be trained any more.
+    /// Members that are no longer trained.
     pub without: Vec<JobId>,
-    /// The orchestrator's name for the slot, as the database has it.
+    /// The orchestrator's name for the slot, as in the database.
     pub slot: Option<String>,
-    /// When the attempt was made known, as the database has it.
+    /// When the attempt was recorded, as in the database.
     pub at: Option<f64>,
 }
 
 /// An attempt whose log is being read.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    /// Which cohort.
+    /// The cohort.
     pub cohort: CohortId,
     /// Counts from 1.
     pub number: u32,
-    /// Where its files are.
+    /// The folder of its files.
     pub folder: AttemptFolder,
-    /// How many of its events the database has, or will have.
+    /// How many of its events are in the database or on their way there.
     pub taken: u64,
     members: HashSet<JobId>,
     reader: Box<Reader>,
@@ -84,7 +85,7 @@ pub(crate) struct Attempt {
 }
 
 impl Orders {
-    /// For cohorts that begin anew, of what is built in.
+    /// Orders for cohorts that start from scratch and use only built-in trainers.
     pub fn new(home: Home, data: PathBuf, checkpoint_seconds: u64) -> Self {
         Orders {
             home,
@@ -98,13 +99,14 @@ impl Orders {
         }
     }
 
-    /// The members of `cohort` with the shorter jobs whose last states in one of `parents` they go on from; none where they were in it themselves.
+    /// Returns the members of `cohort` with the shorter jobs from whose last states in one of `parents` they continue.
+    /// Leaves out members that were in a parent themselves.
     pub(super) fn after(&self, cohort: &Cohort, parents: &[CohortId]) -> Vec<(JobId, JobId)> {
         let of = |id: &JobId| self.after.get(id).filter(|earlier| parents.contains(&earlier.cohort));
         cohort.members.iter().filter_map(|(id, _)| Some((*id, of(id)?.job))).collect()
     }
 
-    /// The state in `parent` that `cohort` would go on from.
+    /// Returns the state in `parent` that `cohort` would continue from.
     pub(super) fn from(&self, cohort: &Cohort, parent: CohortId) -> PathBuf {
         let run = self.home.run(parent);
         if self.after(cohort, &[parent]).is_empty() { run.checkpoint() } else { run.last() }
@@ -125,7 +127,7 @@ impl Attempt {
         let folder = run.attempt(number);
         let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
         fs::create_dir_all(folder.path()).map_err(|source| failed(folder.path(), source))?;
-        // Of a worker that was killed in this cohort before, and is known to be gone.
+        // The control file may be left over from a worker that was killed in this cohort and is known to be gone.
         if number > 1 {
             sweep_up_cohort(&run)?;
         }
@@ -179,27 +181,27 @@ impl Attempt {
         Ok(Attempt { cohort: cohort.id, number, folder, taken: 0, members, reader, more: false })
     }
 
-    /// Whether one of `jobs` is in its order.
+    /// Whether its order contains one of `jobs`.
     pub(crate) fn has_any(&self, jobs: &[JobId]) -> bool {
         jobs.iter().any(|job| self.members.contains(job))
     }
 
-    /// Tells its worker which members are not to be trained any more.
+    /// Tells its worker which members to stop training.
     pub(crate) fn control(&self, without: Vec<JobId>) -> Result<(), WriteError> {
         let path = self.folder.control();
         let control = Control { cohort: self.cohort, attempt: self.number, without };
-        // Nobody is at this attempt after a power cut.
+        // After a power cut no worker is at this attempt, so the file need not survive one.
         let write = || whole::write(&path, &control.write()?, Survives::Kill);
         write().map_err(|source| WriteError { path: path.clone(), source })
     }
 
-    /// Whether the last [`Attempt::read`] has left something to read.
+    /// Whether the last [`Attempt::read`] did not reach the end of the log.
     pub(crate) fn has_more(&self) -> bool {
         self.more
     }
 
-    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why what
-    /// follows is no log of this attempt.
+    /// Reads what the worker has logged since the last call, or the next piece of it. Returns the records and the
+    /// position in the log up to which they go; the error says why what follows is not the log of this attempt.
     pub(crate) fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
         let batch = self.reader.read().map_err(|error| error.to_string())?;
         self.more = batch.more;

@@ -1,4 +1,4 @@
-//! How far away other machines are from a home directory: whether they may see it, and how late.
+//! How far away other machines are from a home directory: whether they can see it, and how late they see changes.
 
 use std::env;
 use std::fs;
@@ -9,18 +9,18 @@ use sweep_system::disk;
 use sweep_system::whole::NewFile;
 use sweep_wire::home::Home;
 
-/// Seconds after which changes on file systems of a network are seen on all machines: NFS keeps what it knows of files for up to a minute.
+/// Seconds until all machines see a change on a network file system: NFS caches file attributes for up to a minute.
 const FAR: f64 = 60.0;
-/// And of this machine's own.
+/// The same for a file system of this machine.
 const NEAR: f64 = 1.0;
-/// How late that is, where a user knows better.
+/// The variable with which a user overrides this delay.
 pub const DELAY: &str = "SWEEP_DELAY";
 
-/// The seconds after which changes in `home` are seen on all machines.
+/// Returns the seconds until all machines see a change in `home`.
 ///
 /// # Errors
 ///
-/// In words, where the user says something else than a number.
+/// The user's value is not a number. The error says so in words.
 pub fn delay(home: &Home) -> Result<f64, String> {
     match env::var(DELAY) {
         Ok(text) if !text.is_empty() => {
@@ -31,20 +31,20 @@ pub fn delay(home: &Home) -> Result<f64, String> {
     }
 }
 
-/// Whether other machines may change what is in `home`.
+/// Whether other machines may change files in `home`.
 pub fn is_far(home: &Home) -> bool {
     delay(home).is_ok_and(|delay| delay > NEAR) || disk::shared(home.path()).is_some() || home.pointer().exists()
 }
 
-/// For how many seconds the file at `path` was not written, by the clock of the file system, which need not be that of this machine; where
-/// nothing can be written there, it is taken for that. None where the file is not there.
+/// Returns how many seconds ago the file at `path` was written, by the clock of the file system, which may differ from
+/// this machine's. If nothing can be written next to it, uses this machine's clock. `None` if there is no such file.
 pub(super) fn age(path: &Path) -> Option<f64> {
     let written = fs::metadata(path).and_then(|about| about.modified()).ok()?;
     let new = NewFile::beside(path).and_then(|new| new.modified());
     Some(new.map_or_else(|_| now(), seconds) - seconds(written))
 }
 
-/// The name of this machine.
+/// Returns the name of this machine.
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -1,5 +1,5 @@
-//! What is on its way to the database. Another program may keep that locked for hours; the run goes on meanwhile, since all of it is in
-//! files of the home directory, and catches up afterwards.
+//! Rows on their way to the database. Another program may keep it locked for hours. The run continues in the meantime,
+//! since files in the home directory hold everything, and catches up afterwards.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 use sweep_store::{Store, StoreError, Write};
 use sweep_wire::database::Database;
 
-/// So long an attempt to write may take where the database is locked: nothing else is done meanwhile.
+/// How long a write waits for a locked database. Nothing else is done meanwhile.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
-/// Between two attempts.
+/// Time between two attempts to write.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A lock of so long is worth a word.
+/// A lock that lasts this long is reported.
 const LONG: Duration = Duration::from_secs(10);
-/// So long the end of a run waits for the database.
+/// How long the end of a run waits for the database.
 pub(super) const LAST: Duration = Duration::from_secs(60);
 
-/// Opens the database, and waits until another program that keeps it locked lets go: nothing has begun that could go on meanwhile.
+/// Opens the database. Waits until other programs release their locks: there is nothing to do yet in the meantime.
 ///
 /// # Errors
 ///
-/// It cannot be opened for another reason.
+/// The database cannot be opened for another reason.
 pub async fn open(database: &Path) -> Result<Store, StoreError> {
     let mut said = false;
     loop {
@@ -30,7 +30,7 @@ pub async fn open(database: &Path) -> Result<Store, StoreError> {
             Err(error) if error.is_locked() => {
                 if !said {
                     tracing::warn!(
-                        "{} is locked by {}: the run begins as soon as that ends",
+                        "{} is locked by {}: the run starts as soon as it is released",
                         database.display(),
                         holder(database).unwrap_or_else(|| "another program".to_owned())
                     );
@@ -42,7 +42,7 @@ pub async fn open(database: &Path) -> Result<Store, StoreError> {
     }
 }
 
-/// Writes that wait, in their order.
+/// Waiting writes, in order.
 pub(super) struct Ledger {
     database: PathBuf,
     waiting: Vec<Write>,
@@ -56,15 +56,15 @@ struct Locked {
     said: bool,
 }
 
-/// What a run has left unwritten, since another program kept the database locked.
+/// A run ended with unsaved results since another program kept the database locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwritten {
-    /// Who keeps it locked, where that is known: `process 7 (sqlite3)`.
+    /// The program that keeps it locked, if known: `process 7 (sqlite3)`.
     pub holder: Option<String>,
 }
 
 impl Ledger {
-    /// Of what goes to `store`.
+    /// Makes a ledger of writes to `store`.
     pub(super) async fn new(store: &Store) -> Result<Self, StoreError> {
         store.wait_for_locks(PATIENCE).await?;
         Ok(Ledger { database: store.file().await?, waiting: Vec::new(), locked: None })
@@ -89,7 +89,10 @@ impl Ledger {
                 self.waiting.clear();
                 if let Some(locked) = self.locked.take().filter(|locked| locked.said) {
                     let seconds = locked.since.elapsed().as_secs();
-                    tracing::warn!("{} is free again after {seconds} s, and up to date", self.database.display());
+                    tracing::warn!(
+                        "{} was released after {seconds} s and is up to date again",
+                        self.database.display()
+                    );
                 }
                 Ok(())
             }
@@ -108,7 +111,7 @@ impl Ledger {
         if !locked.said && locked.since.elapsed() >= LONG {
             locked.said = true;
             tracing::warn!(
-                "{} has been locked by {} for {} s: training goes on, and what comes of it is written as soon as that ends",
+                "{} has been locked by {} for {} s: training continues, and results are written when it is released",
                 self.database.display(),
                 holder(&self.database).unwrap_or_else(|| "another program".to_owned()),
                 locked.since.elapsed().as_secs()
@@ -116,7 +119,7 @@ impl Ledger {
         }
     }
 
-    /// Waits until all is written, for as long as makes sense, or until `stop`. What is left unwritten.
+    /// Waits until everything is written, for as long as makes sense, or until `stop`. Returns what is left unwritten.
     pub(super) async fn settle(
         &mut self,
         store: &Store,
@@ -126,7 +129,7 @@ impl Ledger {
         if self.waiting.is_empty() {
             return Ok(None);
         }
-        tracing::warn!("all that is left to do is to write to {}, which is locked", self.database.display());
+        tracing::warn!("waiting to write to {}, which is locked", self.database.display());
         let written = async {
             while !self.waiting.is_empty() {
                 tokio::time::sleep(PAUSE).await;
@@ -143,10 +146,10 @@ impl Ledger {
     }
 }
 
-/// Who holds a lock on the database or the files beside it, by the system's list of locks.
+/// Finds the process that holds a lock on the database or its companion files, in the system's list of locks.
 fn holder(database: &Path) -> Option<String> {
     let text = fs::read_to_string("/proc/locks").ok()?;
-    // Opening one of them and closing it again would end this process's own locks; its number is enough.
+    // Opening and closing one of these files would release this process's own locks. Their inode numbers are enough.
     let files = Database::at(database).files();
     let inodes: Vec<u64> = files.iter().filter_map(|file| Some(fs::metadata(file).ok()?.ino())).collect();
     let pid = writer(&text, &inodes, std::process::id())?;
@@ -154,9 +157,10 @@ fn holder(database: &Path) -> Option<String> {
     Some(if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({})", name.trim()) })
 }
 
-/// Who else than `me` holds a lock for writing on one of the files with these inodes, by the text of `/proc/locks`.
+/// Finds a process other than `me` that holds a write lock on one of the files with these inodes, in the text of
+/// `/proc/locks`.
 fn writer(locks: &str, inodes: &[u64], me: u32) -> Option<u32> {
-    // `1: POSIX  ADVISORY  WRITE 1234 08:01:5678 120 120`; with `->` in front of what waits.
+    // Lines look like `1: POSIX  ADVISORY  WRITE 1234 08:01:5678 120 120`, with `->` before locks that wait.
     let lock = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "POSIX" | "OFDLCK", _, "WRITE", pid, file, ..] = words[..] else { return None };
@@ -173,12 +177,9 @@ mod tests {
 
     #[test]
     fn the_list_of_locks_says_who_writes() {
-        let locks = "1: POSIX  ADVISORY  READ  11 08:01:77 123 123\n\
-                     2: FLOCK  ADVISORY  WRITE 12 08:01:77 0 EOF\n\
-                     3: POSIX  ADVISORY  WRITE 13 08:01:78 120 120\n\
-                     3: -> POSIX  ADVISORY  WRITE 14 08:01:77 120 120\n\
-                     4: POSIX  ADVISORY  WRITE 15 08:01:77 120 120\n\
-                     5: POSIX  ADVISORY  WRITE 16 08:01:77 120 120\n";
+        let locks = "1: POSIX  ADVISORY  READ  11 08:01:77 123 123\n2: FLOCK  ADVISORY  WRITE 12 08:01:77 0 EOF\n3: \
+            POSIX  ADVISORY  WRITE 13 08:01:78 120 120\n3: -> POSIX  ADVISORY  WRITE 14 08:01:77 120 120\n4: POSIX  \
+            ADVISORY  WRITE 15 08:01:77 120 120\n5: POSIX  ADVISORY  WRITE 16 08:01:77 120 120\n";
         assert_eq!(writer(locks, &[77], 1), Some(15), "not who reads, or waits, or has another kind of lock");
         assert_eq!(writer(locks, &[77], 15), Some(16));
         assert_eq!(writer(locks, &[79], 1), None);

@@ -1,4 +1,5 @@
-//! What processes leave behind: files that a killed one had not finished, and checkpoints that nobody will go on from.
+//! Files that processes leave behind: those that a killed process had not finished, and checkpoints that no run will
+//! continue from.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,15 +11,15 @@ use sweep_store::{Store, StoreError};
 use sweep_system::whole;
 use sweep_wire::home::{Home, RunFolder, is_unfinished};
 
-/// How deep files of a cohort lie below its directory.
+/// How many levels below its directory a cohort's files may be.
 const DEPTH: u32 = 1;
 
-/// Removes what killed processes have left half written in the home directory; how many files that were. Its lock must be held, and no
-/// worker may be at work there.
+/// Removes half-written files of killed processes from the home directory and returns their number. The caller must
+/// hold its lock, and no worker may be at work there.
 ///
 /// # Errors
 ///
-/// Where a directory cannot be read, or such a file not removed.
+/// A directory cannot be read, or such a file cannot be removed.
 pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
     let probes = home.probes();
     match fs::remove_dir_all(probes.path()) {
@@ -27,7 +28,7 @@ pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
         }
         _ => {}
     }
-    // Agents may be there, and write.
+    // Agents may be running there, and writing.
     let agents = fs::read_dir(home.agents()).into_iter().flatten().flatten().map(|entry| entry.path());
     let of_agents = std::iter::once(home.agents()).chain(agents).map(|folder| whole::sweep_up(&folder)).sum::<usize>();
     Ok(of_agents
@@ -37,7 +38,7 @@ pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
         + tidy(&home.runs(), 1 + DEPTH)?)
 }
 
-/// The same for the directory of one cohort, which no worker trains now.
+/// Does the same for the directory of one cohort, which no worker trains now.
 pub(super) fn sweep_up_cohort(run: &RunFolder) -> Result<usize, WriteError> {
     tidy(run.path(), DEPTH)
 }
@@ -62,31 +63,31 @@ fn tidy(directory: &Path, depth: u32) -> Result<usize, WriteError> {
     Ok(removed)
 }
 
-/// Whether a file of this name has not got its own yet.
+/// Whether a file of this name has not been renamed to its final name yet.
 fn is_leftover(name: &OsStr) -> bool {
     whole::is_temporary(name) || is_unfinished(name)
 }
 
-/// Removes the checkpoints of cohorts that nobody will go on from: all their members have ended, there or in other cohorts, and
-/// none that failed may be tried again.
+/// Removes the checkpoints of cohorts that no run will continue from: all their members have ended, there or in other
+/// cohorts, and no failed one may be retried.
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// The database cannot be read.
 pub async fn discard_spent(store: &Store, home: &Home) -> Result<(), StoreError> {
     for place in store.spent().await? {
         let run = home.run_in(&place);
         for path in [run.previous(), run.checkpoint()] {
-            // It takes room, no more: that is no reason to fail.
+            // The file only takes up space, so this is no reason to fail.
             if let Err(WriteError { path, source }) = remove(&path) {
-                tracing::warn!("{} is of no use any more and cannot be removed: {source}", path.display());
+                tracing::warn!("{} is no longer needed but cannot be removed: {source}", path.display());
             }
         }
     }
     Ok(())
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 fn remove(path: &Path) -> Result<(), WriteError> {
     whole::remove(path).map_err(|source| WriteError { path: path.to_owned(), source })
 }

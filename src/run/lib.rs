@@ -1,16 +1,17 @@
-//! The orchestrator: starts workers, sends orders, turns their event logs into rows, and decides what comes next.
+//! The orchestrator: starts workers, sends orders, stores their event logs in the database, and decides what comes
+//! next.
 //!
-//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
+//! [`state`] decides and is pure, the driver carries out its decisions, and [`executor`] runs the processes.
 
 mod attempt;
 mod distance;
 mod driver;
 pub mod executor;
 pub mod launch;
-mod learnt;
 mod ledger;
 mod leftovers;
 mod lock;
+mod measurements;
 mod orchestrator;
 mod outcome;
 mod presence;
@@ -29,10 +30,10 @@ mod workplace;
 pub use attempt::{Orders, WriteError};
 pub use distance::{DELAY, delay, host, is_far};
 pub use driver::run;
-pub use learnt::{learn, learnt};
 pub use ledger::{Unwritten, open};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
+pub use measurements::{add_measurements, load_measurements};
 pub use orchestrator::Orchestrator;
 pub use outcome::{Interrupted, Later, More, Observer, Options, Outcomes, Planner, RunError, Standing};
 pub use presence::Hold;

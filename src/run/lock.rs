@@ -1,4 +1,4 @@
-//! One orchestrator a home directory and a database.
+//! Locks that allow only one orchestrator for each home directory and each database.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -12,44 +12,46 @@ use super::presence::{self, Hold, Presence};
 use sweep_wire::database::Database;
 use sweep_wire::home::Home;
 
-/// How often a lock that is held is tried again, and after which time, before somebody is taken to be at work.
+/// How often a held lock is tried again, with this pause, before it counts as taken.
 const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Held as long as it lives; ends with its holder, however that dies.
+/// A lock that is held while this value lives. It ends with its process, however that dies.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
-    /// Where other machines may want it, too.
+    /// Set if other machines may want it, too.
     presence: Option<Presence>,
 }
 
-/// Why a home directory or a database cannot be had.
+/// Why a home directory or a database cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process has locked it.
     #[error(
-        "{what}: another `sweep run`, or a command that writes ({holder}), is at work here; wait for it, stop it, or use another \
-         place (--home, --db)"
+        "{what}: another `sweep run`, or a command that writes ({holder}), is at work here; wait for it, stop it, or \
+        choose another place (--home, --db)"
     )]
     Held {
         /// The home directory or the database.
         what: PathBuf,
-        /// Who it is, as it wrote: `process 7, home /x`; `unknown` in the instant before it does.
+        /// The holder's own description: `process 7, home /x`; `unknown` for an instant, until it has written one.
         holder: String,
     },
     /// It cannot be written.
-    #[error("{path}: {source}; it must be writable (--home and --db, or SWEEP_HOME and SWEEP_DB, name other places)")]
+    #[error(
+        "{path}: {source}; it must be writable (choose another place with --home and --db, or SWEEP_HOME and SWEEP_DB)"
+    )]
     Io {
-        /// What cannot be written.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl Lock {
-    /// Makes `home` if need be, and locks it.
+    /// Locks `home`, and creates it if it does not exist.
     pub fn take(home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: home.path().to_owned(), source };
         fs::create_dir_all(home.path()).map_err(io)?;
@@ -63,8 +65,8 @@ impl Lock {
         Ok(Lock { presence: Some(Presence::new(home).map_err(io)?), ..lock })
     }
 
-    /// Locks the database `path` for work in `home`, through a file beside it, which is not the one that SQLite locks and stays when
-    /// a rebuild replaces the database. Symbolic links to one database share its lock.
+    /// Locks the database `path` for work in `home`. Uses a separate file next to it, not the one that SQLite locks.
+    /// That file stays when a rebuild replaces the database. Symbolic links to one database share its lock.
     pub fn take_database(path: &Path, home: &Home) -> Result<Self, LockError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|source| LockError::Io { path: folder.to_owned(), source })?;
@@ -72,12 +74,13 @@ impl Lock {
         Lock::at(&beside(path), path, home)
     }
 
-    /// Whether it is held still, where others may take this process for gone.
+    /// Returns a handle that shows whether this process still holds the lock: others may have taken it for dead.
     pub fn hold(&self) -> Hold {
         self.presence.as_ref().map(Presence::hold).unwrap_or_default()
     }
 
-    /// Who has locked `home`; `None`: nobody, so that nothing runs there. Neither waits nor keeps anything.
+    /// Returns the holder of `home`'s lock; `None` if it is free, which means that nothing runs there. Does not wait
+    /// and does not block others.
     pub fn holder(home: &Home) -> Result<Option<String>, LockError> {
         match probe(&home.lock()) {
             Ok(None) if is_far(home) => Ok(presence::other(home)),
@@ -85,7 +88,7 @@ impl Lock {
         }
     }
 
-    /// Who has locked the database `path`, from whatever home directory.
+    /// Returns the holder of the lock of database `path`, from any home directory.
     pub fn database_holder(path: &Path) -> Result<Option<String>, LockError> {
         probe(&beside(path))
     }
@@ -98,7 +101,7 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(LockError::Held { what: what.to_owned(), holder: read(&mut file).map_err(io)? });
             }
-            // Some file systems of networks have no locks. Who is at work there says so in another way.
+            // Some network file systems have no locks. There, processes announce themselves in another way.
             Err(rustix::io::Errno::NOLCK | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) if is_far(home) => {
             }
             Err(error) => return Err(io(error.into())),
@@ -110,7 +113,7 @@ impl Lock {
     }
 }
 
-/// What `take` comes to: who only looks whether a lock is held has it for an instant, and must not keep anybody from it.
+/// Retries `take` a few times: a process that only checks for a lock holds it for an instant.
 fn patiently(mut take: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
     for _ in 0..LOOKS {
         match take() {
@@ -121,7 +124,7 @@ fn patiently(mut take: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Re
     take()
 }
 
-/// The lock file of a database.
+/// Returns the path of a database's lock file.
 fn beside(path: &Path) -> PathBuf {
     Database::at(&path.canonicalize().unwrap_or_else(|_| path.to_owned())).lock()
 }
@@ -132,7 +135,7 @@ fn probe(lock: &Path) -> Result<Option<String>, LockError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(io)?,
     };
-    // Shared, so that two probes do not take each other for a holder.
+    // A shared lock: two checks at the same time do not block each other.
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
         Err(rustix::io::Errno::WOULDBLOCK) => read(&mut file).map(Some).map_err(io),

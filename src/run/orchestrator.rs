@@ -1,4 +1,4 @@
-//! Whether somebody is at work on a database, seen from outside.
+//! Whether an orchestrator is at work on a database, as other processes see it.
 
 use std::path::Path;
 
@@ -8,26 +8,27 @@ use sweep_wire::home::Home;
 /// The orchestrator of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orchestrator {
-    /// None is there. One that was killed leaves jobs that seem to run.
+    /// There is none. One that was killed leaves jobs that seem to run.
     Absent,
-    /// One trains, or writes.
+    /// It trains or writes.
     AtWork,
-    /// One waits for `sweep resume`.
+    /// It waits for `sweep resume`.
     Paused,
 }
 
 impl Orchestrator {
-    /// That of `database`, whose runs are in `home`. Neither waits nor keeps anything.
+    /// Returns the state of the orchestrator of `database`, whose runs are in `home`. Does not wait and does not block
+    /// others.
     pub fn of(database: &Path, home: &Home) -> Self {
-        // Where locks cannot be read (another user's home) the database is all there is to go by.
+        // If locks cannot be read (another user's home), the database is the only source.
         let holder = match Lock::database_holder(database) {
-            // Another machine's database is not this one.
+            // Each machine may have its own database for this home, so the home's lock counts.
             Ok(None) if is_far(home) => Lock::holder(home),
             holder => holder,
         };
         match holder {
             Ok(None) => Orchestrator::Absent,
-            // Nor can it be seen there whether it is paused.
+            // Whether it is paused may not be readable, either.
             Ok(Some(_)) | Err(_) if is_paused(home).unwrap_or(false) => Orchestrator::Paused,
             Ok(Some(_)) | Err(_) => Orchestrator::AtWork,
         }

@@ -1,4 +1,4 @@
-//! What a run is given, and what comes of it.
+//! What a run is given, and how it ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -16,115 +16,116 @@ use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::Earlier;
 use sweep_store::StoreError;
 
-/// What a run needs to know.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What all orders share.
+    /// What all orders have in common.
     pub orders: Orders,
-    /// How patient to be; how far away workers are, their executor knows.
+    /// Retries, timeouts and limits. The executor knows how far away workers are.
     pub settings: Settings,
-    /// What becomes of workers that outlive this process, where it is asked to stop.
+    /// What happens to workers that outlive this process when it is asked to stop.
     pub interrupted: Interrupted,
-    /// That nobody else is at work in the same place.
+    /// Shows whether another process has taken over the directory.
     pub hold: Hold,
 }
 
-/// What becomes of workers on other machines where this process is asked to stop. Those of this machine stop in any case.
+/// What happens to workers on other machines when this process is asked to stop. Workers of this machine always stop.
 #[derive(Clone, Copy, Debug)]
 pub enum Interrupted {
-    /// They stop after a checkpoint.
+    /// They checkpoint and stop.
     Stop,
-    /// They go on with what they were handed.
+    /// They finish what they were given.
     Leave,
-    /// Whoever interrupts is asked; true: they go on. Where the terminal is lost, they do.
+    /// The user is asked; `true` means that they keep running. They also do if the terminal is lost.
     Ask(fn() -> bool),
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcomes {
-    /// What came of it.
+    /// How many jobs ended, and how.
     pub summary: Summary,
     /// The number of the first signal that asked it to stop.
     pub signal: Option<u8>,
-    /// What running out of memory has taught.
-    pub learnt: Known,
-    /// What the database does not have, since another program kept it locked.
+    /// Memory limits that the run found by running out of memory.
+    pub memory_limits: Known,
+    /// Results that are not in the database, since another program kept it locked.
     pub unwritten: Option<Unwritten>,
-    /// The last lines on stderr of the worker that failed or died last.
+    /// The last lines on stderr of the worker that last failed or died.
     pub last_words: String,
 }
 
-/// Why a run cannot go on.
+/// Why a run cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The database.
+    /// An error of the database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A run directory.
+    /// A run directory cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A worker.
+    /// A worker cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// This process stood still for so long that it was taken for gone.
+    /// This process was suspended for so long that another took it for dead.
     #[error(
-        "another `sweep run` ({by}) has taken over {home}: this one stood still for too long, ends, and leaves all as it is"
+        "another `sweep run` ({by}) has taken over {home}: this one was suspended for too long, and ends without \
+        changing anything"
     )]
     TakenOver {
         /// The home directory.
         home: PathBuf,
-        /// Who has it now.
+        /// The process that holds it now.
         by: String,
     },
-    /// What comes next is wrong, and why.
+    /// What comes next is wrong; the text says why.
     #[error("{0}")]
     Next(String),
-    /// Signals cannot be received, or the like.
+    /// Signals cannot be received, or a similar error.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// What is trained after the rest.
+/// Work that is added when earlier work has ended.
 #[derive(Debug, Default)]
 pub struct More {
     /// The work.
     pub works: Vec<Work>,
-    /// Which of its jobs are stopped early, where nobody has said so before.
+    /// Which of its jobs may be stopped early, unless that was said before.
     pub wanted: Vec<Wanted>,
-    /// Blueprints whose jobs' last states are to stay, beside those of the run.
+    /// Further blueprints whose jobs' last states are kept.
     pub keeps: BTreeSet<BlueprintId>,
-    /// Which jobs go on from shorter ones, beside those of the run.
+    /// Further jobs that continue from shorter ones.
     pub after: HashMap<JobId, Earlier>,
 }
 
-/// Decides what trains together, once it is known where.
+/// Decides which jobs train together, once the slots are known.
 pub trait Planner {
-    /// What is to be measured first on such places.
+    /// Returns what to measure first on such slots.
     fn questions(&mut self, places: &[Place]) -> Vec<Question>;
 
-    /// Nothing more is measured for `question`, which has its answer, or none, and why.
+    /// Tells the planner that `question` is done: it was measured, or it failed, and why.
     fn answered(&mut self, question: &Question, failure: Option<&str>);
 
-    /// What is to be trained, where places are like these and this was measured.
+    /// Returns what to train on slots like these, given these measurements.
     ///
     /// # Errors
     ///
-    /// What was measured cannot be kept.
+    /// The measurements cannot be saved.
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError>;
 
-    /// Who decides which jobs are stopped early, and knows what is known of them so far; asked for once, with the plan.
+    /// Returns what decides which jobs to stop early, with what is known of them so far. Called once, with the plan.
     fn referee(&mut self) -> Referee {
         Referee::default()
     }
 
-    /// Whether there may be more to train after all of that has ended.
+    /// Whether there may be more to train after everything has ended.
     fn has_more(&self) -> bool {
         false
     }
 
-    /// What is to be trained after all of that has ended, as far as scores say that it is; nothing where the run is over. The database has all
-    /// that was trained.
+    /// Returns what the scores say to train next after everything has ended; nothing if the run is over. The database
+    /// holds all results by then.
     ///
     /// # Errors
     ///
@@ -134,10 +135,10 @@ pub trait Planner {
     }
 }
 
-/// What will be there later.
+/// A value that is ready later.
 pub type Later<'p, T> = Pin<Box<dyn Future<Output = T> + 'p>>;
 
-/// What is trained wherever that is.
+/// A fixed list of work, for any slots.
 impl Planner for Vec<Work> {
     fn questions(&mut self, _: &[Place]) -> Vec<Question> {
         Vec::new()
@@ -150,26 +151,26 @@ impl Planner for Vec<Work> {
     }
 }
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    /// Nothing is there yet to train on.
+    /// There are no slots yet.
     Waiting,
-    /// It finds out how many jobs train best together.
+    /// It measures how many jobs train best together.
     Measuring {
-        /// Questions that have their answer, or will have none.
+        /// Questions that are answered or have failed.
         answered: usize,
         /// All questions.
         questions: usize,
-        /// What is measured now, and with how many members.
+        /// What is being measured now, with how many members.
         now: Vec<(Question, usize)>,
     },
     /// It trains.
     Training(View),
 }
 
-/// Sees how a run goes on.
+/// Observes the progress of a run.
 pub trait Observer {
-    /// Called a few times a second, and when something has changed that the user waits for.
+    /// Called a few times a second, and when something changes that the user waits for.
     fn update(&mut self, standing: &Standing);
 }

@@ -1,5 +1,5 @@
-//! Who is at work in a home directory that several machines share: a file that says so every few seconds, since locks may not reach from one
-//! machine to another.
+//! Shows who is at work in a home directory that several machines share. A file is updated every few seconds, since
+//! locks may not work across machines.
 
 use std::fs;
 use std::io;
@@ -15,9 +15,9 @@ use sweep_system::whole::{self, Survives};
 use sweep_wire::home::Home;
 use sweep_wire::spool;
 
-/// How often it says so.
+/// How often the file is updated.
 const BEAT: Duration = Duration::from_secs(10);
-/// Who has said nothing for so long is not there.
+/// A process that has not updated the file for this long counts as gone.
 const PATIENCE: f64 = 60.0;
 
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
@@ -31,36 +31,37 @@ impl AtWork {
         AtWork { host: host(), process: std::process::id() }
     }
 
-    /// Who says so in `home`.
+    /// Reads who is at work in `home`.
     fn read(home: &Home) -> io::Result<Option<Self>> {
         fs::read(home.at_work()).map(|text| spool::read(&text))
     }
 
-    /// For people: `process 7, home /x, host n1`.
+    /// Describes it for people: `process 7, home /x, host n1`.
     fn words(&self, home: &Home) -> String {
         format!("process {}, home {}, host {}", self.process, home.display(), self.host)
     }
 }
 
-/// That this process is the one at work in a home directory. One that stands still for long is taken for gone, and another takes its place.
+/// Shows that this process is the one at work in a home directory. If it is suspended for long, it counts as gone and
+/// another process takes over.
 #[derive(Clone, Debug, Default)]
 pub struct Hold(Option<Home>);
 
 impl Hold {
-    /// Who is at work there by now, if it is another. Where that cannot be read nothing is known of it.
+    /// Returns the process that has taken over. `None` if it is still this one, or if the file cannot be read.
     pub fn lost_to(&self) -> Option<String> {
         let home = self.0.as_ref()?;
         match AtWork::read(home) {
             Ok(Some(other)) if other != AtWork::me() => Some(other.words(home)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && home.path().exists() => {
-                Some("it has ended by now".to_owned())
+                Some("which has ended since".to_owned())
             }
             Ok(_) | Err(_) => None,
         }
     }
 }
 
-/// Says that this process is at work, as long as it lives.
+/// Announces that this process is at work, as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Presence {
     hold: Hold,
@@ -69,7 +70,7 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// In `home`.
+    /// Announces it in `home`.
     pub(super) fn new(home: &Home) -> io::Result<Self> {
         let say = |home: &Home| whole::write(&home.at_work(), &spool::write(&AtWork::me())?, Survives::PowerCut);
         say(home)?;
@@ -86,14 +87,14 @@ impl Presence {
                     let _ = whole::remove(&home.at_work());
                     return;
                 }
-                // The next one says the same.
+                // If this fails, the next update says the same.
                 let _ = say(&home);
             }
         });
         Ok(Presence { hold, end: Some(end), beats: Some(beats) })
     }
 
-    /// Whether it is so still.
+    /// Returns a handle that shows whether this process still holds the directory.
     pub(super) fn hold(&self) -> Hold {
         self.hold.clone()
     }
@@ -106,11 +107,11 @@ impl Drop for Presence {
     }
 }
 
-/// Which other process is at work in `home`: `process 7, home /x, host n1`.
+/// Returns which other process is at work in `home`: `process 7, home /x, host n1`.
 pub(super) fn other(home: &Home) -> Option<String> {
     let at_work = AtWork::read(home).ok()??;
     let me = AtWork::me();
-    // Of those on this machine it is known whether they live.
+    // For a process on this machine, the system knows whether it lives.
     let may_be = match at_work.host == me.host {
         true => at_work.process != me.process && Path::new(&format!("/proc/{}", at_work.process)).exists(),
         false => true,
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(other(&home).unwrap(), format!("process 7, home {}, host n1", folder.path().display()));
         say(200);
         assert_eq!(other(&home), None);
-        // Who wakes up finds another in its place, or that one gone, and leaves all as it is.
+        // A process that wakes up and finds that another has taken over, or has been there and gone, changes nothing.
         let presence = Presence::new(&home).unwrap();
         let hold = presence.hold();
         say(5);

@@ -1,5 +1,5 @@
-//! What users ask of a run from another terminal: files in `requests` of the home directory, which the run takes away when it has done what
-//! they say.
+//! What users ask of a run from another terminal. Requests are files in `requests` of the home directory, which the run
+//! removes when they are done.
 
 use std::fs;
 use std::io;
@@ -15,22 +15,22 @@ use sweep_spec::id::JobId;
 use sweep_system::whole::{self, NewFile, Survives};
 use sweep_wire::home::{self, Home};
 
-/// So long may a run take to answer: it looks a few times a second, but may have a large transaction to end.
+/// How long a run may take to answer. It checks a few times a second, but may have a large transaction to finish first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a run can be asked for.
+/// What a run can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Stop all workers after a checkpoint, and start none.
+    /// Checkpoint and stop all workers, and start none.
     Pause,
-    /// Go on.
+    /// Continue.
     Resume,
-    /// Do not train these any more.
+    /// Cancel these jobs.
     Cancel(Vec<JobId>),
 }
 
-/// How it went.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The run has done it.
@@ -41,11 +41,11 @@ pub enum Answer {
     Silent,
 }
 
-/// Asks the run that is at work in `home`, and waits until it has done it.
+/// Asks the run at work in `home`, and waits until it is done.
 ///
 /// # Errors
 ///
-/// Where the home directory cannot be read or written.
+/// The home directory cannot be read or written.
 pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
     let folder = home.requests();
     let io = |source| LockError::Io { path: folder.clone(), source };
@@ -53,20 +53,20 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
         return Ok(Answer::Nobody);
     }
     let path = put(home, request).map_err(io)?;
-    // It sees late what is asked on another machine, and so is its answer seen.
+    // A run on another machine sees the request late, and its answer is seen late here.
     let patience = PATIENCE + Duration::from_secs_f64(2.0 * delay(home).unwrap_or_default());
-    // Each look costs others something where they share it.
+    // On a shared file system each check costs others something.
     let look = Duration::from_millis(if is_far(home) { 500 } else { 20 });
     let start = Instant::now();
     loop {
         let nobody = !fs::exists(&path).map_err(io)? || Lock::holder(home)?.is_none();
         if fs::remove_file(home::done(&path)).is_ok() {
-            // Unless somebody else asks, too.
+            // This fails if another request waits there, too.
             let _ = fs::remove_dir(&folder);
             return Ok(Answer::Done);
         }
         if nobody || start.elapsed() > patience {
-            // Nobody is to find it later.
+            // No run may find the request later.
             let _ = fs::remove_file(&path);
             return Ok(if nobody { Answer::Nobody } else { Answer::Silent });
         }
@@ -74,7 +74,7 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
     }
 }
 
-/// Puts a request where the run looks.
+/// Puts a request where the run finds it.
 fn put(home: &Home, request: &Request) -> io::Result<PathBuf> {
     fs::create_dir_all(home.requests())?;
     let path = |number| home.request(std::process::id(), number);
@@ -83,33 +83,34 @@ fn put(home: &Home, request: &Request) -> io::Result<PathBuf> {
     file.put_at_first_free((0..).map(path), Survives::Kill)
 }
 
-/// Hears what is asked of a run, and says once why it cannot.
+/// Reads requests to a run, and says once if it cannot.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
-    /// What was said.
+    /// The error that was reported.
     deaf: Option<String>,
 }
 
 impl Ear {
-    /// The requests that wait in `home`; none where they cannot be read.
+    /// Returns the waiting requests in `home`; none if they cannot be read.
     pub(super) fn waiting(&mut self, home: &Home) -> Vec<(PathBuf, Request)> {
         let (requests, deaf) = match waiting(home) {
             Ok(requests) => (requests, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         if let Some(error) = deaf.as_ref().filter(|_| deaf != self.deaf) {
-            tracing::warn!("what is asked of this run from elsewhere cannot be read: {error}");
+            tracing::warn!("requests from other terminals cannot be read: {error}");
         }
         self.deaf = deaf;
         requests
     }
 }
 
-/// The requests that wait in `home`, oldest first, with the files to take away when they are done. What is none is taken away at once.
+/// Returns the waiting requests in `home`, oldest first, with the files to remove when they are done. Files that are
+/// not requests are removed at once.
 ///
 /// # Errors
 ///
-/// What lies there cannot be read: it may be a request.
+/// A file there cannot be read: it may be a request.
 fn waiting(home: &Home) -> Result<Vec<(PathBuf, Request)>, LockError> {
     let folder = home.requests();
     let mut files = Vec::new();
@@ -122,12 +123,12 @@ fn waiting(home: &Home) -> Result<Vec<(PathBuf, Request)>, LockError> {
     files.sort();
     let mut requests = Vec::new();
     for (_, path) in files {
-        // Who has asked may have lost patience, and taken it away.
+        // The asker may have lost patience, and removed the request.
         let Some(text) = there(&path, fs::read(&path))? else { continue };
         match serde_json::from_slice(&text) {
             Ok(request) => requests.push((path, request)),
             Err(error) => {
-                tracing::warn!("{} is no request and is taken away: {error}", path.display());
+                tracing::warn!("removed {}, which is not a request: {error}", path.display());
                 let _ = fs::remove_file(&path);
             }
         }
@@ -135,7 +136,7 @@ fn waiting(home: &Home) -> Result<Vec<(PathBuf, Request)>, LockError> {
     Ok(requests)
 }
 
-/// What was read at `path`; nothing where nothing is there.
+/// Returns what was read at `path`; `None` if there is no such file.
 fn there<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, LockError> {
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -143,47 +144,47 @@ fn there<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, LockError> {
     }
 }
 
-/// Says that the request in this file was done. Who asked may have lost patience.
+/// Marks the request in this file as done. The asker may have lost patience.
 pub(super) fn answer(path: &Path) {
     let _ = whole::rename(path, &home::done(path), Survives::Kill);
 }
 
-/// Leaves what waits undone: the run ends. Answers that nobody has read yet stay.
+/// Declines waiting requests since the run ends. Answers that have not been read stay.
 pub(super) fn decline(home: &Home) {
     match waiting(home) {
         Ok(requests) => {
             for (path, request) in requests {
-                tracing::warn!(?request, "not done: the run has ended");
+                tracing::warn!(?request, "a request was not carried out: the run has ended");
                 let _ = fs::remove_file(path);
             }
         }
-        Err(error) => tracing::warn!("what was asked of this run is not known: {error}"),
+        Err(error) => tracing::warn!("the last requests to this run cannot be read: {error}"),
     }
     let _ = fs::remove_dir(home.requests());
     let _ = fs::remove_file(home.paused());
 }
 
-/// Forgets what was asked of a run that has ended. The home's lock must be held.
+/// Forgets requests to a run that has ended. The caller must hold the home's lock.
 pub fn forget(home: &Home) {
     let _ = fs::remove_dir_all(home.requests());
     let _ = fs::remove_file(home.paused());
 }
 
-/// Lets others see whether the run is paused.
+/// Shows others whether the run is paused.
 pub(super) fn mark_paused(home: &Home, paused: bool) {
     let path = home.paused();
     let process = std::process::id().to_string();
     let marked = if paused { whole::write(&path, process.as_bytes(), Survives::Kill) } else { whole::remove(&path) };
     if let Err(error) = marked {
-        tracing::warn!("{}: {error}; `sweep status` does not know that the run is paused", path.display());
+        tracing::warn!("{}: {error}; `sweep status` will not show that the run is paused", path.display());
     }
 }
 
-/// Whether the run that is at work in `home` is paused.
+/// Whether the run at work in `home` is paused.
 ///
 /// # Errors
 ///
-/// Nobody can see that, as in another user's home directory.
+/// The file cannot be checked, as in another user's home directory.
 pub fn is_paused(home: &Home) -> Result<bool, LockError> {
     let path = home.paused();
     let Some(process) = there(&path, fs::read_to_string(&path))? else { return Ok(false) };
@@ -201,7 +202,7 @@ mod tests {
         let home = Home::new(folder.path());
         let [first, second] = [(); 2].map(|()| put(&home, &Request::Pause).unwrap());
         assert!(first != second && first.is_file() && second.is_file());
-        // A name that nobody can look at is taken, too.
+        // A name that cannot be checked counts as taken, too.
         fs::remove_file(&first).unwrap();
         std::os::unix::fs::symlink(&first, &first).unwrap();
         let third = put(&home, &Request::Pause).unwrap();
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_taken_for_nothing() {
-        // Links to themselves: nobody can read them, whoever they are.
+        // Symbolic links to themselves: no user can read them.
         let place = tempfile::tempdir().unwrap();
         let home = Home::new(place.path());
         let folder = home.path().join("requests");
@@ -246,7 +247,7 @@ mod tests {
         answer(&found[0].0);
         assert_eq!(asks.join().unwrap(), Answer::Done);
 
-        // Its run ends before it has done it.
+        // Its run ends before the request is done.
         let at = home.clone();
         let asks = std::thread::spawn(move || ask(&at, &Request::Resume).unwrap());
         while waiting(&home).unwrap().is_empty() && start.elapsed() < PATIENCE {}

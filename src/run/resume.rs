@@ -1,4 +1,4 @@
-//! What earlier runs have begun: cohorts that go on with the composition that their checkpoints have.
+//! What earlier runs have begun. These cohorts continue with the members that their checkpoints have.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -9,11 +9,12 @@ use sweep_spec::id::JobId;
 use sweep_store::{AttemptOutcome, Resumable, Store, StoreError};
 use sweep_wire::status::Status;
 
-/// The begun cohorts of `sweeps`, each job without a fate in at most one of them. How long they take is to be predicted.
+/// Returns the begun cohorts of `sweeps`. Each unfinished job is in at most one of them. Their durations are still to
+/// be predicted.
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// The database cannot be read.
 pub async fn resumed(store: &Store, sweeps: &[&str]) -> Result<Vec<Work>, StoreError> {
     let mut begun = Vec::new();
     for sweep in sweeps {
@@ -27,7 +28,7 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
     let mut taken: HashSet<JobId> = HashSet::new();
     let mut works = Vec::new();
     let mut begun = begun;
-    // Later cohorts first: where members of one went into others, these have them, as far as they were begun.
+    // Later cohorts first: if members of one cohort moved to others that have begun, those now have them.
     begun.sort_by_key(|cohort| Reverse(cohort.ordinal));
     for Resumable { cohort, parents, states, last, step, .. } in begun {
         if !known.insert(cohort.id) {
@@ -48,8 +49,8 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
         let work = Work::new(Arc::new(cohort), step, &settled, 0.0)
             .with(parents.into_iter().map(|parent| vec![parent]).collect(), ended);
         match last {
-            // Members that have failed may be tried again later, and some are in another cohort by now: their state stays where it is, and the others
-            // have a cohort of their own.
+            // Failed members may be retried later, and some are in another cohort by now. Their state stays where it
+            // is, and the others get their own cohort.
             _ if failed || elsewhere => works.extend(work.split(size)),
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_cohort_of_which_members_are_in_another_goes_on_as_one_of_the_others() {
-        // Two of the first four are packed with two of the second four, and of these one waits.
+        // Two of the first four are packed with two of the second four, and one of these waits.
         let pending = [Status::Pending; 8];
         let stopped = AttemptOutcome::Stopped;
         let [first, second] = [0..4, 4..8].map(|range| begun(range, stopped, &pending[..4]));

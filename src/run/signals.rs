@@ -1,4 +1,4 @@
-//! Being asked to stop, for good or for a while.
+//! Signals that ask to stop or suspend a run.
 
 use std::fs;
 use std::future::{Future, poll_fn};
@@ -8,38 +8,38 @@ use std::task::Poll;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
-/// By these people and systems ask a process to stop.
+/// People and systems ask a process to stop with these.
 const STOP: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
-/// By these batch systems say that the time is nearly over; they may say so more than once.
+/// Batch systems warn with these that the time is nearly over, perhaps more than once.
 const WARN: [Signal; 2] = [Signal::USR1, Signal::USR2];
-/// A Ctrl-Z on the terminal, and the end of that.
+/// Ctrl-Z on the terminal, and its end.
 const SUSPEND: [Signal; 2] = [Signal::TSTP, Signal::CONT];
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To stop; asked twice, at once.
+    /// To stop; if asked twice, at once.
     Stop,
-    /// To stop, while there is time.
+    /// To stop while there is time.
     Warned,
     /// To stand still until [`Asked::Continue`].
     Suspend,
-    /// To go on.
+    /// To continue.
     Continue,
 }
 
-/// The signals that a run hears.
+/// The signals that a run handles.
 pub(super) struct Signals {
     heard: Vec<(Signal, unix::Signal)>,
 }
 
 impl Signals {
-    /// All of them.
+    /// Handles all of them.
     pub(super) fn new() -> io::Result<Self> {
-        Signals::of(minded().chain([Signal::CONT]))
+        Signals::of(handled().chain([Signal::CONT]))
     }
 
-    /// None: for tests, one of which sends them to this process.
+    /// Handles none. For tests, one of which sends signals to this process.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Signals { heard: Vec::new() }
@@ -50,12 +50,12 @@ impl Signals {
         Ok(Signals { heard: signals.map(hear).collect::<io::Result<_>>()? })
     }
 
-    /// Comes when somebody wants an end.
+    /// Waits for a signal that asks to stop.
     pub(super) async fn stopped(&mut self) {
         while !matches!(self.next().await.1, Asked::Stop | Asked::Warned) {}
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> (Signal, Asked) {
         let number = poll_fn(|context| {
             let is_there =
@@ -73,34 +73,35 @@ impl Signals {
     }
 }
 
-/// The signals that stop this process, for good or for a while, but for those that whoever started it wants ignored, as `nohup` does that of
-/// a lost terminal. Those of a person who asks count in any case: a shell that starts something in the background ignores them in its name.
-fn minded() -> impl Iterator<Item = Signal> {
+/// Returns the signals that stop or suspend this process. Leaves out those that its parent wants ignored, as `nohup`
+/// does for a lost terminal. Signals with which people ask always count, since a shell ignores them for background
+/// processes.
+fn handled() -> impl Iterator<Item = Signal> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    // Of signal n, bit n − 1.
+    // Bit n − 1 is signal n.
     let is_ignored = move |signal: Signal| ignored >> (signal.as_raw() - 1) & 1 == 1;
     let all = STOP.into_iter().chain(WARN).chain([Signal::TSTP]);
     all.filter(move |&signal| matches!(signal, Signal::INT | Signal::TERM) || !is_ignored(signal))
 }
 
-/// The numbers of the signals that stop this process, for good or for a while. To be asked before any of them is heard.
+/// Returns the numbers of the signals that stop or suspend this process. Call it before any of them is handled.
 pub fn stopping() -> Vec<i32> {
-    minded().map(Signal::as_raw).collect()
+    handled().map(Signal::as_raw).collect()
 }
 
-/// The number of the first signal from now on that asks this process to stop.
+/// Returns a future with the number of the next signal that asks this process to stop.
 ///
 /// # Errors
 ///
-/// Signals can't be received.
+/// Signals cannot be received.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = u8>> {
-    let mut asked = Signals::of(minded().filter(|signal| !SUSPEND.contains(signal)))?;
+    let mut asked = Signals::of(handled().filter(|signal| !SUSPEND.contains(signal)))?;
     Ok(async move { number(asked.next().await.0) })
 }
 
-/// As exit codes have it.
+/// Returns its number, as exit codes use it.
 pub(super) fn number(signal: Signal) -> u8 {
     signal.as_raw() as u8
 }
@@ -122,7 +123,7 @@ mod tests {
             (Signal::TSTP, Asked::Suspend),
             (Signal::CONT, Asked::Continue),
         ];
-        // All are heard before any comes: none does to this process what it would do by itself.
+        // All handlers are installed before any signal comes, so that none has its default effect on this process.
         let mut signals = Signals::of(all.into_iter().map(|(signal, _)| signal)).unwrap();
         for (signal, asked) in all {
             kill_process(getpid(), signal).unwrap();

@@ -1,5 +1,5 @@
-//! What of a home directory no sweep needs: files that take room and are not read again. Scores, and the logs from which the database is made again, are not
-//! among them.
+//! Files of a home directory that no sweep needs: they take up space and are not read again. Scores are never among
+//! them, nor the logs from which the database can be rebuilt.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,37 +11,39 @@ use sweep_store::{Store, StoreError};
 use sweep_wire::database::Database;
 use sweep_wire::home::{Home, RunFolder, job_folder};
 
-/// Why something is not needed.
+/// Why a file is not needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// A checkpoint of a cohort that nobody will go on from.
+    /// A checkpoint of a cohort that no run will continue from.
     Spent,
-    /// The database as it was before a later version of the program, or `sweep rebuild`, changed it.
+    /// A copy of the database from before a later version of the program, or `sweep rebuild`, changed it.
     Copy,
-    /// What jobs have left that no sweep asks for: generators, checkpoints, sample sheets, and what trainers of the user's own keep.
+    /// Files of jobs that no sweep asks for: generators, checkpoints, sample sheets, and what the user's own trainers
+    /// keep.
     Unasked,
-    /// The state of a finished job, from which training for more steps would go on.
+    /// The state of a finished job, from which training for more steps would continue.
     State,
 }
 
 /// A file or folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unneeded {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Why it is not needed.
     pub why: Why,
-    /// How many files it is.
+    /// How many files it has.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
 }
 
-/// All of it, sorted. The lock of `home` must be held; `database` is the one that `store` has open.
+/// Returns all such files, sorted. The caller must hold the lock of `home`; `database` is the one that `store` has
+/// open.
 ///
 /// # Errors
 ///
-/// Where the database or a folder cannot be read.
+/// The database or a folder cannot be read.
 pub async fn unneeded(store: &Store, (home, database): (&Home, &Path)) -> Result<Vec<Unneeded>, StoreError> {
     let mut paths: BTreeSet<(Why, PathBuf)> = BTreeSet::new();
     for place in store.spent().await? {
@@ -65,7 +67,7 @@ pub async fn unneeded(store: &Store, (home, database): (&Home, &Path)) -> Result
     let mut found: Vec<Unneeded> = Vec::new();
     for (why, path) in paths {
         let size = size(&path).map_err(|source| StoreError::File { path: path.clone(), source })?;
-        // The state of a job that nobody asks for is counted once.
+        // The state of a job that no sweep asks for is counted once.
         if let Some((files, bytes)) = size.filter(|_| !found.iter().any(|known| known.path == path)) {
             found.push(Unneeded { path, why, files, bytes });
         }
@@ -73,12 +75,12 @@ pub async fn unneeded(store: &Store, (home, database): (&Home, &Path)) -> Result
     Ok(found)
 }
 
-/// What a cohort leaves beside its logs.
+/// Returns the files that a cohort leaves in addition to its logs.
 fn left(run: &RunFolder) -> [PathBuf; 5] {
     [run.previous(), run.checkpoint(), run.last(), run.generators(), run.samples()]
 }
 
-/// How many files are at `path`, and their bytes; nothing where none is.
+/// Returns the number of files at `path` and their bytes; `None` if there are none.
 fn size(path: &Path) -> io::Result<Option<(usize, u64)>> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -100,7 +102,7 @@ fn size(path: &Path) -> io::Result<Option<(usize, u64)>> {
 ///
 /// # Errors
 ///
-/// Where that is not allowed.
+/// It may not be removed.
 pub fn remove(what: &Unneeded) -> Result<(), WriteError> {
     let is_folder = fs::symlink_metadata(&what.path).is_ok_and(|metadata| metadata.is_dir());
     let removed = if is_folder { fs::remove_dir_all(&what.path) } else { fs::remove_file(&what.path) };

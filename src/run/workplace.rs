@@ -1,5 +1,6 @@
-//! Where the database of a home directory is while somebody writes to it. SQLite needs locks and shared memory that file systems on a network do
-//! not have: there it is worked on on a disk of this machine, and copies of it are put into the home directory.
+//! Where the database of a home directory is while a process writes to it. SQLite needs locks and shared memory, which
+//! network file systems lack. In that case the database is on a local disk, and copies of it are put into the home
+//! directory.
 
 use std::env;
 use std::fs;
@@ -20,12 +21,12 @@ use sweep_wire::database::Database;
 use sweep_wire::home::Home;
 use sweep_wire::spool;
 
-/// How often a copy is made, at most; one that takes long is made less often.
+/// The least time between two copies. If one takes long, there are fewer.
 const EVERY: Duration = Duration::from_secs(60);
-/// So many times as long as a copy took is there none.
+/// The pause after a copy is at least this many times as long as the copy took.
 const SHARE: u32 = 20;
 
-/// Which machine works on the database of a home directory, or did last, and where.
+/// Which machine works on the database of a home directory, or did so last, and where.
 #[derive(Serialize, Deserialize)]
 struct Pointer {
     host: String,
@@ -35,7 +36,7 @@ struct Pointer {
 /// A database for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workplace {
-    /// Where it is.
+    /// Its path.
     pub database: PathBuf,
     /// Where copies of it go.
     pub published: Option<PathBuf>,
@@ -43,11 +44,11 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// That of `home`, whose lock must be held, or the one that the user has `named`.
+    /// Returns the database of `home`, whose lock the caller must hold, or the one that the user has `named`.
     ///
     /// # Errors
     ///
-    /// No disk of this machine can be written, or the copy not be read.
+    /// No local disk can be written, or the copy cannot be read.
     pub fn take(home: &Home, named: Option<&Path>) -> Result<Self, WriteError> {
         if let Some(named) = named {
             return Ok(Workplace { database: named.to_owned(), published: None, home: home.clone() });
@@ -63,7 +64,7 @@ impl Workplace {
         let folder = folder()?;
         let known = pointer(home).filter(|pointer| pointer.host == host());
         let database = folder.join(name(home));
-        // What this machine has is newer than any copy of it, if it was the last to write.
+        // If this machine was the last to write, its own database is newer than any copy.
         let is_newest = known.is_some_and(|pointer| pointer.database == database) && database.exists();
         if !is_newest {
             for path in Database::at(&database).files() {
@@ -79,13 +80,13 @@ impl Workplace {
         Ok(Workplace { database, published: Some(published), home: home.clone() })
     }
 
-    /// What a user should know of where it is.
+    /// Returns a note for the user about where it is.
     pub fn note(&self) -> Option<String> {
         let published = self.published.as_ref()?;
         let kind = disk::shared(published).map_or_else(String::new, |kind| format!(" ({kind})"));
         Some(format!(
-            "note: other machines share {}{kind}, where SQLite cannot work: the database is {} meanwhile, and {} a copy of it, made anew every \
-             minute",
+            "note: other machines share {}{kind}, where SQLite cannot work: meanwhile the database is {}, and {} is a \
+            copy of it, updated every minute",
             published.parent().unwrap_or(published).display(),
             self.database.display(),
             published.display()
@@ -96,15 +97,12 @@ impl Workplace {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or the copy not be written.
+    /// The database cannot be read, or the copy cannot be written.
     pub async fn publish(&self) -> Result<(), StoreError> {
         let Some(published) = &self.published else { return Ok(()) };
-        // Older than what another machine that has taken over has put there by now.
+        // Otherwise, another machine has taken over and has put a newer copy there by now.
         if !pointer(&self.home).is_some_and(|of| of.host == host() && of.database == self.database) {
-            tracing::warn!(
-                "{} is another machine's by now, and not replaced by what this one has",
-                published.display()
-            );
+            tracing::warn!("{} belongs to another machine by now and is not replaced", published.display());
             return Ok(());
         }
         let part = self.database.with_extension("part");
@@ -130,14 +128,14 @@ impl Workplace {
             }
             let start = Instant::now();
             if let Err(error) = self.publish().await {
-                tracing::warn!("other machines do not see what is new yet: {error}");
+                tracing::warn!("other machines do not see new results yet: {error}");
             }
             took = start.elapsed();
         }
     }
 }
 
-/// Where the database of `home` is to be read.
+/// Returns where to read the database of `home`.
 pub fn readable(home: &Home) -> PathBuf {
     let here = || pointer(home).filter(|pointer| pointer.host == host() && pointer.database.exists());
     match is_far(home).then(here).flatten() {
@@ -146,7 +144,8 @@ pub fn readable(home: &Home) -> PathBuf {
     }
 }
 
-/// Whose database that in `home` is a copy of, where that is another machine's, and since when, in seconds since the Unix epoch.
+/// Returns which machine's database the one in `home` is a copy of, if it is another machine's, and the time of the
+/// copy, in seconds since the Unix epoch.
 pub fn copied(home: &Home) -> Option<(String, f64)> {
     let pointer = pointer(home).filter(|pointer| pointer.host != host() && is_far(home))?;
     let made = fs::metadata(home.database()).and_then(|about| about.modified()).ok()?;
@@ -157,7 +156,7 @@ fn pointer(home: &Home) -> Option<Pointer> {
     spool::read(&fs::read(home.pointer()).ok()?)
 }
 
-/// Another name for each home.
+/// Returns a different name for each home.
 fn name(home: &Home) -> String {
     let path = home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned());
     let hash = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
@@ -166,7 +165,7 @@ fn name(home: &Home) -> String {
     format!("{plain}-{}.db", &hash[..16])
 }
 
-/// A folder of this user's on a disk of this machine.
+/// Returns a folder of this user's on a local disk.
 fn folder() -> Result<PathBuf, WriteError> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
@@ -184,7 +183,8 @@ fn folder() -> Result<PathBuf, WriteError> {
     Err(why.unwrap_or_else(|| WriteError { path: "/var/tmp".into(), source: io::ErrorKind::NotFound.into() }))
 }
 
-/// Makes `place` if need be, and sees to it that it is this user's alone: others can make folders in those for temporary files.
+/// Makes `place` if it does not exist, and checks that only this user can write to it: in folders for temporary files,
+/// others can make folders, too.
 fn own(place: &Path, user: u32) -> io::Result<()> {
     match fs::DirBuilder::new().recursive(true).mode(0o700).create(place) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -197,7 +197,7 @@ fn own(place: &Path, user: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a file whole.
+/// Copies a file as a whole.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut new = NewFile::beside(to)?;
     io::copy(&mut fs::File::open(from)?, &mut new)?;

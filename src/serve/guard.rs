@@ -1,40 +1,41 @@
-//! Who may ask, and what for. Any page that a browser has open can send requests to this machine's loopback, and so can any of its users: the
-//! host keeps the former away that have made a name of theirs point here, the token all of them.
+//! Decides which requests are answered. Any web page open in a browser can send requests to this machine's loopback
+//! address, and so can any user of this machine. Checking the host name stops pages whose domain name was made to point
+//! here; the token stops everybody else.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
-/// Bytes of a token: enough that nobody guesses one.
+/// Length of a token in bytes: long enough that nobody can guess one.
 const BYTES: usize = 16;
 
-/// What who may look must know, and how a browser shows that it does.
+/// The secret token, and the cookie with which a browser proves that it knows it.
 #[derive(Debug)]
 pub(crate) struct Pass {
     token: String,
-    /// The name of the cookie. A host has one set of cookies for all its ports.
+    /// The name of the cookie. It contains the port because all ports of a host share one set of cookies.
     cookie: String,
 }
 
-/// What becomes of a request.
+/// How a request is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is answered.
     Admitted,
-    /// It has the token: the browser gets the cookie, and asks again without.
-    Begins,
-    /// It isn't answered, with a reason in words.
+    /// It has the token in its address: the browser gets the cookie and a redirect to the bare address.
+    SetsCookie,
+    /// It is refused, with a status and a reason in words.
     Refused(StatusCode, String),
 }
 
-const TOKEN_WANTED: &str = "This page wants the token that `sweep serve` has printed: open the whole address, with `?token=…`, once in this \
-                            browser. Each start of `sweep serve` has another one.";
+const TOKEN_WANTED: &str = "This page needs the token that `sweep serve` printed: open the whole address, with \
+    `?token=…`, once in this browser. Each start of `sweep serve` makes a new token.";
 
 impl Pass {
-    /// A new one for the page on this port.
+    /// Makes a new token for the page on this port.
     ///
     /// # Errors
     ///
-    /// Where the system has no random numbers.
+    /// If the system cannot supply random numbers.
     pub(crate) fn new(port: u16) -> std::io::Result<Self> {
         let mut bytes = [0_u8; BYTES];
         getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
@@ -42,36 +43,37 @@ impl Pass {
         Ok(Pass { token, cookie: format!("sweep-{port}") })
     }
 
-    /// What stands in the address.
+    /// Returns the token, as it appears in the address.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
-    /// What makes a browser remember it until it is closed: no script can read it, and no other site's page makes the browser send it.
+    /// Returns the `Set-Cookie` header. The browser keeps the cookie until it is closed, scripts cannot read it, and
+    /// pages of other sites cannot make the browser send it.
     pub(crate) fn cookie(&self) -> String {
         format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.token)
     }
 
-    /// What becomes of a request.
+    /// Decides how to handle a request.
     pub(crate) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
         let refused = |status, why: String| Verdict::Refused(status, why);
         let Some(host) = host(uri, headers) else {
             return refused(
                 StatusCode::FORBIDDEN,
-                "This page is for this machine alone: ask for it as 127.0.0.1, localhost or [::1].".to_owned(),
+                "This page is only available on this machine: open it as 127.0.0.1, localhost or [::1].".to_owned(),
             );
         };
         if let Some(origin) = headers.get(header::ORIGIN)
             && origin.as_bytes() != format!("http://{host}").as_bytes()
         {
-            return refused(StatusCode::FORBIDDEN, "A page of another origin may not ask for this one.".to_owned());
+            return refused(StatusCode::FORBIDDEN, "Pages of other origins may not request this one.".to_owned());
         }
         if method != Method::GET && method != Method::HEAD {
-            return refused(StatusCode::METHOD_NOT_ALLOWED, "This page can only be read: GET and HEAD.".to_owned());
+            return refused(StatusCode::METHOD_NOT_ALLOWED, "This page is read-only: use GET or HEAD.".to_owned());
         }
         match query(uri.query().unwrap_or_default(), "token") {
-            Some(token) if uri.path() == "/" && same(&token, &self.token) => Verdict::Begins,
-            Some(_) => refused(StatusCode::FORBIDDEN, format!("This is not the token. {TOKEN_WANTED}")),
+            Some(token) if uri.path() == "/" && equal_in_constant_time(&token, &self.token) => Verdict::SetsCookie,
+            Some(_) => refused(StatusCode::FORBIDDEN, format!("This token is wrong. {TOKEN_WANTED}")),
             None if self.is_known(headers) => Verdict::Admitted,
             None => refused(StatusCode::FORBIDDEN, TOKEN_WANTED.to_owned()),
         }
@@ -81,17 +83,18 @@ impl Pass {
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         let mut cookies =
             cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        cookies.any(|(name, value)| name == self.cookie && same(value, &self.token))
+        cookies.any(|(name, value)| name == self.cookie && equal_in_constant_time(value, &self.token))
     }
 }
 
-/// Whether a request that sets out from a page of another site begins: a browser keeps strict cookies from all that it is redirected to then.
+/// Whether a page of another site started this request. If so, the browser withholds strict cookies, even after
+/// redirects.
 pub(crate) fn from_elsewhere(headers: &HeaderMap) -> bool {
     let site = headers.get(HeaderName::from_static("sec-fetch-site")).map(|site| site.as_bytes());
     site.is_some_and(|site| site != b"none" && site != b"same-origin")
 }
 
-/// The one host that is asked for, where it is this machine by a name that no other can have.
+/// Returns the requested host if there is exactly one and its name can only mean this machine.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let mut hosts = headers.get_all(header::HOST).into_iter();
     let host = hosts.next()?.to_str().ok()?;
@@ -107,19 +110,19 @@ fn is_here(host: &str) -> bool {
     })
 }
 
-/// Whether two texts are the same, in a time that does not say where they differ.
-fn same(one: &str, other: &str) -> bool {
+/// Compares two texts in constant time, so timing does not reveal where they differ.
+fn equal_in_constant_time(one: &str, other: &str) -> bool {
     let differs = one.bytes().zip(other.bytes()).fold(0, |differs, (one, other)| differs | (one ^ other));
     one.len() == other.len() && differs == 0
 }
 
-/// The first value of this name in a query.
+/// Returns the first value of this name in a query.
 pub(crate) fn query(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
 }
 
-/// `a%20b+c` as `a b c`. What is no UTF-8 becomes �, and a `%` without two digits stays.
+/// Decodes a query value: `a%20b+c` becomes `a b c`. Invalid UTF-8 becomes �, and a `%` without two hex digits stays.
 fn decoded(text: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
     let (mut out, mut rest) = (Vec::new(), text.as_bytes());
@@ -147,7 +150,7 @@ mod tests {
         Pass { token: "0123456789abcdef".to_owned(), cookie: "sweep-80".to_owned() }
     }
 
-    /// What becomes of a request with these headers; 200 for one that is answered, 303 for one that begins.
+    /// Returns the status of a request with these headers: 200 if it is answered, 303 if it gets the cookie.
     fn status(method: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
@@ -156,7 +159,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         match pass().judge(&parts.method, &parts.uri, &parts.headers) {
             Verdict::Admitted => 200,
-            Verdict::Begins => 303,
+            Verdict::SetsCookie => 303,
             Verdict::Refused(status, why) => {
                 assert!(why.ends_with('.'), "{why}");
                 status.as_u16()
@@ -167,7 +170,7 @@ mod tests {
     const KNOWN: (&str, &str) = ("cookie", "a=b; sweep-80=0123456789abcdef");
 
     #[test]
-    fn only_names_that_nobody_else_can_have_are_this_machine() {
+    fn only_loopback_names_mean_this_machine() {
         for host in ["localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:80"] {
             assert_eq!(status("GET", "/", &[("host", host), KNOWN]), 200, "{host}");
         }
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_other_origins_are_turned_away() {
+    fn pages_of_other_origins_are_refused() {
         let of = |origin| status("GET", "/", &[("host", "127.0.0.1:80"), ("origin", origin), KNOWN]);
         assert_eq!(of("http://127.0.0.1:80"), 200);
         for origin in
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_looks_who_does_not_know_the_token() {
+    fn the_token_is_required() {
         let host = ("host", "localhost:80");
         assert_eq!(status("GET", "/?token=0123456789abcdef", &[host]), 303);
         assert_eq!(status("GET", "/?a=b&token=0123456789abcde%66", &[host]), 303);
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_only_be_read() {
+    fn only_get_and_head_are_allowed() {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"] {
             assert_eq!(status(method, "/", &[("host", "localhost"), KNOWN]), 405, "{method}");
         }

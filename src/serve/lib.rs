@@ -1,19 +1,21 @@
-//! The live page: one HTML page on this machine's loopback, which follows the database of a home directory while a run writes to it.
+//! The live page: one HTML page on this machine's loopback address. It follows the database of a home directory while a
+//! run writes to it.
 //!
 //! ```text
 //!            ┌ guard: host, origin, method, token ┐
 //!  browser ──┤                                    ├─▶ / and /main ──▶ Pages ────┐
-//!            │                                    ├─▶ /status ────▶ status ─────┼──▶ the database, for reading
+//!            │                                    ├─▶ /status ────▶ status ─────┼──▶ the database, read-only
 //!            │                                    ├─▶ /sample/JOB/STEP.png ─────┘        │
 //!            └────────────────────────────────────┴─▶ /events ◀── revision ◀── once a second: has anything changed?
 //! ```
 //!
-//! It only reads, each statement a transaction of its own, so that a run does not notice it. What is dear is computed off the threads that
-//! answer, once for everybody who asks, and not again before five times as long has passed (`kept`). What a page looks like is its maker's
-//! business ([`Pages`]); its head gets a script and a style, which put what is new in the place of what was, and show how far sweeps are.
+//! The server only reads. Each statement is a transaction of its own, so it never blocks a run. Expensive values are
+//! computed off the threads that answer requests, once for all clients, and not again until five times as long has
+//! passed (`cache`). How a page looks is up to its [`Pages`] implementation. The server adds a script and a style
+//! sheet to its head; they replace what has changed and show the progress of sweeps.
 
+mod cache;
 mod guard;
-mod kept;
 mod page;
 mod reader;
 mod routes;

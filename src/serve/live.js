@@ -1,15 +1,15 @@
-// Makes the page follow the database: shows how far sweeps are, and puts what is new of the report in the place of what was.
+// Makes the page follow the database: shows the progress of sweeps and replaces the parts of the report that changed.
 "use strict";
 (() => {
   const box = document.createElement("aside");
   box.id = "live";
   document.body.prepend(box);
 
-  // What the server has said last, and what is shown of it: a revision each, and the timer of the next question.
+  // The newest revision the server announced; and per address the revision shown and the timer of the next request.
   let newest = 0, lost = false, standing = null;
   const open = new Set();
   const asked = { "/main": { shown: 0, timer: null, busy: false }, "/status": { shown: 0, timer: null, busy: false } };
-  // The report's parts as they came, by key: what a script has changed of them since does not make them new.
+  // The report's parts as received, by key. Changes that a script made to them since then don't count as new.
   let parts = null;
 
   const element = (name, text, children = []) => {
@@ -51,7 +51,7 @@
         of.model_steps_per_second === null ? "–" : count(Math.round(of.model_steps_per_second)), duration(of.seconds_left),
       ])));
     } else if (sweep.running.length) {
-      made.append(element("p", "Jobs shown as running were cut off with the run that had them."));
+      made.append(element("p", "Jobs shown as running stopped when their run was killed."));
     }
     for (const failure of sweep.failures) {
       const key = `${sweep.sweep}\n${failure.cause}`;
@@ -73,25 +73,25 @@
     const children = [];
     if (standing) {
       const { at_work: atWork, paused } = standing.run;
-      const run = paused ? "The run is paused." : atWork ? "A run is at work." : "Nothing runs now.";
+      const run = paused ? "The run is paused." : atWork ? "A run is active." : "Nothing is running.";
       const at = new Date(standing.as_of * 1000).toLocaleTimeString();
       children.push(element("p", `${run} As of ${at}.`));
     }
-    if (lost) children.push(element("p", "sweep serve does not answer: it has ended, or the connection is gone. What is shown is the last that it said."));
+    if (lost) children.push(element("p", "sweep serve does not answer: it has stopped, or the connection is lost. This is the last state it sent."));
     if (standing) {
-      if (!standing.sweeps.length) children.push(element("p", "No sweep was run here yet."));
+      if (!standing.sweeps.length) children.push(element("p", "No sweep has run here yet."));
       children.push(...standing.sweeps.map(sweepBox));
     }
     box.replaceChildren(...children);
   }
 
   let later = null;
-  // By id or else by place, which child of <main> is which.
+  // Each child of <main> with its key: its id, or its position if it has none.
   const keyed = main => [...main.children].map((child, index) => [child.id || `#${index}`, child]);
 
   function replace(text) {
     const main = document.querySelector("main");
-    // Whoever types or pulls at a slider goes on.
+    // Don't interrupt a user who is typing or moving a slider.
     if (main.contains(document.activeElement) && document.activeElement.matches("input[type=search], input[type=range], select")) {
       clearTimeout(later);
       later = setTimeout(() => replace(text), 1000);
@@ -105,7 +105,7 @@
       const old = before.get(key);
       if (old && parts && parts.get(key) === child.outerHTML) return old;
       const made = document.importNode(child, true);
-      // What somebody has unfolded stays so.
+      // Unfolded details stay unfolded.
       if (old) {
         const was = new Map([...old.querySelectorAll("details[id]")].map(details => [details.id, details.open]));
         for (const details of made.querySelectorAll("details[id]")) details.open = was.get(details.id) ?? details.open;
@@ -135,7 +135,7 @@
       if (answer.ok && what === "/status") { standing = await answer.json(); show(); }
       if (!answer.ok) { again = again ?? 5; of.shown = 0; }
     } catch {
-      // The stream of news says when the server is there again.
+      // The event stream reports when the server is back.
     }
     of.busy = false;
     if (again !== null || of.shown < newest && of.shown > 0) of.timer = setTimeout(() => ask(what), 1000 * (again ?? 1));
@@ -144,7 +144,7 @@
   const news = new EventSource("/events");
   news.addEventListener("revision", event => {
     const revision = Number(event.data);
-    // A server that was started anew counts anew.
+    // A restarted server counts from the start.
     if (revision < newest) for (const of of Object.values(asked)) of.shown = 0;
     newest = revision;
     if (lost) { lost = false; show(); }

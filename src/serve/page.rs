@@ -1,43 +1,45 @@
-//! Pages, as their maker gives them and as they are served.
+//! HTML pages: as [`Pages`] makes them, and with what the server adds.
 
-/// What a browser is told beside the page: it may load the two files that make it live, sample sheets, and the news.
+/// Directives that a live page needs in addition to its own: it loads two files that make it live, sample sheets and
+/// the event stream from this server.
 const OWN: [&str; 4] = ["script-src", "style-src", "img-src", "connect-src"];
 
-/// What holds for every page, whatever its maker says: nobody frames it, and it sends nothing anywhere.
+/// Directives that hold for every page, whatever its own policy says: no page may frame it, and it sends no forms.
 const ALWAYS: [&str; 3] = ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
 
-/// What a page gets into its head.
+/// What is inserted into the head of each page.
 const LIVE: &str = "<link rel=\"stylesheet\" href=\"/live.css\"><script src=\"/live.js\" defer></script>";
 
-/// A page as its maker has it.
+/// A page as [`Pages`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// A whole HTML document, with one `<main>`, each child of which is replaced alone where it changes. An `id` of theirs tells which is
-    /// which; without one, their order does.
+    /// A whole HTML document with one `<main>`. Each child of `<main>` is replaced on its own when it changes. Children
+    /// are matched by `id`, or by position if they have none.
     pub html: String,
-    /// Its Content-Security-Policy, as strict as it stands the page itself.
+    /// Its Content-Security-Policy, as strict as the page itself allows.
     pub policy: String,
 }
 
 /// Makes pages.
 pub trait Pages: Send + Sync + 'static {
-    /// The page of one sweep, or of all. It may take its time: no thread that answers requests waits.
+    /// Makes the page of one sweep, or of all sweeps. It may be slow: it does not run on a thread that answers
+    /// requests.
     ///
     /// # Errors
     ///
-    /// What is wrong, in words for who looks at it.
+    /// What went wrong, in words for the reader of the page.
     fn page(&self, sweep: Option<&str>) -> Result<Page, String>;
 }
 
 impl Page {
-    /// The page with what makes it live.
+    /// Adds what makes the page live.
     pub(crate) fn live(self) -> Page {
         let at = self.html.find("</head>").or_else(|| self.html.find("<main")).unwrap_or(0);
         let (before, after) = self.html.split_at(at);
         Page { html: format!("{before}{LIVE}{after}"), policy: policy(&self.policy) }
     }
 
-    /// What stands in its `<main>`.
+    /// Returns the contents of its `<main>`.
     pub(crate) fn main(&self) -> Option<&str> {
         let start = self.html.find("<main")?;
         let start = start + self.html[start..].find('>')? + 1;
@@ -46,16 +48,17 @@ impl Page {
     }
 }
 
-/// The page of what is wrong, in the place of one that could not be made; live, so that the right one takes its place.
-pub(crate) fn trouble(words: &str) -> Page {
+/// Makes an error page. It is live, so the right page replaces it once that can be made.
+pub(crate) fn error_page(words: &str) -> Page {
     let words = words.replace('&', "&amp;").replace('<', "&lt;");
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>sweep</title></head><body><main><p>{words}</p></main></body></html>"
+        "<!doctype html><html lang=\"en\"><head><meta \
+        charset=\"utf-8\"><title>sweep</title></head><body><main><p>{words}</p></main></body></html>"
     );
     Page { html, policy: "default-src 'none'".to_owned() }.live()
 }
 
-/// `of` with what a live page may load beside what it has.
+/// Extends the policy `of` by what a live page may load.
 fn policy(of: &str) -> String {
     let mut directives: Vec<(&str, Vec<&str>)> = Vec::new();
     for directive in of.split(';') {
@@ -67,7 +70,7 @@ fn policy(of: &str) -> String {
     let of = |name: &str, directives: &[(&str, Vec<&str>)]| directives.iter().position(|(other, _)| *other == name);
     for name in OWN {
         let at = of(name, &directives).unwrap_or_else(|| {
-            // What has no directive of its own has the sources of the default one.
+            // A directive that is not given inherits the sources of `default-src`.
             let usual = of("default-src", &directives).map_or_else(Vec::new, |at| directives[at].1.clone());
             directives.push((name, usual));
             directives.len() - 1
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_becomes_live_and_stays_what_it_is() {
+    fn a_page_becomes_live_and_is_otherwise_unchanged() {
         let served =
             page("<html><head><title>x</title></head><body><main id=\"m\"><p>y</p></main></body></html>").live();
         let expected = format!("<title>x</title>{LIVE}</head><body><main id=\"m\"><p>y</p></main></body></html>");
@@ -107,16 +110,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_text() {
-        let page = trouble("no <main> & no </main>");
+    fn errors_are_escaped() {
+        let page = error_page("no <main> & no </main>");
         assert_eq!(page.main(), Some("<p>no &lt;main> &amp; no &lt;/main></p>"));
         assert!(page.html.contains(LIVE));
     }
 
     #[test]
-    fn a_policy_gets_what_is_live_and_loses_nothing_that_is_strict() {
+    fn a_policy_allows_what_a_live_page_needs_and_stays_strict() {
         let strict = "default-src 'none'; script-src 'sha256-x='; img-src data:; frame-ancestors *";
-        let live = "default-src 'none'; script-src 'sha256-x=' 'self'; img-src data: 'self'; style-src 'self'; connect-src 'self'; \
+        let live = "default-src 'none'; script-src 'sha256-x=' 'self'; img-src data: 'self'; style-src 'self'; \
+            connect-src 'self'; \
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
         assert_eq!(policy(strict), live);
         assert_eq!(policy(live), live);

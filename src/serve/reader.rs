@@ -1,4 +1,4 @@
-//! The one connection to the database, and the revision that it sees.
+//! The database connection, and the revision it last saw.
 
 use std::path::PathBuf;
 
@@ -8,36 +8,36 @@ use sweep_run::Orchestrator;
 use sweep_store::{Store, StoreError, Watched};
 use sweep_wire::home::Home;
 
-/// What is shown.
+/// What the page shows.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Where runs are.
+    /// The home directory of the runs.
     pub home: Home,
     /// The results database.
     pub database: PathBuf,
 }
 
 impl Place {
-    /// Who is at work there. It touches files, if only for an instant.
+    /// Returns whether a run is active there. It opens and locks files for an instant.
     pub(crate) async fn orchestrator(&self) -> Orchestrator {
         let place = self.clone();
         let look = tokio::task::spawn_blocking(move || Orchestrator::of(&place.database, &place.home));
-        // Where the look failed, the database is all there is to go by.
+        // If the check failed, assume that a run is active and show what the database says.
         look.await.unwrap_or(Orchestrator::AtWork)
     }
 }
 
-/// The database, as long as there is one.
+/// The connection to the database, open while the database exists.
 pub(crate) struct Reader {
     place: Place,
     open: Mutex<Option<Watched>>,
 }
 
-/// What there was to see in a look.
+/// What one check found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     orchestrator: Orchestrator,
-    /// What is wrong with the database, if anything is.
+    /// What is wrong with the database, if anything.
     trouble: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Reader {
         &self.place
     }
 
-    /// Looks whether anything is other than in the last look, of which `seen` is kept.
+    /// Returns whether anything has changed since the last check, whose result is in `seen`.
     pub(crate) async fn is_news(&self, seen: &mut Option<Seen>) -> bool {
         let orchestrator = self.place.orchestrator().await;
         let changed = self.changed().await;
@@ -72,11 +72,11 @@ impl Reader {
         changed
     }
 
-    /// The database for reading.
+    /// Returns the database, opened read-only.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it cannot be read.
+    /// If there is no database, or it cannot be read.
     pub(crate) async fn store(&self) -> Result<Store, StoreError> {
         let mut open = self.open.lock().await;
         if open.is_none() {

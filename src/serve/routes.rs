@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The routes of the server.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,38 +14,38 @@ use axum::routing::get;
 use futures_util::stream::{self, Stream};
 use tokio::sync::{Semaphore, watch};
 
+use super::cache::{Cache, Found};
 use super::guard::{Pass, Verdict, from_elsewhere, query};
-use super::kept::{Found, Kept};
 use super::page::{self, Page, Pages};
 use super::reader::Reader;
 use super::sample;
-use super::status::Standing;
+use super::status::Overview;
 use sweep_store::StoreError;
 
-/// The policy of what is no page.
+/// The policy of answers that are not pages.
 const STRICT: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Which revision of the database an answer shows. Where that is not the newest, `Retry-After` says when to ask again.
+/// Which revision of the database an answer shows. If it is not the newest, `Retry-After` says when to ask again.
 const REVISION: HeaderName = HeaderName::from_static("sweep-revision");
 
-/// Streams of news at most, each of which is an open file; sample sheets that are read at once.
+/// The most event streams at a time (each keeps a file open), and the most sample sheets that are read at a time.
 const STREAMS: usize = 64;
 const READERS: usize = 4;
 
-/// A line so often, where nothing is new, shows that the other side is there still.
+/// How often an idle event stream sends a line to show that the server is still there.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// All that answers have in common.
+/// State that all handlers share.
 pub(crate) struct App {
     pub pass: Pass,
     pub reader: Reader,
     pub pages: Arc<dyn Pages>,
-    /// Counts up with each change that is seen.
+    /// Grows by one with each change.
     pub revision: watch::Receiver<u64>,
-    /// Whether the end has come.
+    /// Becomes true when the server stops.
     pub ends: watch::Receiver<bool>,
-    made: Arc<Kept<Option<String>, Result<Page, String>>>,
-    standing: Arc<Kept<(), Result<Standing, String>>>,
+    made: Arc<Cache<Option<String>, Result<Page, String>>>,
+    standing: Arc<Cache<(), Result<Overview, String>>>,
     streams: Arc<Semaphore>,
     readers: Semaphore,
 }
@@ -58,13 +58,13 @@ impl App {
         revision: watch::Receiver<u64>,
         ends: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        let (made, standing) = (Kept::new(), Kept::new());
+        let (made, standing) = (Cache::new(), Cache::new());
         let (streams, readers) = (Arc::new(Semaphore::new(STREAMS)), Semaphore::new(READERS));
         Arc::new(App { pass, reader, pages, revision, ends, made, standing, streams, readers })
     }
 }
 
-/// The answers to everything.
+/// Returns the routes with their handlers.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(whole))
@@ -74,9 +74,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/sample/{job}/{step}", get(sample_sheet))
         .route("/live.js", get(async || file("text/javascript; charset=utf-8", include_str!("live.js"))))
         .route("/live.css", get(async || file("text/css; charset=utf-8", include_str!("live.css"))))
-        // Browsers ask for it by themselves, and would take its lack for an error.
+        // Browsers request this icon by themselves and would log its absence as an error.
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
-        .fallback(async || words(StatusCode::NOT_FOUND, "There is no such page here."))
+        .fallback(async || words(StatusCode::NOT_FOUND, "There is no such page."))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }
@@ -84,7 +84,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut answer = match app.pass.judge(request.method(), request.uri(), request.headers()) {
         Verdict::Admitted => next.run(request).await,
-        Verdict::Begins => begin(&app.pass, request.headers()),
+        Verdict::SetsCookie => begin(&app.pass, request.headers()),
         Verdict::Refused(status, why) => words(status, &why),
     };
     if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -103,10 +103,11 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     answer
 }
 
-/// Gives a browser the cookie and sends it to the bare address: the token stays in no history.
+/// Gives a browser the cookie and redirects it to the address without the token, so the token stays out of the history.
 fn begin(pass: &Pass, headers: &HeaderMap) -> Response {
     let mut answer = if from_elsewhere(headers) {
-        // Redirected, it would not show the cookie, since another site began. Its next request begins with this page.
+        // Another site started this request, so the browser would not send the cookie after a redirect. A page that
+        // refreshes itself starts a request of its own.
         (
             [(HeaderName::from_static("refresh"), "0; url=/")],
             typed("text/html; charset=utf-8", "<a href=\"/\">sweep</a>"),
@@ -133,7 +134,7 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// `answer`, and what it shows.
+/// Adds to `answer` which revision it shows.
 fn of_revision<T>(found: &Found<T>, mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     headers.insert(REVISION, HeaderValue::from(found.revision));
@@ -143,18 +144,18 @@ fn of_revision<T>(found: &Found<T>, mut answer: Response) -> Response {
     answer
 }
 
-/// How all sweeps stand.
-async fn standing(app: &Arc<App>) -> Found<Result<Standing, String>> {
+/// Returns the progress of all sweeps.
+async fn standing(app: &Arc<App>) -> Found<Result<Overview, String>> {
     let revision = *app.revision.borrow();
     let of = Arc::clone(app);
     let read = async move {
         let orchestrator = of.reader.place().orchestrator().await;
         let home = of.reader.place().home.display().to_string();
         match of.reader.store().await {
-            // Nothing was run yet.
-            Err(StoreError::Missing(_)) => Ok(Standing::empty(orchestrator, &home)),
+            // Nothing has run yet.
+            Err(StoreError::Missing(_)) => Ok(Overview::empty(orchestrator, &home)),
             Err(error) => Err(error),
-            Ok(store) => Standing::read(&store, orchestrator, &home).await,
+            Ok(store) => Overview::read(&store, orchestrator, &home).await,
         }
     };
     app.standing.get((), revision, || async { read.await.map_err(|error: StoreError| error.to_string()) }).await
@@ -177,14 +178,14 @@ async fn main(State(app): State<Arc<App>>, uri: Uri) -> Response {
     part_of(&app, &uri, |page| page.main().map(str::to_owned)).await
 }
 
-/// What `part` has of the page of the sweep that is asked for, or of all.
+/// Returns `part` of the page of the requested sweep, or of the page of all sweeps.
 async fn part_of(app: &Arc<App>, uri: &Uri, part: impl Fn(&Page) -> Option<String>) -> Response {
     let sweep = query(uri.query().unwrap_or_default(), "sweep");
     if let Some(name) = &sweep {
-        // Nothing is made, or kept, of names that nobody has.
+        // Names of sweeps that don't exist must not fill the cache.
         match &*standing(app).await.value {
             Ok(standing) if standing.sweeps.contains(name) => {}
-            Ok(_) => return words(StatusCode::NOT_FOUND, "There is no sweep of this name here."),
+            Ok(_) => return words(StatusCode::NOT_FOUND, "There is no sweep with this name."),
             Err(why) => return words(StatusCode::SERVICE_UNAVAILABLE, why),
         }
     }
@@ -192,14 +193,14 @@ async fn part_of(app: &Arc<App>, uri: &Uri, part: impl Fn(&Page) -> Option<Strin
     let (pages, name) = (Arc::clone(&app.pages), sweep.clone());
     let make = || async move {
         let made = tokio::task::spawn_blocking(move || pages.page(name.as_deref()).map(Page::live));
-        made.await.unwrap_or_else(|_| Err("The page could not be made: this is a bug of sweep.".to_owned()))
+        made.await.unwrap_or_else(|_| Err("The page could not be made: this is a bug in sweep.".to_owned()))
     };
     let found = app.made.get(sweep, revision, make).await;
     let trouble;
     let (status, page) = match &*found.value {
         Ok(page) => (StatusCode::OK, page),
         Err(why) => {
-            trouble = page::trouble(why);
+            trouble = page::error_page(why);
             (StatusCode::SERVICE_UNAVAILABLE, &trouble)
         }
     };
@@ -210,7 +211,7 @@ async fn part_of(app: &Arc<App>, uri: &Uri, part: impl Fn(&Page) -> Option<Strin
         }
         (None, _) | (_, Err(_)) => words(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The page has no <main>, or a policy that is none: this is a bug of sweep.",
+            "The page has no <main>, or its policy is not valid: this is a bug in sweep.",
         ),
     };
     of_revision(&found, answer)
@@ -244,17 +245,18 @@ async fn events(State(app): State<Arc<App>>) -> Response {
             let news = news(app.revision.clone(), app.ends.clone(), place);
             Sse::new(news).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
         }
-        Err(_) => words(StatusCode::SERVICE_UNAVAILABLE, "Too many look at this page already."),
+        Err(_) => words(StatusCode::SERVICE_UNAVAILABLE, "Too many browsers have this page open already."),
     }
 }
 
-/// The revision that there is, and each later one, until the end; who is slow misses those in between. `kept` is held as long.
+/// Streams the current revision and each later one until the server stops. A slow client skips revisions in between.
+/// `permit` lives as long as the stream.
 fn news(
     revision: watch::Receiver<u64>,
     ends: watch::Receiver<bool>,
-    kept: impl Send + 'static,
+    permit: impl Send + 'static,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
-    stream::unfold((revision, ends, kept, true), |(mut revision, mut ends, kept, is_first)| async move {
+    stream::unfold((revision, ends, permit, true), |(mut revision, mut ends, permit, is_first)| async move {
         if !is_first {
             tokio::select! {
                 changed = revision.changed() => changed.ok()?,
@@ -263,6 +265,6 @@ fn news(
         }
         let now = *revision.borrow_and_update();
         let event = Event::default().event("revision").data(now.to_string());
-        Some((Ok(event), (revision, ends, kept, false)))
+        Some((Ok(event), (revision, ends, permit, false)))
     })
 }

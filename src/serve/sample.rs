@@ -1,5 +1,5 @@
-//! Sample sheets, by job and step. A request names neither a file nor a folder: the database does, and what it names counts only below the
-//! folders that sheets are put into.
+//! Serves sample sheets by job and step. Requests never name a file or folder. The path comes from the database, and it
+//! must lie below the folders that hold sample sheets.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,26 +8,27 @@ use std::path::{Component, Path};
 use sweep_spec::id::JobId;
 use sweep_wire::home::Home;
 
-/// What a PNG begins with.
+/// The first bytes of a PNG.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// No sheet is larger, in bytes.
+/// Sheets larger than this, in bytes, are not served.
 const LARGEST: u64 = 64 << 20;
 
-/// `JOB` and `STEP.png`, as a request has them.
+/// Parses `JOB` and `STEP.png` from a request.
 pub(crate) fn asked(job: &str, step: &str) -> Option<(JobId, u64)> {
     let number = step.strip_suffix(".png")?;
     let step: u64 = number.parse().ok()?;
-    // `+1` and `01` are no names of step 1.
+    // `+1` and `01` are not valid ways to write step 1.
     (step.to_string() == number).then_some(())?;
     Some((job.parse().ok()?, step))
 }
 
-/// The bytes of the PNG at `path`, which is relative to the home directory. `None`: there is none that may be shown.
+/// Returns the bytes of the PNG at `path`, which is relative to the home directory. `None` if there is none, or it may
+/// not be shown.
 pub(crate) fn read(home: &Home, path: &str) -> Option<Vec<u8>> {
     let path = Path::new(path);
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    // Links lead to where somebody has moved a folder of the home to, and nowhere else.
+    // Links are followed only to where a user has moved a folder of the home directory.
     let file = stays.then(|| home.path().join(path).canonicalize().ok()).flatten()?;
     let below = [home.path(), &home.runs(), &home.jobs()].iter().any(|folder| {
         let folder = folder.canonicalize();
@@ -37,7 +38,7 @@ pub(crate) fn read(home: &Home, path: &str) -> Option<Vec<u8>> {
 }
 
 fn png(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    // A pipe would wait for somebody who writes.
+    // Opening a pipe would block until somebody writes to it.
     let found = fs::metadata(path)?;
     if !found.is_file() || found.len() > LARGEST {
         return Ok(None);
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_job_and_a_step_are_asked_for() {
+    fn requests_contain_only_a_job_and_a_step() {
         let job = JobId::of(b"x");
         let id = job.to_string();
         assert_eq!(asked(&id, "100.png"), Some((job, 100)));
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_but_a_png_below_the_folders_of_sheets() {
+    fn only_pngs_below_the_folders_of_sheets_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("home"));
         let (runs, scratch) = (home.runs(), folder.path().join("scratch"));
@@ -98,7 +99,7 @@ mod tests {
             assert_eq!(read(&home, path), None, "{path}");
         }
 
-        // Whose runs are on another disk.
+        // The runs are on another disk.
         fs::remove_dir_all(home.jobs()).ok();
         symlink(&scratch, home.jobs()).unwrap();
         assert!(read(&home, "jobs/out.png").is_some());

@@ -1,4 +1,4 @@
-//! How far sweeps are, as JSON: what `sweep status --json` prints, and what the page asks for.
+//! The progress of sweeps as JSON, for `sweep status --json` and the live page.
 
 use serde_json::{Map, Value, json};
 
@@ -10,16 +10,16 @@ use sweep_store::{Progress, Running, Store, StoreError};
 use sweep_system::clock;
 use sweep_wire::status::Status;
 
-/// Causes of failures of a sweep that are told at most, and lines of a worker's last words.
+/// The most causes of failure shown per sweep, and the most lines of a worker's last output.
 const CAUSES: usize = 20;
 const LINES: usize = 20;
 
-/// Seconds until all of a sweep is done, where somebody is at work on it.
+/// Returns the seconds until the whole sweep is done. `None` if no run is active.
 pub fn left(progress: &Progress, orchestrator: Orchestrator) -> Option<f64> {
     progress.seconds_left().filter(|_| orchestrator != Orchestrator::Absent)
 }
 
-/// How far a sweep is, and what runs of it.
+/// Returns the progress of a sweep and its running cohorts.
 pub fn of_sweep(progress: &Progress, orchestrator: Orchestrator) -> Map<String, Value> {
     let count = |status: Status| (status.name().to_owned(), json!(progress.states.get(&status).copied().unwrap_or(0)));
     let states: Map<String, Value> = Status::ALL.into_iter().map(count).collect();
@@ -51,11 +51,11 @@ fn running(running: &Running) -> Value {
     })
 }
 
-/// All that a page says of a home beside its reports.
-pub(crate) struct Standing {
-    /// The sweeps by name, the one that was run last first.
+/// What the page says about a home directory in addition to its reports.
+pub(crate) struct Overview {
+    /// Names of the sweeps, most recently run first.
     pub sweeps: Vec<String>,
-    /// The whole as JSON in which nothing acts on what shows it:
+    /// All of it as JSON, without characters that a terminal or browser would act on:
     ///
     /// ```text
     /// {"as_of": seconds since the Unix epoch, "home": path, "run": {"at_work": flag, "paused": flag},
@@ -65,9 +65,9 @@ pub(crate) struct Standing {
     pub json: String,
 }
 
-impl Standing {
-    /// That of all sweeps of a database. One transaction a statement: nobody who writes waits for it.
-    pub(crate) async fn read(store: &Store, orchestrator: Orchestrator, home: &str) -> Result<Standing, StoreError> {
+impl Overview {
+    /// Reads the progress of all sweeps. Each statement is a transaction of its own, so writers never wait for it.
+    pub(crate) async fn read(store: &Store, orchestrator: Orchestrator, home: &str) -> Result<Overview, StoreError> {
         let as_of = clock::now();
         let names: Vec<String> = store.sweeps().await?.into_iter().map(|sweep| sweep.name).collect();
         let mut sweeps = Vec::new();
@@ -78,12 +78,12 @@ impl Standing {
             sweep.insert("failures".to_owned(), if failed { failures(store, name).await? } else { json!([]) });
             sweeps.push(Value::Object(sweep));
         }
-        Ok(Standing { sweeps: names, json: written(as_of, home, orchestrator, sweeps) })
+        Ok(Overview { sweeps: names, json: written(as_of, home, orchestrator, sweeps) })
     }
 
-    /// That of a home in which nothing was run yet.
-    pub(crate) fn empty(orchestrator: Orchestrator, home: &str) -> Standing {
-        Standing { sweeps: Vec::new(), json: written(clock::now(), home, orchestrator, Vec::new()) }
+    /// Returns the progress of a home directory in which nothing has run yet.
+    pub(crate) fn empty(orchestrator: Orchestrator, home: &str) -> Overview {
+        Overview { sweeps: Vec::new(), json: written(clock::now(), home, orchestrator, Vec::new()) }
     }
 }
 
@@ -95,7 +95,8 @@ fn written(as_of: f64, home: &str, orchestrator: Orchestrator, sweeps: Vec<Value
     text::json(&json!({"as_of": as_of, "home": home, "run": run, "sweeps": sweeps}).to_string())
 }
 
-/// Why jobs of a sweep have failed, the most frequent cause first, each with one of its jobs and the last words of that one's worker.
+/// Returns why jobs of a sweep failed, most frequent cause first, each with one of its jobs and the last output of that
+/// job's worker.
 async fn failures(store: &Store, sweep: &str) -> Result<Value, StoreError> {
     let failed = store.failed(sweep).await?;
     let mut told = Vec::new();
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_lines_of_the_last_words_are_told() {
+    fn only_the_last_lines_of_output_are_shown() {
         let words: String = (1..=30).map(|n| format!("line {n}\n")).collect();
         let told = last_lines(&words);
         assert!(told.starts_with("line 11\n") && told.ends_with("line 30"), "{told}");
@@ -126,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_acts_on_what_shows_it() {
-        let json = Standing::empty(Orchestrator::AtWork, "/home/\u{1b}[2J\u{202e}x").json;
+    fn the_json_contains_no_control_characters() {
+        let json = Overview::empty(Orchestrator::AtWork, "/home/\u{1b}[2J\u{202e}x").json;
         assert!(!json.chars().any(text::acts), "{json:?}");
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&value["home"], &value["run"]["at_work"]), (&json!("/home/\u{1b}[2J\u{202e}x"), &json!(true)));

@@ -1,22 +1,22 @@
-//! Numbers that a part of a game has: written out, or parameters by their names, which members of a cohort may differ in.
+//! Numbers in a game that are either written out or named parameters. Members of a cohort may differ in parameters.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A number of a penalty, or the bound of clipped weights.
+/// A number in a penalty, or the bound for clipped weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Amount {
-    /// The same for all members.
+    /// The same number for all members.
     Number(f64),
     /// The parameter with this name.
     Parameter(Arc<str>),
 }
 
 impl Amount {
-    /// The name of the parameter that it is.
+    /// Returns the parameter's name, or `None` for a number.
     pub fn parameter(&self) -> Option<&Arc<str>> {
         match self {
             Amount::Number(_) => None,

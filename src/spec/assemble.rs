@@ -1,4 +1,4 @@
-//! The networks of a job, from its settings.
+//! Builds the networks of a job from its settings, and checks settings against each other.
 
 use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Resnet, Unfit, Wanted};
 use super::dataset::Dataset;
@@ -17,7 +17,7 @@ use super::settings::{Place, Settings};
 use super::value::Arch;
 
 impl Settings {
-    /// The networks for samples of `dataset`; `None` after a mistake.
+    /// Builds the networks for samples of `dataset`; `None` after a mistake.
     pub(super) fn model(
         &self,
         dataset: &Dataset,
@@ -105,51 +105,56 @@ impl Settings {
         if steps <= 2 * u64::from(epoch) {
             let place = self.place(&["margin_epoch", STEPS.name, OBJECTIVE.name], variant);
             let message = format!(
-                "the critic learns alone for 2 epochs of {epoch} steps, and the {steps} steps leave none to the generator"
+                "the critic trains alone for 2 epochs of {epoch} steps, so {steps} steps leave none for the generator"
             );
-            let help = "take a smaller `margin_epoch`, or more `steps`";
+            let help = "use a smaller `margin_epoch`, or more `steps`";
             mistakes.advise(&*place.path, &place.span, message, help);
         }
     }
 
-    /// Reports an average that would never begin, and one of two paces.
+    /// Reports a moving average that would never start, and one with two decay rates.
     pub(super) fn check_average(&self, variant: &Place, mistakes: &mut Mistakes) {
         if [&EMA, &EMA_HALF_LIFE].into_iter().all(|key| self.greatest(key).is_some_and(|most| most > 0.0)) {
             let place = self.place(&[EMA_HALF_LIFE.name, EMA.name], variant);
-            let message = "an average has one pace, and here are `ema` and `ema_half_life`";
-            mistakes.advise(&*place.path, &place.span, message, "leave one of them out, or set it to 0");
+            let message = "`ema` and `ema_half_life` are both set, but an average has only one decay rate";
+            mistakes.advise(&*place.path, &place.span, message, "remove one of them, or set it to 0");
         }
         let (Some(start), Some(steps)) = (self.get(&EMA_START), self.get(&STEPS)) else { return };
         if start >= steps && self.matters(&(&EMA_START).into()) {
             let place = self.place(&[EMA_START.name, STEPS.name], variant);
-            let message = format!("the average begins after step {start}, and training ends at step {steps}");
-            mistakes.advise(&*place.path, &place.span, message, "take a smaller `ema_start`, or more `steps`");
+            let message = format!("the average starts after step {start}, but training ends at step {steps}");
+            mistakes.advise(&*place.path, &place.span, message, "use a smaller `ema_start`, or more `steps`");
         }
     }
 
-    /// Penalties are of slopes of logits.
+    /// Reports penalties of a critic without logits, whose gradients they need.
     pub(super) fn check_penalties(&self, variant: &Place, mistakes: &mut Mistakes) {
         let Some(objective) = self.objective() else { return };
         if self.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty()) && !objective.takes_penalties() {
             let place = self.place(&[PENALTIES.name, OBJECTIVE.name], variant);
             let message = format!(
-                "the critic of `{}` gives a sample, not a logit, so that there is no slope to penalise",
+                "the critic of `{}` outputs a sample, not a logit, so there is no gradient to penalise",
                 objective.name()
             );
             let takers: Vec<&str> =
                 Objective::ALL.into_iter().filter(|one| one.takes_penalties()).map(Objective::name).collect();
-            mistakes.advise(&*place.path, &place.span, message, format!("these have: {}", takers.join(", ")));
+            mistakes.advise(
+                &*place.path,
+                &place.span,
+                message,
+                format!("objectives with logits: {}", takers.join(", ")),
+            );
         }
     }
 
-    /// Whether the file's penalties name this parameter.
+    /// Returns whether the file's penalties name this parameter.
     pub(super) fn penalised_by(&self, name: &str) -> bool {
         self.get(&PENALTIES)
             .is_some_and(|all| all.iter().flat_map(Penalty::parameters).any(|(other, _)| **other == *name))
     }
 
-    /// Which numbers a parameter of this job can be, by the objective and by each of the penalties: objectives of one file may have parameters
-    /// of one name that differ in that.
+    /// Returns the ranges of a parameter of this job, by the objective and each penalty. Objectives of one file may
+    /// have parameters with the same name and different ranges.
     pub(super) fn ranges(&self, key: &Key) -> Vec<Range> {
         let Key::Parameter(name) = key else {
             // 0 means no bound, so a schedule to it or from it would jump.
@@ -168,8 +173,8 @@ impl Settings {
         declared.into_iter().chain(penalties.map(|(_, range)| range)).collect()
     }
 
-    /// Whether a parameter's value is one that it can have; a mistake if not. What a key of the program's own can have was looked at where it
-    /// was read.
+    /// Returns whether a parameter's value is in range, and reports a mistake if not. Built-in keys were already
+    /// checked when they were read.
     pub(super) fn in_range(&self, key: &Key, number: f64, variant: &Place, mistakes: &mut Mistakes) -> bool {
         let Key::Parameter(name) = key else { return true };
         let wrong = self.ranges(key).into_iter().find(|range| !range.holds(number));
@@ -180,7 +185,7 @@ impl Settings {
         wrong.is_none()
     }
 
-    /// What the size of a batch does not go with.
+    /// Reports settings that do not fit the batch size.
     pub(super) fn check_batch(&self, variant: &Place, mistakes: &mut Mistakes) {
         let (Some(batch), Some(pack)) = (self.get(&BATCH), self.get(&PACK)) else { return };
         for (norm, player, rows) in
@@ -200,8 +205,8 @@ impl Settings {
                 (1, groups) => format!("equal parts of {groups} generators"),
                 (pack, groups) => format!("packs of {pack} from each of {groups} generators"),
             };
-            let help = format!("take a multiple of {}", pack * groups);
-            mistakes.advise(&*place.path, &place.span, format!("a batch of {batch} does not go into {into}"), help);
+            let help = format!("use a multiple of {}", pack * groups);
+            mistakes.advise(&*place.path, &place.span, format!("a batch of {batch} cannot be split into {into}"), help);
         }
         if self.objective().is_some_and(|objective| objective.declares().minibatch) && batch / pack < 2 {
             let place = self.place(&[PACK.name, BATCH.name, OBJECTIVE.name], variant);
@@ -213,7 +218,7 @@ impl Settings {
             mistakes.add(
                 &*place.path,
                 &place.span,
-                "`std` in the objective is of at least 2 logits, and a batch has 1",
+                "`std` in the objective needs at least 2 logits, but a batch has 1",
             );
         }
     }
@@ -233,7 +238,7 @@ mod tests {
         };
         assert!(expand(21, 10).is_ok());
         let error = expand(20, 10).unwrap_err();
-        assert!(error.contains("f:4:15: margin_epoch: the critic learns alone for 2 epochs of 10 steps"), "{error}");
+        assert!(error.contains("f:4:15: margin_epoch: the critic trains alone for 2 epochs of 10 steps"), "{error}");
         assert!(expand(20, 1 << 32).unwrap_err().contains("margin_epoch"), "more than a job can hold");
     }
 }

@@ -1,10 +1,11 @@
 //! Axes: what `grid:`, `zip:` and `random:` sweep.
 //!
-//! - `grid: {alpha: [0.1, 0.2], lr: [1e-4, 1e-3]}` is one axis a key: all combinations.
-//! - `zip: {alpha: [0.1, 0.2], beta: [0.2, 0.4]}` is one axis of pairs: the first of each, then the second of each.
-//! - `random: {count: 20, seed: 7, lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}, batch: {choices: [32, 64]}}` is one axis
-//!   of `count` points. A draw is a function of the seed (0 if not given), the key and the point's number, and so is the same on
-//!   every machine, in every file and whatever else is swept; it is rounded to six digits.
+//! - `grid: {alpha: [0.1, 0.2], lr: [1e-4, 1e-3]}` has one axis per key, and trains all combinations.
+//! - `zip: {alpha: [0.1, 0.2], beta: [0.2, 0.4]}` is one axis of pairs: first both first values, then both second
+//!   values.
+//! - `random: {count: 20, seed: 7, lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}, batch: {choices: [32, 64]}}`
+//!   is one axis of `count` points. A draw depends only on the seed (default 0), the key and the point's number, so it
+//!   is the same on every machine, in every file and whatever else is swept. Draws are rounded to six digits.
 
 use std::sync::Arc;
 
@@ -16,21 +17,21 @@ use super::settings::{Place, Setting};
 use super::value::Reader;
 use super::yaml::Node;
 
-/// Points of a `random:` at most.
+/// Maximum number of points of a `random:`.
 const MAX_POINTS: u64 = 100_000;
 
 /// Keys that are swept together.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
-    /// What is swept.
+    /// The swept keys.
     pub keys: Vec<Key>,
-    /// The points: one setting a key each.
+    /// The points, each with one setting per key.
     pub points: Vec<Vec<Arc<Setting>>>,
-    /// Where it stands.
+    /// Where the axis stands in the file.
     pub place: Place,
 }
 
-/// The axes of a `grid:`, one a key.
+/// Reads a `grid:` into one axis per key.
 pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis> {
     let entries = entries(node, path, mistakes).unwrap_or_default();
     entries
@@ -45,7 +46,7 @@ pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis
         .collect()
 }
 
-/// The axis of a `zip:`.
+/// Reads a `zip:` into one axis.
 pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Axis> {
     let mut columns: Vec<(Key, &str, Vec<Arc<Setting>>)> = Vec::new();
     let mut wrong: Vec<(Key, Arc<Setting>)> = Vec::new();
@@ -79,12 +80,12 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
     })
 }
 
-/// What stands for a value after a mistake, which is reported: the key is swept, if nobody knows over what.
+/// Returns a placeholder for a setting whose mistake has been reported. The key still counts as swept.
 fn mistaken(node: &Node, path: &str) -> Arc<Setting> {
     Arc::new(Setting { value: None, place: Place { path: path.into(), span: node.span.clone() } })
 }
 
-/// The axis of a `random:`.
+/// Reads a `random:` into one axis.
 pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Axis> {
     let entries = entries(node, path, mistakes)?;
     let mut count = None;
@@ -105,10 +106,10 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
         }
     }
     if !entries.iter().any(|(name, _)| name.text == "count") {
-        mistakes.advise(path, &node.span, "`count` is missing", "say how many points to draw: `count: 20`");
+        mistakes.advise(path, &node.span, "`count` is missing", "set how many points to draw, for example `count: 20`");
     }
     if entries.iter().all(|(name, _)| ["count", "seed"].contains(&name.text.as_str())) {
-        let help = "say what to draw: `lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}`";
+        let help = "add a key to draw, for example `lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}`";
         mistakes.advise(path, &node.span, "no key is drawn", help);
     }
     if keys.is_empty() {
@@ -132,7 +133,7 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Value;
+    use crate::value::SettingValue;
     use crate::yaml;
 
     fn read(text: &str) -> (Option<Axis>, usize) {
@@ -154,7 +155,7 @@ mod tests {
         assert!((900..1100).contains(&below(0, 1e-3)), "half of the mass lies below the geometric mean");
         assert!((900..1100).contains(&below(1, 0.3)), "half of the mass lies below the mean");
         for batch in 8..=11 {
-            assert!((400..600).contains(&column(2).filter(|value| *value == Value::count(batch)).count()));
+            assert!((400..600).contains(&column(2).filter(|value| *value == SettingValue::count(batch)).count()));
         }
         assert_eq!(column(3).filter(|value| value.to_string() == "adam").count() / 100, 9);
         let first: Vec<String> =

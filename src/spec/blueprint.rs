@@ -1,4 +1,5 @@
-//! The blueprint: everything that fixes a job's tensor shapes and program. Jobs of one blueprint can train as one cohort.
+//! The blueprint: everything that fixes a job's tensor shapes and program. Jobs with the same blueprint can train as
+//! one cohort.
 
 use std::collections::BTreeSet;
 
@@ -21,9 +22,9 @@ pub use super::moves::Optimizer;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Blueprint {
-    /// This program trains them.
+    /// Jobs that this program trains.
     BuiltIn(BuiltIn),
-    /// A program of the user's own trains them.
+    /// Jobs that the user's own trainer trains.
     Own(OwnTrainer),
 }
 
@@ -32,31 +33,31 @@ pub enum Blueprint {
 pub struct BuiltIn {
     /// The real samples.
     pub dataset: Dataset,
-    /// The game.
+    /// The game between generator and discriminators.
     pub objective: Objective,
     /// The players' networks.
     pub model: Model,
-    /// How long and how.
+    /// The training settings except parameters.
     pub train: Train,
-    /// What the file adds to the discriminators' losses.
+    /// Penalties that the file adds to the discriminators' losses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub penalties: Vec<Penalty>,
-    /// Which of the programs that jobs of this objective and these networks have had: [`BuiltIn::is_current`]. The first is not written,
-    /// so that jobs have the ids that they had when there was no other.
+    /// Counts changes of the results of jobs with this objective and these networks: see [`BuiltIn::is_current`]. The
+    /// first revision is not serialized, so that jobs keep their ids.
     #[serde(default, skip_serializing_if = "is_first")]
     pub revision: u32,
 }
 
-/// What of a trainer of the user's own determines what is trained.
+/// The part of the user's own trainer that determines what is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwnTrainer {
-    /// The program and its arguments, as the file has them; empty where `SWEEP_WORKER` trains.
+    /// The program and its arguments as in the file; empty if `SWEEP_WORKER` trains.
     pub command: Vec<String>,
-    /// Which version of it.
+    /// The version that the file declares.
     pub version: u64,
     /// Steps of the whole training.
     pub steps: u64,
-    /// What its samples are compared with.
+    /// The data set that samples are compared with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<Dataset>,
 }
@@ -65,12 +66,12 @@ fn is_first(revision: &u32) -> bool {
     *revision == 0
 }
 
-/// Training: everything but the parameters.
+/// Training settings, except parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Train {
-    /// Steps: of the discriminators, and then of the generator.
+    /// Steps, each with moves of the discriminators and then of the generator.
     pub steps: u64,
-    /// Real samples in a batch, and generated ones.
+    /// Number of real samples in a batch, and of generated ones.
     pub batch: u32,
     /// Discriminator steps before each generator step.
     pub d_steps: u32,
@@ -78,17 +79,17 @@ pub struct Train {
     pub generator: Optimizer,
     /// The optimiser of every discriminator.
     pub discriminator: Optimizer,
-    /// How products are computed. The usual one is not written, so that jobs have the ids that they had when there was no other.
+    /// The precision of products. The default is not serialized, so that jobs keep their ids.
     #[serde(default, skip_serializing_if = "Precision::is_usual")]
     pub precision: Precision,
-    // Nor is the usual of what follows.
+    // Defaults of the following fields are not serialized either.
     /// Generator steps after the discriminators'.
     #[serde(default = "Train::usual_g_steps", skip_serializing_if = "Train::is_usual_g_steps")]
     pub g_steps: u32,
-    /// In which order players move.
+    /// The order in which players move.
     #[serde(default, skip_serializing_if = "Moves::is_usual")]
     pub moves: Moves,
-    /// Whether the generator moves on fresh noise, and not on that of the discriminators' last step.
+    /// Whether the generator gets fresh noise, instead of that of the discriminators' last move.
     #[serde(default = "Train::usual_fresh_noise", skip_serializing_if = "Train::is_usual_fresh_noise")]
     pub fresh_noise: bool,
 }
@@ -111,24 +112,25 @@ impl Train {
     }
 }
 
-/// How products (of matrices, and convolutions) are computed on a GPU. Weights, moments and losses are float32 in all of these.
+/// The precision of matrix products and convolutions on a GPU. Weights, moments and losses are always float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// In float32; everywhere.
+    /// Float32, on all devices.
     #[default]
     Float32,
-    /// From inputs with 10 bits of mantissa, summed in float32: NVIDIA's TensorFloat-32. GPUs from before Ampere compute in float32.
+    /// Inputs with 10 bits of mantissa, summed in float32: NVIDIA's TensorFloat-32. GPUs before Ampere compute in
+    /// float32.
     Tf32,
-    /// From inputs in bfloat16, summed in float32; a convolution's output is rounded to bfloat16.
+    /// Inputs in bfloat16, summed in float32. The output of a convolution is rounded to bfloat16.
     Bf16,
 }
 
 impl Precision {
-    /// All of them, the usual one first.
+    /// All precisions, the default first.
     pub const ALL: [Precision; 3] = [Precision::Float32, Precision::Tf32, Precision::Bf16];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Float32 => "float32",
@@ -141,7 +143,7 @@ impl Precision {
         *self == Precision::default()
     }
 
-    /// Whether only a GPU computes so.
+    /// Returns whether only a GPU supports it.
     pub fn needs_gpu(self) -> bool {
         match self {
             Precision::Float32 => false,
@@ -150,12 +152,12 @@ impl Precision {
     }
 }
 
-/// What becomes of the state in which training ends.
+/// What happens to the final checkpoint of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// It stays, so that a longer training goes on from it.
+    /// It is kept, so that a longer training can continue from it.
     Keep,
-    /// It goes.
+    /// It is deleted.
     Drop,
 }
 
@@ -163,10 +165,10 @@ impl Checkpoints {
     /// Both.
     pub const ALL: [Checkpoints; 2] = [Checkpoints::Keep, Checkpoints::Drop];
 
-    /// Bytes of a job's state up to which it stays where nobody says so.
+    /// The largest state of a job, in bytes, that is kept by default.
     pub const SMALL: u64 = 1 << 20;
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Checkpoints::Keep => "keep",
@@ -175,22 +177,22 @@ impl Checkpoints {
     }
 }
 
-/// At which of the steps at which a job is scored a sheet of samples is drawn.
+/// The scored steps at which a sheet of samples is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sheets {
-    /// The last.
+    /// Only the last step.
     #[default]
     Last,
-    /// All.
+    /// All scored steps.
     All,
 }
 
 impl Sheets {
-    /// Both, the usual one first.
+    /// Both, the default first.
     pub const ALL: [Sheets; 2] = [Sheets::Last, Sheets::All];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Sheets::Last => "last",
@@ -203,14 +205,14 @@ impl Sheets {
     }
 }
 
-/// Scoring: which metrics, when and from how many samples. It is measured of a job, and no part of it.
+/// Scoring: which metrics, when, and from how many samples. It is not part of the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Steps between scorings; the last step is always scored. 0: only the last.
     pub every: u64,
-    /// Generated samples that are scored.
+    /// Number of generated samples to score.
     pub samples: u32,
-    /// Which scores.
+    /// The scores to compute.
     pub metrics: BTreeSet<Metric>,
     /// Consecutive splits of the Inception score.
     pub splits: u32,
@@ -218,10 +220,10 @@ pub struct Score {
     pub bins: u32,
     /// The 2-D histograms cover [−range, range]².
     pub range: f64,
-    /// Points a side of the Wasserstein distances and of entropic transport.
+    /// Points per side for Wasserstein distances and entropic transport.
     pub wasserstein_samples: u32,
-    // What follows is not written where it is the usual, so that jobs have the ids that they had when there was nothing else.
-    /// Real samples that features are compared with, where they are not as many as generated ones.
+    // Defaults of the following fields are not serialized, so that jobs keep their ids.
+    /// Real samples that features are compared with; `None`: as many as generated ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_samples: Option<u32>,
     /// Directions of the sliced Wasserstein distance.
@@ -230,25 +232,25 @@ pub struct Score {
     /// Regularisation of entropic transport, in data units.
     #[serde(default = "Score::usual_sinkhorn_reg", skip_serializing_if = "is_usual_sinkhorn_reg")]
     pub sinkhorn_reg: f64,
-    /// Nearest neighbours that make a manifold.
+    /// Nearest neighbours that define a manifold.
     #[serde(default = "Score::usual_neighbours", skip_serializing_if = "is_usual_neighbours")]
     pub neighbours: u32,
-    /// Samples that have to hit a mode for it to be covered, where one is not enough.
+    /// Samples that must hit a mode for it to be covered; `None`: one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u32>,
-    /// Width of the kernel of the MMD, where it is not the median distance of real samples.
+    /// Width of the MMD kernel; `None`: the median distance of real samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mmd_bandwidth: Option<f64>,
-    /// What sees images, where it is not what usually sees those of the data set.
+    /// The network that scores images; `None`: the data set's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<ScoringNetwork>,
     /// Which of the generator's weights make the samples.
     #[serde(default, skip_serializing_if = "Weights::is_usual")]
     pub weights: Weights,
-    /// What a trainer of the user's own reports by itself.
+    /// What the user's own trainer reports itself.
     #[serde(default, skip_serializing_if = "Reported::is_nothing")]
     pub reported: Reported,
-    /// When samples are drawn: no part of what is measured.
+    /// When sheets are drawn. This is not part of what is measured.
     #[serde(default, skip_serializing_if = "Sheets::is_usual")]
     pub sheets: Sheets,
 }
@@ -265,7 +267,7 @@ fn is_usual_neighbours(neighbours: &u32) -> bool {
     *neighbours == Score::NEIGHBOURS
 }
 
-/// No scores, and otherwise what holds for the ring unless a file says otherwise.
+/// No scores, and otherwise the defaults for the ring of Gaussians.
 impl Default for Score {
     fn default() -> Self {
         Score {
@@ -291,11 +293,11 @@ impl Default for Score {
 }
 
 impl Score {
-    /// Directions, unless others are asked for.
+    /// Default number of directions.
     pub const PROJECTIONS: u32 = 1000;
-    /// Regularisation, unless another is asked for: about what a perfect generator's points are apart from as many real ones.
+    /// Default regularisation: about the distance of a perfect generator's points from as many real ones.
     pub const SINKHORN_REG: f64 = 0.1;
-    /// Neighbours, unless others are asked for (Naeem et al. 2020).
+    /// Default number of neighbours (Naeem et al. 2020).
     pub const NEIGHBOURS: u32 = 5;
 
     fn usual_projections() -> u32 {
@@ -310,24 +312,24 @@ impl Score {
         Score::NEIGHBOURS
     }
 
-    /// The steps at which a job that trains for so many `steps` is scored, in order; the last is `steps`.
+    /// Returns the steps at which a training of `steps` steps is scored, in order; the last is `steps`.
     pub fn at(&self, steps: u64) -> impl Iterator<Item = u64> + use<> {
         let every = self.every;
         let between = (steps - 1).checked_div(every).unwrap_or(0);
         (1..=between).map(move |n| n * every).chain(std::iter::once(steps))
     }
 
-    /// Whether a job that trains for so many `steps` is scored at `step`.
+    /// Returns whether a training of `steps` steps is scored at `step`.
     pub fn is_at(&self, step: u64, steps: u64) -> bool {
         step == steps || self.every > 0 && step > 0 && step.is_multiple_of(self.every)
     }
 
-    /// Whether it is the same as another, whatever sheets they draw.
+    /// Returns whether both measure the same, ignoring sheets.
     pub fn measures_as(&self, other: &Score) -> bool {
         self == other || Score { sheets: other.sheets, ..self.clone() } == *other
     }
 
-    /// Whether a sheet of samples of a job that trains for so many `steps` is drawn at `step`.
+    /// Returns whether a sheet of samples is drawn at `step` of a training of `steps` steps.
     pub fn draws_at(&self, step: u64, steps: u64) -> bool {
         match self.sheets {
             Sheets::Last => step == steps,
@@ -335,48 +337,48 @@ impl Score {
         }
     }
 
-    /// Real samples that features are compared with.
+    /// Returns the number of real samples that features are compared with.
     pub fn real(&self) -> u32 {
         self.real_samples.unwrap_or(self.samples)
     }
 
-    /// All scores, those of a trainer of the user's own included.
+    /// Returns all scores, including those of the user's own trainer.
     pub fn measures(&self) -> impl Iterator<Item = Measure> + '_ {
         self.metrics.iter().map(|metric| Measure::Known(*metric)).chain(self.reported.measures())
     }
 
-    /// What sees images of `dataset`; nothing where its samples are points.
+    /// Returns the network that scores images of `dataset`; `None` for points.
     pub fn network(&self, dataset: &Dataset) -> Option<ScoringNetwork> {
         self.network.or_else(|| ScoringNetwork::usual(dataset))
     }
 }
 
 impl BuiltIn {
-    /// The blueprint of jobs that this program trains.
+    /// Makes the blueprint of jobs that this program trains.
     pub fn new(dataset: Dataset, objective: Objective, model: Model, train: Train) -> Self {
         let revision = revision(objective, &model);
         BuiltIn { dataset, objective, model, train, penalties: Vec::new(), revision }
     }
 
-    /// All that the discriminators' losses have beside what logits say: what the objective itself has, and what the file adds.
+    /// Returns all penalties in the discriminators' losses: the objective's own, and those that the file adds.
     pub fn penalties(&self) -> impl Iterator<Item = &Penalty> {
         self.objective.rules().into_iter().flat_map(|rules| &rules.penalties).chain(&self.penalties)
     }
 
-    /// Whether this program trains such jobs. Those of an earlier revision had other numbers: what they left can be shown, compared and
-    /// scored, but not be trained again.
+    /// Returns whether this program can train such jobs. Jobs of an earlier revision had other results: these can be
+    /// shown, compared and scored, but not be reproduced.
     pub fn is_current(&self) -> bool {
         self.revision == revision(self.objective, &self.model)
     }
 }
 
 impl Blueprint {
-    /// The hash of the canonical form.
+    /// Returns the hash of the canonical form.
     pub fn id(&self) -> BlueprintId {
         BlueprintId::of(&canonical::bytes("blueprint", self))
     }
 
-    /// Steps of the whole training.
+    /// Returns the steps of the whole training.
     pub fn steps(&self) -> u64 {
         match self {
             Blueprint::BuiltIn(built_in) => built_in.train.steps,
@@ -384,7 +386,7 @@ impl Blueprint {
         }
     }
 
-    /// The real samples; a trainer of the user's own may do without.
+    /// Returns the real samples, or `None` if the user's own trainer has no data set.
     pub fn dataset(&self) -> Option<&Dataset> {
         match self {
             Blueprint::BuiltIn(built_in) => Some(&built_in.dataset),
@@ -392,12 +394,12 @@ impl Blueprint {
         }
     }
 
-    /// The name of the data set in the database and in reports; empty where there is none.
+    /// Returns the name of the data set in the database and in reports; empty if there is none.
     pub fn dataset_name(&self) -> &'static str {
         self.dataset().map_or("", Dataset::name)
     }
 
-    /// The name of the objective in the database and in reports; `own` where a trainer of the user's own has one.
+    /// Returns the name of the objective in the database and in reports; `own` for the user's own trainer.
     pub fn objective_name(&self) -> &'static str {
         match self {
             Blueprint::BuiltIn(built_in) => built_in.objective.name(),
@@ -405,7 +407,7 @@ impl Blueprint {
         }
     }
 
-    /// What this program trains; none where another does.
+    /// Returns the blueprint if this program trains the jobs.
     pub fn built_in(&self) -> Option<&BuiltIn> {
         match self {
             Blueprint::BuiltIn(built_in) => Some(built_in),
@@ -413,7 +415,7 @@ impl Blueprint {
         }
     }
 
-    /// The trainer of the user's own.
+    /// Returns the user's own trainer if it trains the jobs.
     pub fn own(&self) -> Option<&OwnTrainer> {
         match self {
             Blueprint::BuiltIn(_) => None,
@@ -424,7 +426,7 @@ impl Blueprint {
 
 impl<'de> Deserialize<'de> for Blueprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Told apart first, so that what is wrong with one is said of it.
+        // Distinguish both kinds first, so that an error is about the right one.
         let json = serde_json::Value::deserialize(deserializer)?;
         let blueprint = match json.get("command") {
             Some(_) => serde_json::from_value(json).map(Blueprint::Own),
@@ -434,13 +436,13 @@ impl<'de> Deserialize<'de> for Blueprint {
     }
 }
 
-/// How often what these jobs compute has changed since the first of them, so that a new program's jobs have ids of their own and old
-/// results stay what they are. Whoever changes a job's numbers counts on here, for the jobs that it changes.
+/// Counts how often the results of these jobs have changed. After a change, jobs get new ids, and old results stay as
+/// they are. If you change the results of some jobs, increase the count for exactly these.
 fn revision(objective: Objective, model: &Model) -> u32 {
     match objective {
-        // 1: what the denoiser makes of features is constant where the generator learns.
+        // 1: the denoiser's output for features is a constant in the generator's loss.
         Objective::Dfm | Objective::D2ganDfm => 1,
-        // 1: running statistics are of what is made of noise, and not of codes.
+        // 1: running statistics come from noise only, not from codes.
         Objective::RegGan | Objective::Mdgan => {
             let normalised = |layer: &Layer| layer.any(&|layer| matches!(layer, Layer::BatchNorm { .. }));
             u32::from(model.generator.iter().any(normalised))
@@ -463,7 +465,7 @@ mod tests {
     use crate::job::Job;
     use crate::sweep::Sweep;
 
-    /// Jobs whose numbers have changed are other jobs now; what an earlier program stored is read as what it was, under its own id.
+    /// Jobs whose results have changed get new ids; what an earlier version stored is read under its old id.
     #[test]
     fn jobs_of_a_changed_program_have_other_ids() {
         for (settings, changed) in [

@@ -1,4 +1,4 @@
-//! `run.slurm` and `run.launch`: agents on other machines, and who starts them. No part of any job.
+//! `run.slurm` and `run.launch`: agents on other machines, and how they are started. Not part of any job.
 
 use super::error::Mistakes;
 use super::parts;
@@ -6,24 +6,24 @@ use super::policy;
 use super::value::Reader;
 use super::yaml::{Content, Node};
 
-/// Agents at most; a batch system has fewer machines.
+/// Maximum number of agents; batch systems have fewer machines.
 const MAX_AGENTS: u64 = 10_000;
-/// Cores and GPUs of one agent at most.
+/// Maximum numbers of cores and GPUs per agent.
 const MAX_CORES: u64 = 1024;
 const MAX_GPUS: u64 = 64;
 
-/// How many agents, and what each has.
+/// The number of agents and their resources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agents {
-    /// At most so many at a time.
+    /// The maximum number at a time.
     pub agents: u32,
-    /// Cores of each: as many workers, where it has no GPUs.
+    /// Cores per agent; without GPUs, the agent runs one worker per core.
     pub cpus: u32,
-    /// GPUs of each: a worker each.
+    /// GPUs per agent; the agent runs one worker per GPU.
     pub gpus: u32,
-    /// Seconds without work after which an agent leaves.
+    /// Seconds without work after which an agent stops.
     pub idle: f64,
-    /// What is started there instead of this executable: words of a shell, such as `apptainer exec sweep.sif sweep`.
+    /// Shell words to run there instead of this executable, such as `apptainer exec sweep.sif sweep`.
     pub program: Option<String>,
 }
 
@@ -34,44 +34,45 @@ impl Default for Agents {
 }
 
 impl Agents {
-    /// Workers of each agent.
+    /// Returns the number of workers per agent.
     pub fn places(&self) -> u32 {
         if self.gpus > 0 { self.gpus } else { self.cpus }
     }
 }
 
-/// What stands under `run.slurm`.
+/// The settings under `run.slurm`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slurm {
-    /// How many agents, and what each has.
+    /// The number of agents and their resources.
     pub agents: Agents,
     /// Seconds that an agent may run.
     pub time: f64,
-    /// Memory of each, as `sbatch --mem` takes it.
+    /// Memory per agent, in the syntax of `sbatch --mem`.
     pub memory: Option<String>,
     /// Options of `sbatch`.
     pub sbatch: Vec<String>,
-    /// The same for the job that the run itself is where it is detached; else those of agents.
+    /// Options for the batch job of a detached run itself; `None`: those of the agents.
     pub detach: Option<Vec<String>>,
-    /// Lines of a shell that come before an agent starts.
+    /// Shell lines to run before an agent starts.
     pub before: Option<String>,
 }
 
-/// What stands under `run.launch`: agents that a command starts.
+/// The settings under `run.launch`: a command that starts agents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
-    /// How many agents, and what each has.
+    /// The number of agents and their resources.
     pub agents: Agents,
-    /// A line of a shell that has one agent started. `{agent}` stands for the lines of a shell that are the agent, as one word; `{number}` for
-    /// its number, `{log}` for the file that takes what it says. Its first word on stdout is what the agent is called from then on.
+    /// A shell line that starts one agent. `{agent}` stands for the shell lines of the agent, quoted as one word,
+    /// `{number}` for its number, and `{log}` for the file for its output. The first word on stdout becomes the agent's
+    /// handle.
     pub command: String,
-    /// A line of a shell that ends the agent that is called `{handle}`.
+    /// A shell line that stops the agent with the handle `{handle}`.
     pub cancel: Option<String>,
-    /// A line of a shell that fails once that agent, or what stands in a queue for it, is there no more.
+    /// A shell line that fails once the agent is gone, whether it was running or waiting in a queue.
     pub status: Option<String>,
     /// Seconds that an agent may run.
     pub time: Option<f64>,
-    /// Lines of a shell that come before an agent starts.
+    /// Shell lines to run before an agent starts.
     pub before: Option<String>,
 }
 
@@ -80,7 +81,7 @@ const LAUNCH: [&str; 10] =
     ["command", "cancel", "status", "agents", "gpus", "cpus", "time", "idle", "before", "program"];
 
 impl Slurm {
-    /// Reads what stands at `run.slurm`.
+    /// Reads the value of `run.slurm`.
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Slurm> {
         let path = "run.slurm";
         let (mut agents, mut time) = (Agents::default(), None);
@@ -93,15 +94,15 @@ impl Slurm {
                 "memory" => memory = amount(&mut reader),
                 "sbatch" => sbatch = options(node, &here, mistakes),
                 "detach" => detach = Some(options(node, &here, mistakes)),
-                "before" => before = line(&mut reader, "a line of a shell, such as `module load cuda`"),
+                "before" => before = line(&mut reader, "a shell command, such as `module load cuda`"),
                 other if agents.take(other, &mut reader) => {}
                 other => mistakes.unknown(&here, &name.span, "a key of `run.slurm`", other, &SLURM),
             }
         }
         let Some(time) = time else {
             if !parts::entries(node, path, &mut Mistakes::default())?.iter().any(|(name, _)| name.text == "time") {
-                let help =
-                    "how long one agent may run, such as `time: 4h`; a sweep may take longer: the next agent goes on";
+                let help = "set how long one agent may run, such as `time: 4h`; a sweep may take longer, since the \
+                    next agent continues";
                 mistakes.advise(path, &node.span, "`time` is missing", help);
             }
             return None;
@@ -111,7 +112,7 @@ impl Slurm {
 }
 
 impl Launch {
-    /// Reads what stands at `run.launch`: a command, or a map with one.
+    /// Reads the value of `run.launch`: a command, or a map with one.
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Launch> {
         let path = "run.launch";
         let mut launch = Launch {
@@ -132,10 +133,10 @@ impl Launch {
                         launch.command = line(&mut reader, COMMAND)?;
                         place = node;
                     }
-                    "cancel" => launch.cancel = line(&mut reader, "a line of a shell, such as `qdel {handle}`"),
-                    "status" => launch.status = line(&mut reader, "a line of a shell, such as `qstat {handle}`"),
+                    "cancel" => launch.cancel = line(&mut reader, "a shell command, such as `qdel {handle}`"),
+                    "status" => launch.status = line(&mut reader, "a shell command, such as `qstat {handle}`"),
                     "time" => launch.time = policy::limit(&mut reader),
-                    "before" => launch.before = line(&mut reader, "a line of a shell, such as `module load cuda`"),
+                    "before" => launch.before = line(&mut reader, "a shell command, such as `module load cuda`"),
                     other if launch.agents.take(other, &mut reader) => {}
                     other => mistakes.unknown(&here, &name.span, "a key of `run.launch`", other, &LAUNCH),
                 }
@@ -144,7 +145,7 @@ impl Launch {
             launch.command = line(&mut Reader { node, path, mistakes }, COMMAND)?;
         }
         if !launch.command.contains("{agent}") {
-            let help = "`{agent}` stands for the agent, such as in `echo {agent} | qsub -l ncpus=1`";
+            let help = "put `{agent}` where the agent's commands go, as in `echo {agent} | qsub -l ncpus=1`";
             mistakes.advise(path, &place.span, "the command does not start an agent: it has no `{agent}`", help);
             return None;
         }
@@ -152,24 +153,24 @@ impl Launch {
     }
 }
 
-const COMMAND: &str = "a line of a shell that starts an agent, such as `echo {agent} | qsub`";
+const COMMAND: &str = "a shell command that starts an agent, such as `echo {agent} | qsub`";
 
 impl Agents {
-    /// Whether the key of this name is one of these, and reads it.
+    /// Reads the key with this name and returns `true` if it is one of these.
     fn take(&mut self, name: &str, reader: &mut Reader) -> bool {
         match name {
             "agents" => self.agents = reader.count(1, MAX_AGENTS).map_or(self.agents, |count| count as u32),
             "cpus" => self.cpus = reader.count(1, MAX_CORES).map_or(self.cpus, |count| count as u32),
             "gpus" => self.gpus = reader.count(0, MAX_GPUS).map_or(self.gpus, |count| count as u32),
             "idle" => self.idle = policy::limit(reader).unwrap_or(self.idle),
-            "program" => self.program = line(reader, "words of a shell, such as `apptainer exec sweep.sif sweep`"),
+            "program" => self.program = line(reader, "shell words, such as `apptainer exec sweep.sif sweep`"),
             _ => return false,
         }
         true
     }
 }
 
-/// A text of one line or more.
+/// Reads a text of one or more lines.
 fn line(reader: &mut Reader, what: &str) -> Option<String> {
     let text = reader.node.text().filter(|text| !text.trim().is_empty() && !text.contains('\0')).map(str::to_owned);
     if text.is_none() {
@@ -178,7 +179,7 @@ fn line(reader: &mut Reader, what: &str) -> Option<String> {
     text
 }
 
-/// An amount of memory as `sbatch --mem` takes it.
+/// Reads an amount of memory in the syntax of `sbatch --mem`.
 fn amount(reader: &mut Reader) -> Option<String> {
     let text = reader.node.text().map(str::trim).filter(|text| {
         let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
@@ -190,7 +191,7 @@ fn amount(reader: &mut Reader) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// Options, one a word.
+/// Reads options, each a single word.
 fn options(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<String> {
     let nodes: &[Node] = match &node.content {
         Content::List(items) => items,
@@ -222,8 +223,8 @@ mod tests {
 
     #[test]
     fn agents_are_as_the_file_says() {
-        let run = "{slurm: {agents: 16, time: 4h, gpus: 1, cpus: 8, memory: 32G, idle: 10m, sbatch: [--partition=gpu, \"--account=lab\"], \
-                   detach: [--partition=cpu], \
+        let run = "{slurm: {agents: 16, time: 4h, gpus: 1, cpus: 8, memory: 32G, idle: 10m, \
+                   sbatch: [--partition=gpu, \"--account=lab\"], detach: [--partition=cpu], \
                    before: \"module load cuda\"}}";
         let agents = Agents { agents: 16, cpus: 8, gpus: 1, idle: 600.0, program: None };
         let slurm = Slurm {
@@ -260,7 +261,7 @@ mod tests {
             ("{slurm: {time: 0}}", "a time above 0"),
             ("{slurm: {time: 4h, memory: 32GB}}", "an amount of memory, such as 32G"),
             ("{slurm: {time: 4h, sbatch: partition=gpu}}", "expected options of sbatch"),
-            ("{slurm: {time: 4h, before: []}}", "a line of a shell"),
+            ("{slurm: {time: 4h, before: []}}", "a shell command"),
             ("{slurm: {time: 4h, agents: 0}}", "1"),
             ("{launch: \"qsub agent.sh\"}", "it has no `{agent}`"),
             ("{launch: {agents: 3}}", "it has no `{agent}`"),

@@ -1,17 +1,18 @@
 //! Conditions on the settings of a job, for `exclude:` and `when:`.
 //!
-//! A map holds where all its keys have the given value, or one of a list of values: `{alpha: 0.01, beta: [0.1, 0.2]}`. A text
-//! holds comparisons, joined by `and`: `beta > alpha and optimizer == adam`. A comparison has a key on its left, and a value or
-//! another key on its right. A schedule has no size: it is equal to itself, and neither above nor below anything. `lr`, `optimizer` and `adam_betas` have a value where both their parts agree.
+//! A map holds if all its keys have the given value, or one of a list of values: `{alpha: 0.01, beta: [0.1, 0.2]}`. A
+//! text contains comparisons joined by `and`: `beta > alpha and optimizer == adam`. A comparison has a key on its left,
+//! and a value or another key on its right. A schedule has no size: it equals itself, and is neither above nor below
+//! anything. `lr`, `optimizer` and `adam_betas` have a value only if both players' values are the same.
 
 use super::error::Mistakes;
 use super::keys::{Key, Section};
 use super::relation::Relation;
 use super::settings::Settings;
-use super::value::{Reader, Value};
+use super::value::{Reader, SettingValue};
 use super::yaml::{self, Content, Node};
 
-/// Holds where all its clauses do.
+/// Holds if all its clauses hold.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Condition(Vec<Clause>);
 
@@ -25,11 +26,11 @@ struct Clause {
 #[derive(Clone, Debug, PartialEq)]
 enum Right {
     Key(Key),
-    OneOf(Vec<Value>),
+    OneOf(Vec<SettingValue>),
 }
 
 impl Condition {
-    /// Whether a job with `settings` meets it.
+    /// Returns whether a job with `settings` meets the condition.
     pub(super) fn holds(&self, settings: &Settings) -> bool {
         self.0.iter().all(|clause| clause.holds(settings))
     }
@@ -66,14 +67,14 @@ impl Condition {
 impl Clause {
     fn holds(&self, settings: &Settings) -> bool {
         let left = settings.value(&self.key);
-        let one = |right: Option<&Value>| match (left.as_ref().zip(right), self.relation) {
+        let one = |right: Option<&SettingValue>| match (left.as_ref().zip(right), self.relation) {
             (Some((left, right)), relation) => match (left.as_number(), right.as_number(), relation) {
                 (Some(left), Some(right), _) => relation.holds(left, right),
                 (_, _, Relation::Equal) => settings.agree(left, right),
                 (_, _, Relation::NotEqual) => !settings.agree(left, right),
                 _ => false,
             },
-            // What has no value differs from everything.
+            // A missing value differs from everything.
             (None, relation) => relation == Relation::NotEqual,
         };
         match &self.right {
@@ -83,20 +84,16 @@ impl Clause {
     }
 }
 
-/// The key of this name; a mistake if there is none.
+/// Returns the key with this name; reports a mistake if there is none.
 pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
     let key = mistakes.vocabulary.find(text);
     match key {
         Some(_) => {}
         None if mistakes.vocabulary.again => {}
         None if text == "seed" || text == "seeds" => {
-            let help = "every point is trained with each seed of `seeds`, which stands beside `objective`: `seeds: 3`, or `seeds: [0, 7]`";
-            mistakes.advise(
-                path,
-                span,
-                format!("`{text}` is not a key that is swept, or that a condition is about"),
-                help,
-            );
+            let help = "every point is trained with each seed; set `seeds` at the top of the file or in a variant: \
+                `seeds: 3`, or `seeds: [0, 7]`";
+            mistakes.advise(path, span, format!("`{text}` cannot be swept or used in a condition"), help);
         }
         None => {
             let vocabulary = mistakes.vocabulary.clone();
@@ -108,17 +105,17 @@ pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistak
     key
 }
 
-/// One value of `key`, or a list of them.
-fn values(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Value>> {
-    // Where one value is a list itself, several are a list of lists.
+/// Reads one value of `key`, or a list of them.
+fn values(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<SettingValue>> {
+    // If a single value is a list, several values are a list of lists.
     if matches!(key, Key::Elsewhere(_)) {
-        // Who knows it reads it; no job here has any value.
+        // Only sweeps that have this key can read it; no job here has a value of it.
         return Some(Vec::new());
     }
     let listed = key.listed();
     match &node.content {
         Content::List(nodes) if !listed && nodes.is_empty() => {
-            mistakes.add(path, &node.span, "an empty list: nothing is equal to one of no values");
+            mistakes.add(path, &node.span, "the list is empty, so no value can match");
             None
         }
         Content::List(nodes) if !listed || nodes.iter().any(|node| matches!(node.content, Content::List(_))) => {
@@ -136,7 +133,7 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
             path,
             &node.span,
             format!("`{text}` is not a comparison"),
-            "write a key, one of < <= > >= == !=, and a value or another key: `beta > alpha`",
+            "write a key, one of < <= > >= == !=, and a value or another key, such as `beta > alpha`",
         );
         return None;
     };
@@ -144,19 +141,19 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
     let by_size = !matches!(relation, Relation::Equal | Relation::NotEqual);
     let numeric = key.numeric() || mistakes.vocabulary.numeric_elsewhere(left);
     if by_size && !numeric {
-        mistakes.add(path, &node.span, format!("`{}` has no size: it can be compared by == and != only", key.name()));
+        mistakes.add(path, &node.span, format!("`{}` has no size: compare it with == or !=", key.name()));
         return None;
     }
     if matches!(key, Key::Elsewhere(_)) {
-        return Some(Clause { key, relation, right: Right::OneOf(vec![Value::flag(false)]) });
+        return Some(Clause { key, relation, right: Right::OneOf(vec![SettingValue::flag(false)]) });
     }
     let right = right.trim();
     let right = match (mistakes.vocabulary.find(right), right.parse::<f64>()) {
         (Some(other), _) => Right::Key(other),
-        // Any number is a bound, also one that the key itself cannot have.
-        (None, Ok(number)) if numeric && number.is_finite() => Right::OneOf(vec![Value::number(number)]),
+        // Any number can be a bound, even one that the key itself cannot have.
+        (None, Ok(number)) if numeric && number.is_finite() => Right::OneOf(vec![SettingValue::number(number)]),
         _ => {
-            // The value is YAML of its own; what it says is about the whole text's place.
+            // The value is parsed as YAML by itself; its mistakes are reported at the place of the whole text.
             let mut value = match yaml::load(&format!("[{right}]")).map(|list| list.content) {
                 Ok(Content::List(mut nodes)) if nodes.len() == 1 => nodes.remove(0),
                 _ => Node { span: 0..0, content: Content::Scalar { text: right.to_owned(), plain: false } },
@@ -188,11 +185,11 @@ mod tests {
         let Content::List(nodes) = yaml::load(&format!("[{condition}]")).unwrap().content else { panic!() };
         let mut settings = Settings::default();
         for (key, value) in [
-            ("alpha", Value::number(0.1)),
-            ("beta", Value::number(0.2)),
-            ("generator", Value::sizes(&[4, 4])),
-            ("encoder", Value::sizes(&[4])),
-            ("lr_generator", Value::number(1e-3)),
+            ("alpha", SettingValue::number(0.1)),
+            ("beta", SettingValue::number(0.2)),
+            ("generator", SettingValue::sizes(&[4, 4])),
+            ("encoder", SettingValue::sizes(&[4])),
+            ("lr_generator", SettingValue::number(1e-3)),
         ] {
             let place = Place { path: "".into(), span: 0..0 };
             settings.set(&Key::find(key).unwrap(), &Arc::new(Setting { value: Some(value), place }));
@@ -217,7 +214,7 @@ mod tests {
             ("\"generator == [4, 4]\"", true),
             ("{encoder: [4]}", true),
             ("{encoder: [[4, 4], [5]]}", false),
-            // The two learning rates differ: `lr` has no value.
+            // The two learning rates differ, so `lr` has no value.
             ("lr == 1e-3", false),
             ("lr != 1e-3", true),
             ("lr_generator >= 0.001", true),

@@ -5,11 +5,11 @@ use super::blueprint::{BuiltIn, Optimizer};
 use super::objective::{Objective, Rules};
 use super::penalty::{At, Penalty};
 
-/// Passes of a penalty through a discriminator: forward, back to its input, and through both of these.
+/// Discriminator passes that a penalty costs: forward, back to the input, and backward through both.
 const PENALTY: u64 = 6;
 
 impl BuiltIn {
-    /// Each network of one member, with its optimiser and how often it is updated in a step.
+    /// Returns each network of one member with its optimiser and its number of updates per step.
     fn networks(&self) -> impl Iterator<Item = (&[Layer], Optimizer, u64)> {
         let (model, train) = (&self.model, &self.train);
         let (d_steps, g_steps) = (u64::from(train.d_steps), u64::from(train.g_steps));
@@ -24,12 +24,12 @@ impl BuiltIn {
         .chain(discriminators)
     }
 
-    /// Trainable parameters of one member, all players together.
+    /// Returns the number of trainable parameters of one member, over all players.
     pub fn parameters(&self) -> usize {
         self.networks().flat_map(|(layers, ..)| layers).map(Layer::parameters).sum()
     }
 
-    /// Bytes of the float32 weights, gradients and moments of one member.
+    /// Returns the bytes of one member's float32 weights, gradients and moments.
     pub fn state_bytes(&self) -> u64 {
         let bytes = |(layers, optimizer, _): (&[Layer], Optimizer, u64)| {
             layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>() * (2 + optimizer.moments()) * 4
@@ -37,7 +37,7 @@ impl BuiltIn {
         self.networks().map(bytes).sum()
     }
 
-    /// Bytes of what is kept of one member to go on from: float32 weights and moments.
+    /// Returns the bytes of one member's checkpoint: float32 weights and moments.
     pub fn kept_bytes(&self) -> u64 {
         let bytes = |(layers, optimizer, _): (&[Layer], Optimizer, u64)| {
             layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>() * (1 + optimizer.moments()) * 4
@@ -45,9 +45,9 @@ impl BuiltIn {
         self.networks().map(bytes).sum()
     }
 
-    /// Bytes that one training step of one member must move at least, where its networks do not fit into a cache: every optimiser
-    /// step reads a float32 weight, its gradient and its moments, and writes all of them. Activations, batches and the products'
-    /// own reads of the weights are not counted.
+    /// Returns the least bytes that one training step of one member moves if its networks do not fit into a cache. Each
+    /// optimiser step reads a float32 weight, its gradient and its moments, and writes all of them. Activations,
+    /// batches and the weights that matrix products read are not counted.
     pub fn step_bytes(&self) -> u64 {
         let bytes = |(layers, optimizer, steps): (&[Layer], Optimizer, u64)| {
             let parameters: u64 = layers.iter().map(|layer| layer.parameters() as u64).sum();
@@ -56,30 +56,31 @@ impl BuiltIn {
         self.networks().map(bytes).sum()
     }
 
-    /// Floating-point operations of one training step of one member, products only: a forward pass costs one, a backward pass
-    /// one for the weights and one for the input.
+    /// Returns the floating-point operations of one training step of one member. Only products count: one for a forward
+    /// pass, and one each for the weights and the input in a backward pass.
     pub fn step_flops(&self) -> u64 {
         self.of_a_step(Layer::flops)
     }
 
-    /// Values that one training step of one member gathers under the kernels of convolutions, for the products of [`BuiltIn::step_flops`].
+    /// Returns how many values one training step of one member gathers under convolution kernels, for the products that
+    /// [`BuiltIn::step_flops`] counts.
     pub fn step_patches(&self) -> u64 {
         self.of_a_step(Layer::patches)
     }
 
-    /// What a training step of one member has of something that each product of one sample has `cost` of.
+    /// Returns the total of `cost` over one training step of one member, where `cost` is per layer and sample.
     fn of_a_step(&self, cost: fn(&Layer) -> u64) -> u64 {
         let sum = |layers: &[Layer]| layers.iter().map(cost).sum::<u64>();
-        // The first product of a network needs no gradient of its input where that is data or noise.
+        // The first product of a network needs no gradient of its input if that input is data or noise.
         let first = |layers: &[Layer]| Layer::first_product(layers, cost);
         let pack = u64::from(self.model.pack);
         let (g, e, r) = (sum(&self.model.generator), sum(&self.model.encoder), sum(&self.model.denoiser));
-        // Of a sample: a discriminator sees `pack` at a time.
+        // Per sample: a discriminator gets `pack` samples at a time.
         let d = sum(&self.model.discriminator) / pack;
         let learn_d = 3 * d - first(&self.model.discriminator) / pack;
         let learn_g = 3 * g - first(&self.model.generator);
         let all = self.objective.declares().discriminators as u64;
-        // A real and a generated batch; then a generated one.
+        // The discriminator's move has a real and a generated batch, the generator's move a generated one.
         let (plain_d, plain_g) = (g + all * 2 * learn_d, learn_g + all * 2 * d);
         let (d_step, g_step) = match self.objective {
             Objective::Gan { .. }
@@ -88,33 +89,34 @@ impl BuiltIn {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Mgan { .. } => (plain_d, plain_g),
-            // Each move ahead is a step, and is gone back through.
+            // Each unrolled move is a step, and gradients flow back through it.
             Objective::Unrolled { steps } => (plain_d, learn_g + 2 * d * (3 + 9 * u64::from(steps))),
             Objective::RegGan => (plain_d, plain_g + 3 * (g + e) + 2 * d),
-            // Two games of a discriminator each: with codes, and with codes and noise.
+            // Two games with one discriminator each: one on codes, one on codes and noise.
             Objective::Mdgan => (2 * e + 3 * g + 4 * learn_d, 3 * (g + e) + learn_g + 4 * d),
             Objective::Dfm | Objective::D2ganDfm => (plain_d + d + 3 * r, plain_g + r),
             Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
             Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
-            // The generator's loss has no real samples.
+            // The generator's loss has no term for real samples.
             Objective::Veegan => (plain_d + e, learn_g + 3 * e + 2 * d),
         };
-        // A pass over each point where slopes are looked at, in as many moves as have it.
+        // One penalty pass for each kind of point at which gradients are penalised, in each move that has the penalty.
         let batches = |penalty: &Penalty| if penalty.at == At::Both { 2 } else { 1 };
         let penalties: u64 =
             self.penalties().map(|penalty| all * PENALTY * d * batches(penalty) / u64::from(penalty.every)).sum();
-        // The generator's loss may look at real samples.
-        let sees_real = self.objective.rules().is_some_and(Rules::generator_sees_real);
-        let g_step = g_step + if sees_real { all * d } else { 0 };
-        // Each move ahead has the penalties, too, and the generator's gradient goes back through it.
+        // The generator's loss may include real samples.
+        let uses_real = self.objective.rules().is_some_and(Rules::generator_uses_real);
+        let g_step = g_step + if uses_real { all * d } else { 0 };
+        // Unrolled moves have the penalties too, and the generator's gradient flows back through them.
         let g_step = g_step + 3 * u64::from(self.objective.ahead()) * penalties;
         let (d_steps, g_steps) = (u64::from(self.train.d_steps), u64::from(self.train.g_steps));
         u64::from(self.train.batch) * (d_steps * (d_step + penalties) + g_steps * g_step)
     }
 
-    /// Passes of players in a step between which autograd is asked for gradients: each has a time of its own beside its products.
+    /// Returns how many player passes in a step are separated by a gradient request to autograd. Each such pass costs
+    /// time of its own in addition to its products.
     pub fn traced_passes(&self) -> u64 {
-        // In each of the discriminators' moves, and in each of the generator's.
+        // Per discriminator move and per generator move.
         let (d, g) = match self.objective {
             Objective::Gan { .. } | Objective::Game(_) | Objective::Formula(_) => (0, 0),
             Objective::Unrolled { steps } => (0, 2 + 2 * u64::from(steps)),
@@ -135,7 +137,8 @@ impl BuiltIn {
         d_steps * d + g_steps * g + penalties(d_steps + g_steps * u64::from(self.objective.ahead()))
     }
 
-    /// Differences of two numbers in a step of minibatch discrimination, there and back.
+    /// Returns the number of pairwise differences that minibatch discrimination computes in a step, forward and
+    /// backward.
     pub fn comparisons(&self) -> u64 {
         let rows = u64::from(self.train.batch / self.model.pack);
         let each = |layer: &Layer| match *layer {
@@ -143,7 +146,7 @@ impl BuiltIn {
             _ => 0,
         };
         let numbers: u64 = self.model.discriminator.iter().map(each).sum();
-        // A real and a generated batch in each of the discriminator's moves, then a generated one in each of the generator's.
+        // Each discriminator move has a real and a generated batch, each generator move a generated one.
         2 * rows * rows * numbers * (2 * u64::from(self.train.d_steps) + u64::from(self.train.g_steps))
     }
 }

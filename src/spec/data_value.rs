@@ -1,18 +1,18 @@
-//! Reading what `dataset:` says.
+//! Reads the value of `dataset:`.
 
 use std::sync::Arc;
 
 use super::dataset::{Dataset, Gaussians, Toy};
-use super::own::{Kind, MAX_SIDE, Source};
-use super::value::{Reader, Value};
+use super::own_data::{Kind, MAX_SIDE, Source};
+use super::value::{Reader, SettingValue};
 use super::yaml::{Content, Name, Node};
 
-/// Height and width of the user's own images, where the file says nothing.
+/// Default height and width of the user's own images.
 const SIZE: u32 = 32;
 
 impl Reader<'_> {
-    /// A name, `{gaussians: {…}}`, or `{name: images, path: …}`.
-    pub(super) fn dataset(&mut self) -> Option<Value> {
+    /// Reads a name, `{gaussians: {…}}`, or `{name: images, path: …}`.
+    pub(super) fn dataset(&mut self) -> Option<SettingValue> {
         let drawn = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Toy::ALL.map(Dataset::Toy));
         let sets = drawn.chain(Dataset::IMAGES);
         let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
@@ -29,11 +29,11 @@ impl Reader<'_> {
         }
         match self.single() {
             Some((name, node)) if name.text == "gaussians" => {
-                self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
+                self.at(node).gaussians().map(|gaussians| SettingValue::Dataset(Dataset::Gaussians(gaussians)))
             }
             Some((name, node)) => {
                 if let Some(toy) = Toy::ALL.into_iter().find(|toy| toy.name() == name.text) {
-                    return self.at(node).toy(toy).map(|toy| Value::Dataset(Dataset::Toy(toy)));
+                    return self.at(node).toy(toy).map(|toy| SettingValue::Dataset(Dataset::Toy(toy)));
                 }
                 let known: Vec<&str> = ["gaussians"].into_iter().chain(Toy::ALL.iter().map(Toy::name)).collect();
                 self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &known);
@@ -43,28 +43,33 @@ impl Reader<'_> {
                 if let Some(kind) = Kind::ALL.into_iter().find(|kind| self.node.text() == Some(kind.name())) {
                     let name = kind.name();
                     let help = format!("write `{{name: {name}, path: PATH}}`");
-                    self.mistakes.advise(self.path, &self.node.span, format!("`{name}` needs a path"), help);
+                    self.mistakes.advise(
+                        self.path,
+                        &self.node.span,
+                        format!("the data set `{name}` needs a path"),
+                        help,
+                    );
                     return None;
                 }
                 let own = Kind::ALL.map(|kind| (kind.name(), None));
                 let all: Vec<_> = known.into_iter().map(|(name, dataset)| (name, Some(dataset))).chain(own).collect();
-                self.named("a data set", &all)?.map(Value::Dataset)
+                self.named("a data set", &all)?.map(SettingValue::Dataset)
             }
         }
     }
 
-    /// `{name: mnist}`.
-    fn nothing_else(&mut self, entries: &[(Name, Node)], dataset: Dataset) -> Option<Value> {
+    /// Reads `{name: mnist}`, which has no other keys.
+    fn nothing_else(&mut self, entries: &[(Name, Node)], dataset: Dataset) -> Option<SettingValue> {
         let mut others = entries.iter().filter(|(name, _)| name.text != "name").peekable();
         if others.peek().is_none() {
-            return Some(Value::Dataset(dataset));
+            return Some(SettingValue::Dataset(dataset));
         }
         let set = dataset.name();
         for (name, _) in others {
-            let message = format!("`{}` is not a setting of `{set}` that stands beside its name", name.text);
+            let message = format!("`{}` is not a setting next to the name of `{set}`", name.text);
             let help = match dataset {
                 Dataset::Gaussians(_) | Dataset::Toy(_) => {
-                    format!("settings go below it: `{{{set}: {{{}: …}}}}`", name.text)
+                    format!("write the settings below the name: `{{{set}: {{{}: …}}}}`", name.text)
                 }
                 _ => format!("`{set}` has no settings"),
             };
@@ -73,8 +78,8 @@ impl Reader<'_> {
         None
     }
 
-    /// A data set with a path.
-    fn own(&mut self, kind: Kind, entries: &[(Name, Node)]) -> Option<Value> {
+    /// Reads a data set with a path.
+    fn own(&mut self, kind: Kind, entries: &[(Name, Node)]) -> Option<SettingValue> {
         let before = self.mistakes.len();
         let mut source = Source { kind, path: String::new(), size: None, range: None };
         let mut place = None;
@@ -118,10 +123,10 @@ impl Reader<'_> {
             Kind::Npy => None,
         };
         let own = self.mistakes.look(&source, self.path, &place?)?;
-        Some(Value::Own(Arc::new(source), own))
+        Some(SettingValue::Own(Arc::new(source), own))
     }
 
-    /// `[low, high]`.
+    /// Reads `[low, high]`.
     fn range(&mut self) -> Option<(f64, f64)> {
         let pair = serde_yaml::from_value::<(f64, f64)>(self.node.value()).ok();
         let pair = pair.filter(|(low, high)| low.is_finite() && high.is_finite() && low < high);
@@ -140,21 +145,21 @@ mod tests {
     use crate::error::Mistakes;
     use crate::id::DataId;
     use crate::keys::Key;
-    use crate::own::{Own, Shape, Trouble};
+    use crate::own_data::{OwnData, Shape, Trouble};
     use crate::sweep::Sweep;
     use crate::yaml;
 
-    /// Finds images everywhere but at `nowhere`, with the path as their contents.
-    fn look(source: &Source) -> Result<Own, Trouble> {
+    /// Finds images everywhere except at `nowhere`, with the path as their contents.
+    fn look(source: &Source) -> Result<OwnData, Trouble> {
         if source.path == "nowhere" {
             return Err(Trouble { message: "there is nothing".into(), help: Some("look elsewhere".into()) });
         }
         let side = source.size.unwrap_or(28) as usize;
         let content = Some(DataId::of(source.path.trim_start_matches("moved/").as_bytes()));
-        Ok(Own { kind: source.kind, shape: Shape::Image([3, side, side]), content })
+        Ok(OwnData { kind: source.kind, shape: Shape::Image([3, side, side]), content })
     }
 
-    fn read(text: &str) -> Result<Value, String> {
+    fn read(text: &str) -> Result<SettingValue, String> {
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
         let mut mistakes = Mistakes::looking(Rc::new(look));
         let value =
@@ -186,8 +191,8 @@ mod tests {
             ("{name: images, path: a, size: 0}", "expected a whole number from 1 to 1024"),
             ("{name: images, path: []}", "expected a path"),
             ("{name: npy, path: a, range: [1, 0]}", "the smaller one first"),
-            ("{name: mnist, path: a}", "`path` is not a setting of `mnist`"),
-            ("{name: swiss_roll, limit: 100}", "settings go below it: `{swiss_roll: {limit: …}}`"),
+            ("{name: mnist, path: a}", "`path` is not a setting next to the name of `mnist`"),
+            ("{name: swiss_roll, limit: 100}", "write the settings below the name: `{swiss_roll: {limit: …}}`"),
             ("{name: npy, path: nowhere}", "there is nothing"),
         ] {
             let error = read(text).unwrap_err();
@@ -212,7 +217,7 @@ mod tests {
         assert!(error.contains("f:2:31: dataset: there is nothing"), "{error}");
         assert!(error.contains("f:5:8: alpha"), "all mistakes at once: {error}");
 
-        // Reports need no data.
+        // Reports do not need the data.
         let text = "sweep: s\ndataset: {name: npy, path: nowhere}\nobjective: gan\ntrain: {steps: 10}\n";
         assert_eq!(Sweep::parse("f", text).unwrap().expand().unwrap().entries, []);
     }
@@ -221,9 +226,10 @@ mod tests {
     fn convolutions_want_square_images_of_8_pixels_at_least() {
         let sweep = |shape: Shape, arch: &str| {
             let text = format!(
-                "sweep: s\ndataset: {{name: npy, path: a}}\nobjective: gan\ntrain: {{steps: 10}}\nmodel: {{arch: {arch}}}"
+                "sweep: s\ndataset: {{name: npy, path: a}}\nobjective: gan\ntrain: {{steps: 10}}\nmodel: {{arch: \
+                {arch}}}"
             );
-            let look = move |source: &Source| Ok(Own { shape, ..look(source)? });
+            let look = move |source: &Source| Ok(OwnData { shape, ..look(source)? });
             let sweep = Sweep::parse_looking("f", &text, Rc::new(look)).and_then(|sweep| sweep.expand());
             sweep.map(|expansion| expansion.entries.len()).map_err(|errors| errors.to_string())
         };
@@ -232,7 +238,7 @@ mod tests {
                 assert_eq!(sweep(Shape::Image([3, side, side]), arch), Ok(1), "{arch} {side}");
             }
             let oblong = sweep(Shape::Image([3, 32, 48]), arch).unwrap_err();
-            assert!(oblong.contains("is for square images of at least 8×8 pixels, but npy has 32×48"), "{oblong}");
+            assert!(oblong.contains("needs square images of at least 8×8 pixels, but npy has 32×48"), "{oblong}");
             assert!(sweep(Shape::Image([3, 7, 7]), arch).is_err() && sweep(Shape::Points([2]), arch).is_err());
         }
         for shape in [Shape::Points([2]), Shape::Points([16]), Shape::Image([1, 7, 7]), Shape::Image([3, 32, 48])] {

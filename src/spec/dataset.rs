@@ -1,42 +1,43 @@
-//! Data sets: what the real samples are.
+//! Data sets: where the real samples come from.
 
 use serde::{Deserialize, Serialize};
 
 pub use super::gaussians::{Covariance, Gaussians, Layout};
-use super::own::Own;
+use super::own_data::OwnData;
 pub use super::toy::Toy;
 
-/// A data set. A new one is a variant here and a file in `data/`.
+/// A data set. To add one, add a variant here and a file in `data/`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dataset {
     /// A mixture of Gaussians.
     Gaussians(Gaussians),
-    /// Points along curves of the plane.
+    /// Points along curves in the plane.
     Toy(Toy),
-    /// 60,000 handwritten digits of 28×28, LeCun et al.
+    /// 60,000 handwritten digits, 28×28 (LeCun et al.).
     Mnist,
-    /// 60,000 pieces of clothing of 28×28, Xiao et al.
+    /// 60,000 pieces of clothing, 28×28 (Xiao et al.).
     FashionMnist,
-    /// Three random digits of MNIST as the channels of one image of 28×28: 1,000 modes. Drawn afresh at each step.
+    /// Three random MNIST digits as the channels of one 28×28 image: 1,000 modes. Drawn afresh at each step.
     #[serde(rename = "mnist_1k")]
     Mnist1k,
-    /// 50,000 colour photographs of 32×32, Krizhevsky.
+    /// 50,000 colour photographs, 32×32 (Krizhevsky).
     #[serde(rename = "cifar10")]
     Cifar10,
-    /// The 100,000 unlabelled photographs of STL-10, Coates et al., from 96×96 to 32×32 by the mean of each 3×3 block.
+    /// The 100,000 unlabelled photographs of STL-10 (Coates et al.), reduced from 96×96 to 32×32 by averaging 3×3
+    /// blocks.
     #[serde(rename = "stl10")]
     Stl10,
     /// The user's own samples.
-    Own(Own),
+    Own(OwnData),
 }
 
 impl Dataset {
-    /// The data sets without settings.
+    /// The image data sets without settings.
     pub const IMAGES: [Dataset; 5] =
         [Dataset::Mnist, Dataset::FashionMnist, Dataset::Mnist1k, Dataset::Cifar10, Dataset::Stl10];
 
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Dataset::Gaussians(_) => "gaussians",
@@ -50,7 +51,7 @@ impl Dataset {
         }
     }
 
-    /// The shape of one sample: `[features]` or `[channels, height, width]`.
+    /// Returns the shape of one sample: `[features]` or `[channels, height, width]`.
     pub fn shape(&self) -> &[usize] {
         match self {
             Dataset::Gaussians(mixture) => std::slice::from_ref(&mixture.dims),
@@ -62,7 +63,7 @@ impl Dataset {
         }
     }
 
-    /// Whether it has so many samples and no more; else they are drawn anew for each batch.
+    /// Returns whether it has a fixed number of samples; otherwise new samples are drawn for each batch.
     pub fn is_finite(&self) -> bool {
         match self {
             Dataset::Gaussians(mixture) => mixture.limit.is_some(),
@@ -72,7 +73,8 @@ impl Dataset {
         }
     }
 
-    /// Whether scores compare with the distribution itself, of which there is no end, however many samples are trained on.
+    /// Returns whether scores compare with the distribution itself, which has unlimited samples, even if training uses
+    /// a limited number.
     pub fn is_drawn(&self) -> bool {
         match self {
             Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Mnist1k => true,
@@ -80,22 +82,22 @@ impl Dataset {
         }
     }
 
-    /// Whether what its samples are drawn from has a density that is known.
+    /// Returns whether its distribution has a known density.
     pub fn has_density(&self) -> bool {
         match self {
-            // That of coordinates without noise is infinite where samples are, and 0 elsewhere.
+            // Without noise in all coordinates, the density is infinite at samples and 0 elsewhere.
             Dataset::Gaussians(mixture) => mixture.noise_dims() == mixture.dims,
             Dataset::Toy(_) | Dataset::Mnist1k => false,
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => false,
         }
     }
 
-    /// Values in one sample.
+    /// Returns the number of values per sample.
     pub fn features(&self) -> usize {
         self.shape().iter().product()
     }
 
-    /// How many modes it has, as far as that is known.
+    /// Returns its number of modes, if known.
     pub fn modes(&self) -> Option<usize> {
         match self {
             Dataset::Gaussians(mixture) => Some(mixture.modes()),
@@ -105,12 +107,12 @@ impl Dataset {
         }
     }
 
-    /// Whether samples are points of the plane.
+    /// Returns whether samples are points in the plane.
     pub fn is_plane(&self) -> bool {
         self.shape() == [2]
     }
 
-    /// Whether samples are pixels, scaled to [−1, 1].
+    /// Returns whether samples are pixels, scaled to [−1, 1].
     pub fn is_images(&self) -> bool {
         self.shape().len() == 3
     }

@@ -1,15 +1,15 @@
-//! Reading the settings of data sets that are drawn: mixtures of Gaussians, and curves.
+//! Reads the settings of data sets that are drawn at random: mixtures of Gaussians, and curves.
 
 use super::gaussians::{Covariance, Flaw, Gaussians, Layout, MAX_LIMIT, MAX_MODES, interned};
-use super::own::MAX_DIMS;
+use super::own_data::MAX_DIMS;
 use super::toy::Toy;
 use super::value::Reader;
 use super::yaml::{Content, Name, Node};
 
-/// Arms of a curve at most.
+/// Maximum number of arms of a curve.
 const MAX_ARMS: u64 = 1000;
 
-/// What takes it to a map of settings.
+/// The entries of a map of settings.
 type Entries = [(Name, Node)];
 
 fn entry<'a>(entries: &'a Entries, key: &str) -> Option<&'a Node> {
@@ -17,7 +17,7 @@ fn entry<'a>(entries: &'a Entries, key: &str) -> Option<&'a Node> {
 }
 
 impl Reader<'_> {
-    /// The settings of a mixture; what is left out is as in the layout's usual form.
+    /// Reads the settings of a mixture; missing ones have the layout's defaults.
     pub(super) fn gaussians(&mut self) -> Option<Gaussians> {
         let Content::Map(entries) = &self.node.content else {
             self.expected("a map, such as {layout: ring, modes: 8, radius: 2, covariance: 0.02}");
@@ -52,7 +52,7 @@ impl Reader<'_> {
                     }
                 }
                 ("offsets", Layout::Manifolds { offsets, .. }) => {
-                    let found = at.numbers("a list of numbers, one a mode", "a finite number", |_| true);
+                    let found = at.numbers("a list of numbers, one per mode", "a finite number", |_| true);
                     set(offsets, found.map(interned));
                 }
                 ("noise_dims", Layout::Manifolds { noise_dims, .. }) => {
@@ -67,13 +67,13 @@ impl Reader<'_> {
                 ("covariance", Layout::Ring { .. } | Layout::Grid { .. } | Layout::Means(_))
                     if matches!(node.content, Content::List(_)) =>
                 {
-                    let what = "one variance, or a list of one a coordinate";
+                    let what = "one variance, or a list with one per coordinate";
                     let found = at.numbers(what, "a number above 0", |x| x > 0.0);
                     set(&mut mixture.covariance, found.map(|found| Covariance::Each(interned(found))));
                 }
                 ("covariance", _) => set(&mut mixture.covariance, above(&mut at).map(Covariance::Even)),
                 ("weights", _) => {
-                    weights = at.numbers("a list of numbers above 0, one a mode", "a number above 0", |x| x > 0.0);
+                    weights = at.numbers("a list of numbers above 0, one per mode", "a number above 0", |x| x > 0.0);
                 }
                 ("limit", _) => {
                     if let Some(limit) = at.count(1, MAX_LIMIT) {
@@ -93,7 +93,7 @@ impl Reader<'_> {
             }
         }
         if entry(entries, "means").is_none() && matches!(mixture.layout, Layout::Means(_)) {
-            let help = "write where the modes are, such as `means: [[0, 0], [1, 2]]`";
+            let help = "set the centres of the modes, such as `means: [[0, 0], [1, 2]]`";
             self.mistakes.advise(self.path, &self.node.span, "`means` is not set", help);
         }
         if self.mistakes.len() > before {
@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Places of modes, and how many coordinates each has.
+    /// Reads the centres of the modes, and returns them with the number of coordinates.
     fn means(&mut self) -> Option<(&'static [f64], usize)> {
         let what = "a list of modes, each a list of its coordinates, such as [[0, 0], [1, 2]]";
         let Content::List(rows) = &self.node.content else {
@@ -132,7 +132,7 @@ impl Reader<'_> {
             };
             let first = *dims.get_or_insert(found.len());
             if found.len() != first {
-                at.expected(&format!("{first} coordinates, as the first mode has"));
+                at.expected(&format!("{first} coordinates, like the first mode"));
             }
             all.extend(found);
         }
@@ -142,7 +142,7 @@ impl Reader<'_> {
         (self.mistakes.len() == before).then(|| (interned(all), dims.unwrap_or(0)))
     }
 
-    /// A list of `what`, each of them `one`, for which `ok` holds.
+    /// Reads a list of `what`, whose items are `one` and satisfy `ok`.
     fn numbers(&mut self, what: &str, one: &str, ok: fn(f64) -> bool) -> Option<Vec<f64>> {
         match &self.node.content {
             Content::List(nodes) if !nodes.is_empty() => {
@@ -156,7 +156,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The settings of a curve; what is left out is as in its usual form.
+    /// Reads the settings of a curve; missing ones are at their defaults.
     pub(super) fn toy(&mut self, mut toy: Toy) -> Option<Toy> {
         let name = toy.name();
         let Content::Map(entries) = &self.node.content else {
@@ -209,7 +209,7 @@ impl Reader<'_> {
     }
 }
 
-/// What was read, where it could be.
+/// Sets `place` to the value found, if any.
 fn set<T>(place: &mut T, found: Option<T>) {
     if let Some(found) = found {
         *place = found;

@@ -1,4 +1,4 @@
-//! The mistakes of a sweep file: all of them at once, each with its place and what to do.
+//! The mistakes in a sweep file: all at once, each with its place and what to do.
 
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
@@ -12,59 +12,60 @@ use miette::{
 };
 
 use super::from::{From, Picked};
-use super::own::{Own, Source, Trouble};
+use super::own_data::{OwnData, Source, Trouble};
 use super::settings::Place;
 use super::spaces::{self, Odd};
 use super::text::acts;
 use super::vocabulary::Vocabulary;
 use super::yaml::Syntax;
 
-/// Columns that line numbers and the frame take.
+/// Columns for line numbers and the frame.
 const MARGIN: usize = 10;
-/// Columns of a message: no fewer, and no more.
+/// Minimum and maximum columns of a message.
 const NARROW: usize = 20;
 const WIDE: usize = 120;
-/// Reported at most; a file with more is most likely no sweep file.
+/// Maximum number reported; a file with more is probably not a sweep file.
 const MAX_MISTAKES: usize = 50;
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mistake {
-    /// The key's path, such as `variants[1].train.batch`; empty for the file as a whole.
+    /// The path of the key, such as `variants[1].train.batch`; empty for the whole file.
     pub path: String,
     /// What was expected and what was found.
     pub message: String,
     /// What to do, or what was probably meant.
     pub help: Option<String>,
-    /// Where: bytes of the file.
+    /// The bytes of the file that it is about.
     pub span: Range<usize>,
 }
 
-/// All mistakes of a file, in its order.
+/// All mistakes of a file, in file order.
 #[derive(Clone, Debug)]
 pub struct SpecErrors {
     /// The file's name, for messages.
     pub name: String,
     /// The file's text.
     pub text: Arc<str>,
-    /// At least one.
+    /// The mistakes; at least one.
     pub mistakes: Vec<Mistake>,
-    /// What losses and networks do that is most likely not meant, which may be what the mistakes come from.
+    /// Warnings about losses and networks. They may be the cause of the mistakes.
     pub warnings: Vec<String>,
 }
 
-/// What a sweep file names and does not say; asked while it is read, since reading a file does no I/O itself.
+/// Looks up what a sweep file refers to. Reading a file does no I/O itself.
 pub trait Outside {
-    /// What lies at the path of a data set.
-    fn look(&self, source: &Source) -> Result<Own, Trouble>;
+    /// Returns what is at the path of a data set.
+    fn look(&self, source: &Source) -> Result<OwnData, Trouble>;
 
-    /// The best cells of another sweep, for a variant of the sweep of this name; `None` where nobody knows other sweeps.
+    /// Returns the best cells of another sweep, for a variant of the sweep with this name; `None` if other sweeps are
+    /// not available.
     fn pick(&self, sweep: &str, variant: &str, from: &From) -> Option<Result<Picked, Trouble>>;
 }
 
-/// Looks at paths alone.
-impl<F: Fn(&Source) -> Result<Own, Trouble>> Outside for F {
-    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+/// Only looks up paths.
+impl<F: Fn(&Source) -> Result<OwnData, Trouble>> Outside for F {
+    fn look(&self, source: &Source) -> Result<OwnData, Trouble> {
         self(source)
     }
 
@@ -78,29 +79,30 @@ impl<F: Fn(&Source) -> Result<Own, Trouble>> Outside for F {
 pub(super) struct Mistakes {
     list: Vec<Mistake>,
     seen: HashSet<Mistake>,
-    /// None: paths, and cells of other sweeps, stay open.
+    /// `None`: paths and cells of other sweeps are not looked up.
     outside: Option<Rc<dyn Outside>>,
-    /// The name of the sweep that is read.
+    /// The name of the sweep being read.
     pub(super) sweep: String,
-    /// The text that is read: empty where there is none.
+    /// The text being read; empty if there is none.
     pub(super) text: Arc<str>,
-    /// The names that are known where it is read now.
+    /// The names that are known at the current place.
     pub(super) vocabulary: Vocabulary,
 }
 
 impl Mistakes {
-    /// None yet, and somebody to ask what the file names.
+    /// Returns an empty collection that looks things up with `outside`.
     pub(super) fn looking(outside: Rc<dyn Outside>) -> Self {
         Mistakes { outside: Some(outside), ..Mistakes::default() }
     }
 
-    /// What lies at `source`; `None` after a mistake, or where nobody looks.
-    pub(super) fn look(&mut self, source: &Source, path: &str, span: &Range<usize>) -> Option<Own> {
+    /// Returns what is at `source`; `None` after a mistake, or if paths are not looked up.
+    pub(super) fn look(&mut self, source: &Source, path: &str, span: &Range<usize>) -> Option<OwnData> {
         let found = self.outside.as_ref()?.look(source);
         self.found(found, path, span)
     }
 
-    /// The best cells of another sweep for a variant; `None` after a mistake, or where nobody knows other sweeps.
+    /// Returns the best cells of another sweep for a variant; `None` after a mistake, or if other sweeps are not
+    /// available.
     pub(super) fn picked(&mut self, from: &From, variant: &str, place: &Place) -> Option<Picked> {
         let found = self.outside.as_ref()?.pick(&self.sweep, variant, from)?;
         self.found(found, &place.path, &place.span)
@@ -116,7 +118,7 @@ impl Mistakes {
         }
     }
 
-    /// Adds a mistake, once: the same may be found at many points of a grid.
+    /// Adds a mistake. Duplicates are dropped, since many points of a grid may have the same one.
     pub(super) fn add(&mut self, path: impl Into<String>, span: &Range<usize>, message: impl Into<String>) {
         self.push(path.into(), span, message.into(), None);
     }
@@ -132,7 +134,7 @@ impl Mistakes {
         self.push(path.into(), span, message.into(), Some(help.into()));
     }
 
-    /// Adds "`found` is not a …", with the name in `known` that is closest, or all of them.
+    /// Adds "`found` is not a …", and suggests the closest name in `known`, or lists all of them.
     pub(super) fn unknown(&mut self, path: &str, span: &Range<usize>, what: &str, found: &str, known: &[&str]) {
         let shown: String =
             if found.chars().count() > 40 { found.chars().take(40).chain(['…']).collect() } else { found.into() };
@@ -147,7 +149,7 @@ impl Mistakes {
         }
     }
 
-    /// A line for each.
+    /// Returns one line per mistake.
     pub(super) fn lines(self, name: &str, text: &Arc<str>) -> Vec<String> {
         if self.list.is_empty() {
             return Vec::new();
@@ -155,19 +157,19 @@ impl Mistakes {
         self.error(name, text).to_string().lines().map(str::to_owned).collect()
     }
 
-    /// Those of `others` as well.
+    /// Adds the mistakes of `others`.
     pub(super) fn append(&mut self, others: Mistakes) {
         others.list.into_iter().for_each(|Mistake { path, message, help, span }| self.push(path, &span, message, help));
     }
 
-    /// Gives the mistakes from number `from` on this advice.
+    /// Gives this advice to the mistakes from number `from` on.
     pub(super) fn help_from(&mut self, from: usize, help: &str) {
         for mistake in self.list.iter_mut().skip(from) {
             mistake.help = Some(help.to_owned());
         }
     }
 
-    /// The text is no YAML.
+    /// Adds a YAML syntax error.
     pub(super) fn syntax(&mut self, text: &str, error: Syntax) {
         match spaces::before(text, error.span.start) {
             Some(Odd { span, message, help }) => self.advise("", &span, message, help),
@@ -175,7 +177,7 @@ impl Mistakes {
         }
     }
 
-    /// Where the line of a mistake has a character that only looks like a space, says that instead.
+    /// If the line of a mistake has a character that only looks like a space, reports that character instead.
     pub(super) fn blame_spaces(&mut self, text: &str) {
         for mistake in std::mem::take(&mut self.list) {
             match spaces::on_line(text, mistake.span.start) {
@@ -190,7 +192,7 @@ impl Mistakes {
         }
     }
 
-    /// All of them in words, without their places.
+    /// Returns all mistakes as text, without their places.
     pub(super) fn words(self) -> String {
         let words = |mistake: Mistake| match mistake.help {
             Some(help) => format!("{} ({help})", mistake.message),
@@ -199,17 +201,17 @@ impl Mistakes {
         self.list.into_iter().map(words).collect::<Vec<_>>().join("; ")
     }
 
-    /// How many there are.
+    /// Returns the number of mistakes.
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// `value`, or the collected mistakes as an error about this file.
+    /// Returns `value`, or the collected mistakes as an error about this file.
     pub(super) fn or<T>(self, name: &str, text: &Arc<str>, value: T) -> Result<T, SpecErrors> {
         if self.list.is_empty() { Ok(value) } else { Err(self.error(name, text)) }
     }
 
-    /// The collected mistakes as an error about this file.
+    /// Returns the collected mistakes as an error about this file.
     pub(super) fn error(mut self, name: &str, text: &Arc<str>) -> SpecErrors {
         self.list.sort_by_key(|mistake| mistake.span.start);
         for Mistake { path, message, help, .. } in &mut self.list {
@@ -221,10 +223,11 @@ impl Mistakes {
     }
 }
 
-/// `text` with another character of the same length in the place of each that would act on what shows it: places are bytes.
+/// Replaces each character of `text` that affects how text is shown by one of the same length, since places are in
+/// bytes.
 fn harmless(text: &str) -> String {
     let mut next = text.chars().skip(1);
-    // Behind a byte order mark, which nobody sees at the start of a file, the first line begins.
+    // The first line begins after a byte order mark, which is invisible.
     let mut first = true;
     let shown = |c: char| {
         let ends_line = next.next() == Some('\n');
@@ -240,7 +243,7 @@ fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The known name that is closest to `found`, if one is close.
+/// Returns the known name that is closest to `found`, if one is close.
 pub fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = found.to_lowercase();
     let distances = known.iter().map(|&name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name));
@@ -248,7 +251,8 @@ pub fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// The known name all of whose words are in `found`, or that has all of its words: `epsilon` for `adam_epsilon`, `mode_jsd` for `jsd`.
+/// Returns the known name whose words are all in `found`, or that contains all words of `found`: `epsilon` for
+/// `adam_epsilon`, `mode_jsd` for `jsd`.
 fn within<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let words = |name: &'a str| name.split('_').collect::<Vec<_>>();
     let of: Vec<&str> = found.split('_').collect();
@@ -264,7 +268,7 @@ fn within<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     longest.or_else(|| wholes.into_iter().min_by_key(|name| name.len()))
 }
 
-/// "did you mean" for a name that is close to a known one; else the known ones.
+/// Returns "did you mean" for a name close to a known one, otherwise the list of known names.
 fn closest(found: &str, known: &[&str]) -> String {
     let all = || format!("expected one of: {}", known.join(", "));
     match (near(found, known), within(found, known)) {
@@ -276,7 +280,7 @@ fn closest(found: &str, known: &[&str]) -> String {
 }
 
 impl SpecErrors {
-    /// Line and column of `mistake`, from 1, in characters.
+    /// Returns line and column of `mistake`, from 1, in characters.
     pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
         let before = self.text.get(..mistake.span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
@@ -284,7 +288,7 @@ impl SpecErrors {
         (line, before[start..].chars().filter(|c| *c != '\u{feff}').count() + 1)
     }
 
-    /// The mistakes with the lines of the file that they are about, for a terminal of `width` columns.
+    /// Renders the mistakes with the lines they are about, for a terminal of `width` columns.
     pub fn render(&self, width: usize, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
@@ -299,7 +303,7 @@ impl SpecErrors {
             }
             let source = Line { errors: self, mistake, columns: width.clamp(NARROW, WIDE) - MARGIN };
             let report = Report { mistake, source };
-            // Writing to a String cannot fail; were miette to, the plain line still says everything.
+            // Writing to a String cannot fail. If miette failed, the plain line would still say everything.
             if handler.render_report(&mut out, &report).is_err() {
                 let _ = writeln!(out, "{}", self.line(mistake));
             }
@@ -308,7 +312,7 @@ impl SpecErrors {
         out
     }
 
-    /// `3 mistakes`, in words.
+    /// Returns the number in words, such as `3 mistakes`.
     pub fn count(&self) -> String {
         match self.mistakes.len() {
             1 => "1 mistake".to_owned(),
@@ -334,7 +338,7 @@ fn headline(mistake: &Mistake) -> String {
     if mistake.path.is_empty() { mistake.message.clone() } else { format!("{}: {}", mistake.path, mistake.message) }
 }
 
-/// One line a mistake: `file:line:column: path: message (help)`.
+/// One line per mistake: `file:line:column: path: message (help)`.
 impl fmt::Display for SpecErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for mistake in self.mistakes.iter().take(MAX_MISTAKES) {
@@ -346,7 +350,7 @@ impl fmt::Display for SpecErrors {
 
 impl std::error::Error for SpecErrors {}
 
-/// One mistake as miette sees it.
+/// One mistake as a miette diagnostic.
 #[derive(Debug)]
 struct Report<'a> {
     mistake: &'a Mistake,
@@ -376,7 +380,8 @@ impl miette::Diagnostic for Report<'_> {
     }
 }
 
-/// The line of a mistake: miette's own sources show its neighbours too, and break where a line is longer than the terminal.
+/// The line of a mistake. miette's own sources also show neighbouring lines, and break if a line is longer than the
+/// terminal.
 #[derive(Debug)]
 struct Line<'a> {
     errors: &'a SpecErrors,
@@ -385,7 +390,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The line's bytes.
+    /// Returns the line's bytes.
     fn line(&self) -> Range<usize> {
         let text = &self.errors.text;
         let at = self.mistake.span.start.min(text.len());
@@ -399,7 +404,7 @@ impl Line<'_> {
         }
     }
 
-    /// The part of the line that is shown: all of it, or what fits, around the mistake.
+    /// Returns the part of the line to show: all of it, or what fits around the mistake.
     fn window(&self) -> Range<usize> {
         let line = self.line();
         let text = &self.errors.text[line.clone()];
@@ -414,7 +419,7 @@ impl Line<'_> {
         line.start + byte(first)..line.start + byte(first + self.columns)
     }
 
-    /// What is marked: of a value of several lines, what stands on the first.
+    /// Returns the part to mark: of a value with several lines, only the first line.
     fn marked(&self) -> Range<usize> {
         let window = self.window();
         let start = self.mistake.span.start.clamp(window.start, window.end);
@@ -430,7 +435,7 @@ impl SourceCode for Line<'_> {
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let (line, column) = self.errors.place(self.mistake);
-        // Without context miette asks for the place alone, to name it above the line.
+        // Without context, miette asks only for the place, to print it above the line.
         let place = before == 0 && after == 0;
         let shown = if place { span.offset()..span.offset() + span.len() } else { self.window() };
         let data = self.errors.text.get(shown.clone()).ok_or(MietteError::OutOfBounds)?.as_bytes();

@@ -1,4 +1,4 @@
-//! From a sweep as written to its jobs.
+//! Expands a sweep into its jobs.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::blueprint::Score;
 use super::error::{Mistakes, SpecErrors};
+use super::expand_variant::{Shared, VariantExpander};
 use super::expect::Expect;
 use super::id::{BlueprintId, JobId};
 use super::job::{Job, Scores, Task, together};
@@ -19,12 +20,11 @@ use super::stop::{Stop, Watched};
 use super::sweep::{Sweep, Variant};
 use super::trainer::Trainer;
 use super::unused::Said;
-use super::walk::{Shared, Walk};
 
-/// Jobs of a file at most, before anything is excluded.
+/// Maximum number of jobs of a file, before exclusions.
 const MAX_JOBS: u64 = 1_000_000;
 
-/// What a sweep asks for.
+/// What a sweep requests.
 #[derive(Clone, Debug)]
 pub struct Expansion {
     /// The sweep's name.
@@ -33,62 +33,62 @@ pub struct Expansion {
     pub variants: Vec<Summary>,
     /// The jobs: by variant, then by point, then by seed.
     pub entries: Vec<Entry>,
-    /// What should hold in the end.
+    /// What the results are expected to show.
     pub expects: Vec<Expect>,
-    /// What a run does about failures and time.
+    /// How a run handles failures and time limits.
     pub policy: Policy,
-    /// When to look whether more seeds are needed: the jobs are those of all seeds that there may be.
+    /// When to check whether more seeds are needed. The jobs cover all seeds that may be used.
     pub race: Option<Race>,
-    /// Which cells are stopped early.
+    /// Which cells are pruned.
     pub prune: Option<Prune>,
-    /// Which cells are sought.
+    /// Searches for good points.
     pub searches: Vec<Search>,
-    /// When a job has collapsed.
+    /// The rules for stopping collapsed jobs.
     pub stops: Vec<Stop>,
-    /// The blueprints whose jobs' last states are to stay.
+    /// The blueprints whose jobs' final checkpoints are kept.
     pub keeps: BTreeSet<BlueprintId>,
-    /// The trainers of the user's own, by the blueprints of their jobs.
+    /// The user's own trainers, by the blueprints of their jobs.
     pub trainers: BTreeMap<BlueprintId, Arc<Trainer>>,
-    /// What is no mistake and yet most likely not meant, one a line with its place: keys that no job uses.
+    /// Warnings about likely oversights such as unused keys, one per line with its place.
     pub warnings: Vec<String>,
 }
 
-/// One job in its place in a sweep.
+/// One job and its place in a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The variant's name.
     pub variant: Arc<str>,
-    /// The swept keys with this job's values as text; seeds left out, and keys that change nothing in this job.
+    /// The swept keys with this job's values as text, without seeds and keys that have no effect in this job.
     pub axes: Arc<[(Arc<str>, Arc<str>)]>,
     /// The job's id.
     pub id: JobId,
     /// The job. Equal blueprints are shared.
     pub job: Job,
-    /// What is measured of it. Equal ones are shared.
+    /// How it is scored. Equal scorings are shared.
     pub score: Arc<Score>,
-    /// Whether its cell is not stopped early, whatever others are like.
+    /// Whether its cell is exempt from pruning.
     pub spared: bool,
 }
 
-/// One variant in numbers.
+/// A summary of one variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// Its name.
     pub name: String,
-    /// Names of the objectives of its jobs; most often one.
+    /// Names of its jobs' objectives; usually one.
     pub objectives: BTreeSet<&'static str>,
-    /// Names of the data sets of its jobs; most often one.
+    /// Names of its jobs' data sets; usually one.
     pub datasets: BTreeSet<&'static str>,
-    /// The swept keys with their number of points; keys that are swept together stand together.
+    /// The swept keys with their number of points. Keys that are swept together form one entry.
     pub axes: Vec<(Vec<String>, usize)>,
-    /// Replicates of each point.
+    /// Replicates per point.
     pub seeds: usize,
-    /// Its jobs.
+    /// Its number of jobs.
     pub jobs: usize,
 }
 
 impl Expansion {
-    /// The jobs, each once, in the order in which they stand first, and what is to be measured of them.
+    /// Returns each job once with all its scorings, in the order of first occurrence.
     pub fn tasks(&self) -> Vec<Task> {
         let mut alone: HashMap<*const Score, Scores> = HashMap::new();
         together(self.entries.iter().map(|Entry { id, job, score, .. }| {
@@ -99,11 +99,11 @@ impl Expansion {
 }
 
 impl Sweep {
-    /// The jobs of this sweep.
+    /// Returns the jobs of this sweep.
     ///
     /// # Errors
     ///
-    /// Mistakes that only the jobs show: settings that are missing, or wrong together.
+    /// Mistakes that only show in jobs: settings that are missing, or do not fit together.
     pub fn expand(&self) -> Result<Expansion, SpecErrors> {
         let mut mistakes = Mistakes::default();
         let mut expansion = self.expand_into(&mut mistakes);
@@ -114,7 +114,7 @@ impl Sweep {
         }
     }
 
-    /// The variants, of those that are sought their trials and what was found.
+    /// Returns the variants. Variants with a search are split into their trials and their confirmed points.
     fn parts(&self) -> Vec<Cow<'_, Variant>> {
         let parts = |variant: &'_ Variant| match &variant.search {
             None => None,
@@ -130,7 +130,7 @@ impl Sweep {
         all.collect()
     }
 
-    /// As far as it goes, and what is wrong with the rest.
+    /// Expands as far as possible, and collects what is wrong with the rest.
     pub(super) fn expand_into(&self, mistakes: &mut Mistakes) -> Expansion {
         let mut expansion = Expansion {
             sweep: self.name.clone(),
@@ -147,9 +147,9 @@ impl Sweep {
             warnings: Vec::new(),
         };
         let mut warnings = Mistakes::default();
-        // What is of no use may be so because of a mistake.
+        // A key may only seem unused because of a mistake.
         let mut unused = Mistakes::default();
-        // Of what the file sets, what no variant uses.
+        // Keys that the file sets and no variant uses.
         let mut idle: Vec<&Said> = self.said.iter().collect();
         let mut shared = Shared::default();
         let mut scored: BTreeMap<String, BTreeSet<Measure>> = BTreeMap::new();
@@ -174,7 +174,7 @@ impl Sweep {
             let before = expansion.entries.len();
             let said = variant.said.iter().chain(&self.said).map(|said| said.key.clone()).collect();
             let together = (&mut *mistakes, &mut warnings);
-            let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
+            let mut walk = VariantExpander::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.spare(self.prune.as_ref());
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
             let (matter, included) = (walk.matter(), walk.included);
@@ -220,7 +220,7 @@ impl Sweep {
             if !scored.values().any(|metrics| metrics.contains(&metric)) {
                 let names: BTreeSet<&str> = scored.values().flatten().map(|metric| metric.name()).collect();
                 let names = names.into_iter().collect::<Vec<_>>().join(", ");
-                let message = format!("`{}` is not among the scores of this file", metric.name());
+                let message = format!("`{}` is not a score of this file", metric.name());
                 mistakes.advise(&*place.path, &place.span, message, format!("its `score.metrics` are {names}"));
             }
         }
@@ -229,7 +229,7 @@ impl Sweep {
             let trials = scored.get(&search::of_trials(&search.variant));
             if let Some(metrics) = trials.filter(|metrics| !metrics.contains(&search.metric)) {
                 let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
-                let message = format!("`{}` is not among the scores of `{}`", search.metric.name(), search.variant);
+                let message = format!("`{}` is not a score of `{}`", search.metric.name(), search.variant);
                 mistakes.advise(
                     &*place.path,
                     &place.span,
@@ -248,7 +248,7 @@ impl Sweep {
                     mistakes.advise(
                         &*place.path,
                         &place.span,
-                        format!("`{}` is not among the scores of `{variant}`", metric.name()),
+                        format!("`{}` is not a score of `{variant}`", metric.name()),
                         format!("its `score.metrics` are {}", names.join(", ")),
                     );
                 }
@@ -261,12 +261,12 @@ impl Sweep {
                 unused.advise(
                     &*place.path,
                     &place.span,
-                    format!("`{}` is not among the scores of `{variant}`: no report shows this figure", metric.name()),
+                    format!("`{}` is not a score of `{variant}`, so no report shows this figure", metric.name()),
                     format!("its `score.metrics` are {}", names.join(", ")),
                 );
             }
         }
-        // A key that trainers read as others of the same name stands there once.
+        // A key with the same name in several trainers is listed once.
         let used = |one: &Said| {
             self.said.iter().any(|said| {
                 said.place == one.place
@@ -278,8 +278,8 @@ impl Sweep {
             said.warn("this file", &mut unused);
         }
         for (what, place) in &self.idle {
-            let help = "every variant sweeps something itself, or sets all that would be sought";
-            unused.advise(&*place.path, &place.span, format!("`{what}` is for no variant of this file"), help);
+            let help = "every variant sweeps something itself, or sets all keys to search";
+            unused.advise(&*place.path, &place.span, format!("`{what}` applies to no variant of this file"), help);
         }
         if mistakes.len() == 0 {
             warnings.append(unused);
@@ -290,7 +290,7 @@ impl Sweep {
 }
 
 impl Summary {
-    /// Of one whose cells nobody knows yet.
+    /// Summarises a variant whose cells are not known yet.
     fn open(variant: &Variant) -> Summary {
         let settings = &variant.settings;
         let objective = match &settings.trainer {
@@ -308,7 +308,7 @@ impl Summary {
     }
 }
 
-/// Points times seeds; `None` if that overflows.
+/// Returns points times seeds; `None` on overflow.
 fn points(variant: &Variant) -> Option<u64> {
     let axes = variant.axes.iter().map(|swept| swept.axis.points.len() as u64);
     axes.chain([variant.seeds.len() as u64]).try_fold(1, |product: u64, n| product.checked_mul(n))
@@ -327,7 +327,7 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
                 &*place.path,
                 &place.span,
                 format!("`{}` changes nothing in any job of `{}`", key.name(), variant.name),
-                "leave it out here, or set what it belongs to",
+                "remove it here, or set what it belongs to",
             );
         }
     }

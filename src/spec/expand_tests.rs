@@ -1,4 +1,4 @@
-//! What files ask for, and what is wrong with them.
+//! What files request, and what is wrong with them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ fn expand(text: &str) -> Expansion {
     Sweep::parse("test.yaml", text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The mistakes of `text`, one a line, without the file's name.
+/// Returns the mistakes in `text`, one per line, without the file's name.
 fn mistakes(text: &str) -> String {
     match Sweep::parse("f", text).and_then(|sweep| sweep.expand()) {
         Ok(expansion) => panic!("{} jobs", expansion.entries.len()),
@@ -21,7 +21,7 @@ fn mistakes(text: &str) -> String {
     }
 }
 
-/// A file that says the least, with `rest` added.
+/// Returns a minimal file with `rest` added.
 fn least(rest: &str) -> String {
     format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\n{rest}\n")
 }
@@ -36,8 +36,8 @@ fn points(rest: &str) -> Vec<String> {
 
 #[test]
 fn ids_never_change() {
-    // A change here makes everybody train everything again: it needs a new canonical::FORMAT, a way for what is trained already to be
-    // found under its new id, and a good reason.
+    // A change here makes everybody retrain everything. It needs a new canonical::FORMAT, a way to find trained jobs
+    // under their new ids, and a good reason.
     let expansion = expand(
         "sweep: pins
 dataset: mnist
@@ -96,7 +96,7 @@ fn what_is_measured_is_no_part_of_a_job() {
   - {name: b, objective: gan, score: {samples: 200}, grid: {k: [3, 4], metrics: [[recall], [wasserstein]]}}",
     ));
     let ids: HashSet<JobId> = expansion.entries.iter().map(|entry| entry.id).collect();
-    // Neighbours are nothing to the Wasserstein distance: that point stands once.
+    // The number of neighbours does not affect the Wasserstein distance, so that point occurs once.
     assert_eq!((expansion.entries.len(), ids.len()), (2 + 2 * 3, 2));
     let tasks = expansion.tasks();
     let scores = |task: &Task| task.scores.iter().map(|s| (s.samples, s.every, s.neighbours)).collect::<Vec<_>>();
@@ -162,14 +162,15 @@ fn grids_zips_and_conditions_make_the_points_that_they_say() {
         points("objective: gan\ngrid: {lr: [1e-3, 1e-4], optimizer: [adam, sgd]}\nwhen: {lr: {optimizer: sgd}}"),
         ["optimizer=adam", "optimizer=sgd lr=0.001", "optimizer=sgd lr=0.0001"]
     );
-    // Without a `when`: what changes nothing is not swept.
+    // Without a `when`, a key that has no effect is not swept.
     assert_eq!(
         points("objective: gan\ngrid: {momentum: [0, 0.9], optimizer: [adam, sgd]}"),
         ["optimizer=adam", "momentum=0 optimizer=sgd", "momentum=0.9 optimizer=sgd"]
     );
     assert_eq!(
         points(
-            "grid: {lr: [1, 2], alpha: [0.1, 0.2]}\nbeta: 1\nvariants: [{objective: gan}, {objective: d2gan, train: {lr: 3}}]"
+            "grid: {lr: [1, 2], alpha: [0.1, 0.2]}\nbeta: 1\nvariants: [{objective: gan}, \
+            {objective: d2gan, train: {lr: 3}}]"
         ),
         ["lr=1", "lr=2", "alpha=0.1", "alpha=0.2"]
     );
@@ -178,13 +179,15 @@ fn grids_zips_and_conditions_make_the_points_that_they_say() {
 
 #[test]
 fn mistakes_of_jobs_come_with_those_of_the_text() {
-    let text = "sweep: s\ndataset: gaussians\ntrain: {stepz: 5}\nscore: {samples: 100, splits: 200, wasserstein_samples: 200}\n\
-                variants:\n- {name: a, objective: d2gan, alpha: 0.5}\n- {name: a, objective: gan, train: {batch: 0, precision: tf23}}\n";
+    let text = "sweep: s\ndataset: gaussians\ntrain: {stepz: 5}\nscore: \
+        {samples: 100, splits: 200, wasserstein_samples: 200}\n\
+                variants:\n- {name: a, objective: d2gan, alpha: 0.5}\n- \
+                {name: a, objective: gan, train: {batch: 0, precision: tf23}}\n";
     let found = mistakes(text);
     for expected in [
         "f:3:9: train.stepz: `stepz` is not a key of `train` (did you mean `steps`?)",
         "`train.steps` is not set",
-        "f:4:57: score.wasserstein_samples: 200 wasserstein_samples of 100 samples",
+        "f:4:57: score.wasserstein_samples: 200 wasserstein_samples, but only 100 samples",
         "two variants have the name `a`",
         "f:7:44: variants[1].train.batch: expected a whole number from 1 to 16384, found `0`",
         "f:7:58: variants[1].train.precision: `tf23` is not a precision (did you mean `tf32`?)",
@@ -205,12 +208,15 @@ fn too_many_jobs_are_refused_before_they_are_made() {
 proptest::proptest! {
     #[test]
     fn no_text_panics(lines in proptest::collection::vec(proptest::sample::select(&[
-        "sweep: x", "dataset: gaussians", "dataset: {gaussians: {layout: grid, side: 2}}", "train: {steps: 10, batch: 1}",
-        "objective: d2gan", "objective: gan", "alpha: 0.1", "beta: 7", "grid: {alpha: [0.1, 0.2]}", "grid: [1]", "zip: {lr: [1], beta: [1, 2]}",
-        "when: {alpha: alpha > 1}", "when: {alpha: {objective: d2gan}}", "exclude: [alpha > beta, {alpha: 0.1}]", "seeds: 2", "seeds: [1, x]",
-        "variants: [{name: a, objective: gan}, {name: b, grid: {alpha: [1]}}]", "variants: {}", "expect: [wasserstein(a) < 1]",
-        "random: {count: 3, lr: {min: 1, max: 2}}", "model: {generator: [2], generator_norm: batch}", "score: {metrics: [mode_score]}",
+        "sweep: x", "dataset: gaussians", "dataset: {gaussians: {layout: grid, side: 2}}",
+        "train: {steps: 10, batch: 1}", "objective: d2gan", "objective: gan", "alpha: 0.1", "beta: 7",
+        "grid: {alpha: [0.1, 0.2]}", "grid: [1]", "zip: {lr: [1], beta: [1, 2]}", "when: {alpha: alpha > 1}",
+        "when: {alpha: {objective: d2gan}}", "exclude: [alpha > beta, {alpha: 0.1}]", "seeds: 2", "seeds: [1, x]",
+        "variants: [{name: a, objective: gan}, {name: b, grid: {alpha: [1]}}]", "variants: {}",
+        "expect: [wasserstein(a) < 1]", "random: {count: 3, lr: {min: 1, max: 2}}",
+        "model: {generator: [2], generator_norm: batch}", "score: {metrics: [mode_score]}",
     ]), 0..12)) {
-        let _ = Sweep::parse("f", &lines.join("\n")).and_then(|sweep| sweep.expand()).map_err(|errors| errors.render(60, false));
+        let read = Sweep::parse("f", &lines.join("\n"));
+        let _ = read.and_then(|sweep| sweep.expand()).map_err(|errors| errors.render(60, false));
     }
 }

@@ -1,5 +1,5 @@
-//! Expectations: `mode_score(D2GAN, best) > mode_score(GAN, best)` or `rate(modes_covered == 8, D2GAN) > 0.4`, checked against the results when a
-//! sweep has ended.
+//! Expectations: `mode_score(D2GAN, best) > mode_score(GAN, best)` or `rate(modes_covered == 8, D2GAN) > 0.4`, checked
+//! against the results once a sweep has ended.
 
 use super::error::Mistakes;
 use super::metric::{Measure, Metric};
@@ -9,11 +9,11 @@ use super::yaml::Node;
 /// A comparison of two terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expect {
-    /// As the file has it.
+    /// The text in the file.
     pub text: String,
     /// The left term.
     pub left: Term,
-    /// How they should compare.
+    /// The expected relation.
     pub relation: Relation,
     /// The right term.
     pub right: Term,
@@ -24,30 +24,30 @@ pub struct Expect {
 pub enum Term {
     /// A number.
     Number(f64),
-    /// The scores of a variant at the last step, over all its jobs.
+    /// The scores of a variant's jobs at the last step, aggregated.
     Score {
-        /// Which score.
+        /// The score.
         metric: Measure,
-        /// Whose.
+        /// The variant.
         variant: String,
-        /// Which of them.
+        /// How the jobs' scores are aggregated.
         aggregate: Aggregate,
     },
-    /// The share of a variant's jobs whose score at the last step compares so with a number.
+    /// The fraction of a variant's jobs whose score at the last step satisfies a comparison.
     Rate {
-        /// Which score.
+        /// The score.
         metric: Measure,
-        /// How it should compare.
+        /// The relation.
         relation: Relation,
-        /// With what; finite.
+        /// The number to compare with; finite.
         number: f64,
-        /// Whose.
+        /// The variant.
         variant: String,
     },
 }
 
 impl Term {
-    /// The score that it is of, and whose; none of a number.
+    /// Returns the score and the variant; `None` for a number.
     pub fn of(&self) -> Option<(Measure, &str)> {
         match self {
             Term::Number(_) => None,
@@ -56,13 +56,13 @@ impl Term {
     }
 }
 
-/// The word that rates begin with.
+/// The word that starts a rate.
 const RATE: &str = "rate";
 
-/// What is taken of the scores of a variant's jobs.
+/// How the scores of a variant's jobs are aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
-    /// The best, by the direction of the score.
+    /// The best, by the score's direction.
     Best,
     /// The mean.
     Mean,
@@ -71,10 +71,10 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
-    /// Every aggregate.
+    /// All aggregates.
     pub const ALL: [Aggregate; 3] = [Aggregate::Best, Aggregate::Mean, Aggregate::Median];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Aggregate::Best => "best",
@@ -85,7 +85,7 @@ impl Aggregate {
 }
 
 impl Expect {
-    /// Both terms.
+    /// Returns both terms.
     pub fn terms(&self) -> [&Term; 2] {
         [&self.left, &self.right]
     }
@@ -113,8 +113,8 @@ impl Expect {
             (Term::Score { .. }, Term::Rate { .. }) | (Term::Rate { .. }, Term::Score { .. }) => false,
             (Term::Rate { .. }, Term::Number(share)) | (Term::Number(share), Term::Rate { .. }) => {
                 if !(0.0..=1.0).contains(share) {
-                    let message = format!("expected a share from 0 to 1 beside a rate, found {share}");
-                    let help = "four jobs of ten are 0.4";
+                    let message = format!("a rate is compared with a fraction from 0 to 1, found {share}");
+                    let help = "for example, four jobs in ten are 0.4";
                     parser.mistakes.advise(path, &node.span, message, help);
                     return None;
                 }
@@ -135,7 +135,7 @@ struct Parser<'a> {
     node: &'a Node,
     path: &'a str,
     variants: &'a [&'a str],
-    /// Scores of trainers of the user's own.
+    /// The scores of the user's own trainers.
     own: &'a [Measure],
     mistakes: &'a mut Mistakes,
 }
@@ -144,10 +144,11 @@ impl Parser<'_> {
     fn malformed(&mut self) {
         let (found, text) = (self.node.describe(), self.node.text().unwrap_or_default());
         let help = if text.matches('(').count() == text.matches(')').count() {
-            "write `score(VARIANT, best | mean | median) > …`, with another such term or a number on the other side; or \
-             `rate(score == 8, VARIANT) > …`, with another rate or a share on the other side"
+            "write `score(VARIANT, best | mean | median) > …`, with a term like it or a number on the other side, or \
+             `rate(score == 8, VARIANT) > …`, with another rate or a fraction on the other side"
         } else {
-            "not all parentheses are closed; in a list between brackets, whose commas divide it, write each between quotes: `[\"score(A, best) > 1\"]`"
+            "a parenthesis is not closed; inside a list in brackets, put each expectation in quotes, because commas \
+            separate the items: `[\"score(A, best) > 1\"]`"
         };
         self.mistakes.advise(
             self.path,
@@ -157,7 +158,7 @@ impl Parser<'_> {
         );
     }
 
-    /// The term that `text` begins with, and the rest.
+    /// Returns the term at the start of `text`, and the rest.
     fn term<'t>(&mut self, text: &'t str) -> Option<(Term, &'t str)> {
         let text = text.trim_start();
         let (word, rest) = text.split_at(word_end(text));
@@ -170,7 +171,7 @@ impl Parser<'_> {
             self.malformed();
             return None;
         };
-        // A score of the user's own may have this name, too.
+        // A score of the user's own may also be called `rate`.
         let compares = || Relation::strip(inner[word_end(inner)..].trim_start()).is_some();
         if word == RATE && (self.metric(RATE).is_none() || compares()) {
             return self.rate(inner);
@@ -197,7 +198,7 @@ impl Parser<'_> {
         Some((Term::Score { metric: metric?, variant: variant?, aggregate: aggregate? }, rest))
     }
 
-    /// What follows `rate(`: `modes_covered == 8, VARIANT)`.
+    /// Parses what follows `rate(`: `modes_covered == 8, VARIANT)`.
     fn rate<'t>(&mut self, inner: &'t str) -> Option<(Term, &'t str)> {
         let (word, rest) = inner.split_at(word_end(inner));
         let asked = Relation::strip(rest.trim_start()).and_then(|(relation, rest)| {
@@ -216,13 +217,13 @@ impl Parser<'_> {
         Some((Term::Rate { metric: metric?, relation, number, variant: variant? }, rest))
     }
 
-    /// The score of this name.
+    /// Returns the score with this name.
     fn metric(&self, name: &str) -> Option<Measure> {
         let own = self.own.iter().find(|own| own.name() == name).copied();
         Metric::find(name).map(Measure::Known).or(own)
     }
 
-    /// The same; that there is none is a mistake.
+    /// Like [`Parser::metric`], but reports a mistake if there is none.
     fn known_metric(&mut self, name: &str) -> Option<Measure> {
         let metric = self.metric(name);
         if metric.is_none() {
@@ -233,9 +234,9 @@ impl Parser<'_> {
         metric
     }
 
-    /// The variant that `text` begins with, none of an unknown one, and the rest.
+    /// Returns the variant at the start of `text` (`None` if unknown), and the rest.
     fn variant<'t>(&mut self, text: &'t str) -> Option<(Option<String>, &'t str)> {
-        // A name may hold any character, so the longest known name wins over the next comma.
+        // A name may contain any character, so the longest known name takes precedence over the next comma.
         let ends = |rest: &str| rest.trim_start().starts_with([',', ')']);
         let known = self.variants.iter().filter(|name| text.strip_prefix(**name).is_some_and(ends));
         let variant = known.max_by_key(|name| name.len()).copied();
@@ -249,7 +250,7 @@ impl Parser<'_> {
         Some((variant.map(str::to_owned), text[name.len()..].trim_start()))
     }
 
-    /// What is behind the parenthesis that `text` begins with.
+    /// Returns what follows the closing parenthesis at the start of `text`.
     fn closed<'t>(&mut self, text: &'t str) -> Option<&'t str> {
         let rest = text.strip_prefix(')');
         if rest.is_none() {
@@ -259,7 +260,7 @@ impl Parser<'_> {
     }
 }
 
-/// Where the name or the number ends that `text` begins with.
+/// Returns where the name or number at the start of `text` ends.
 fn word_end(text: &str) -> usize {
     text.find(|c: char| !(c.is_alphanumeric() || "_.+-".contains(c))).unwrap_or(text.len())
 }

@@ -1,4 +1,4 @@
-//! Jobs as earlier programs knew them: what is measured was a part of a blueprint, and so of a job's id.
+//! Jobs as earlier versions of this program stored them, when scoring was part of a blueprint and so of a job's id.
 
 use serde_json::Value;
 
@@ -12,25 +12,25 @@ use super::metric::Metric;
 use super::parameters::Parameters;
 use super::scoring::ScoringNetwork;
 
-/// A blueprint as an earlier program wrote it.
+/// A blueprint that an earlier version wrote.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Former {
-    /// Its id then.
+    /// Its id at that time.
     pub id: BlueprintId,
-    /// What of it determines what is trained.
+    /// The part that determines what is trained.
     pub blueprint: Blueprint,
     /// Its real samples.
     pub dataset: Dataset,
-    /// What was measured.
+    /// How it was scored.
     pub score: Score,
 }
 
 impl Former {
-    /// The blueprint in `json`, if an earlier program wrote it; none of today's.
+    /// Returns the blueprint in `json` if an earlier version wrote it; `None` if it is a current one.
     ///
     /// # Errors
     ///
-    /// Where it is neither.
+    /// If it is neither.
     pub fn of(json: &Value) -> serde_json::Result<Option<Former>> {
         let Some(score) = json.get("score") else { return Ok(None) };
         let built_in: BuiltIn = serde_json::from_value(json.clone())?;
@@ -42,24 +42,24 @@ impl Former {
         }))
     }
 
-    /// What a job of it with these parameters and this seed was called.
+    /// Returns the id that a job with these parameters and this seed had.
     pub fn job(&self, parameters: &Parameters, seed: u64) -> JobId {
         let [id, parameters] = [serde_json::to_value(self.id), serde_json::to_value(parameters)]
             .map(|value| value.expect("ids and parameters have string keys and finite floats"));
         JobId::of(format!("sweep/3/job:[{id},{parameters},{seed}]").as_bytes())
     }
 
-    /// What `job` was called, which is one of it.
+    /// Returns the id that `job`, which must belong to this blueprint, had.
     pub fn was(&self, job: &Job) -> JobId {
         self.job(&job.parameters, job.seed)
     }
 }
 
-/// What asks for `metric` as it was measured by `protocol`, of jobs of `dataset` that were to be measured by `usual`. An earlier program did not
-/// note what was asked for, and measured otherwise where its user wanted so later.
+/// Returns the scoring that gives `metric` as it was measured by `protocol`, for jobs of `dataset` whose scoring was
+/// `usual`. Earlier versions did not store the requested settings, and used others if the user changed them later.
 pub fn as_measured(usual: &Score, dataset: &Dataset, metric: Metric, protocol: &Value) -> Score {
     let mut score = Score { every: 0, metrics: [metric].into(), ..usual.clone() };
-    // A worker of the user's own says what it wants.
+    // The user's own worker has its own protocol.
     if !protocol["version"].is_u64() {
         return score;
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::sweep::Sweep;
 
-    /// The ids are those that the last program gave to these jobs that had what is measured in them.
+    /// The ids are those that the last version with scoring in its jobs gave to these jobs.
     #[test]
     fn jobs_are_found_by_what_they_were_called() {
         let text = "sweep: pins

@@ -1,10 +1,10 @@
-//! `from:`: cells that another sweep has found best.
+//! `from:`: the best cells of another sweep.
 //!
 //! ```yaml
-//! from: {sweep: wide, top: 5, by: mode_score}        # and `variant: D2GAN`, where it is called otherwise there
+//! from: {sweep: wide, top: 5, by: mode_score}        # add `variant: D2GAN` if it has another name there
 //! ```
 //!
-//! The seeds that have picked a cell say too much good of it, so its variant needs others here.
+//! The seeds that picked a cell make it look better than it is, so its variant needs other seeds here.
 
 use std::collections::BTreeSet;
 
@@ -19,40 +19,40 @@ use super::settings::Place;
 use super::value::Reader;
 use super::yaml::Node;
 
-/// Cells at most.
+/// Maximum number of cells.
 const MOST: u64 = 10_000;
 
-/// Which cells of another sweep.
+/// Which cells of another sweep to take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct From {
-    /// Its name.
+    /// The other sweep's name.
     pub sweep: String,
-    /// Of which variant of it.
+    /// The variant of that sweep.
     pub variant: String,
-    /// The best so many.
+    /// How many of the best.
     pub top: usize,
-    /// By which score; by that which reports rank by where none is named.
+    /// The score to rank by; `None`: the one that reports rank by.
     pub by: Option<String>,
 }
 
 /// Cells that were picked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Picked {
-    /// For which variant.
+    /// The variant they were picked for.
     pub variant: String,
-    /// From where.
+    /// Where they come from.
     pub from: From,
-    /// When, in seconds since the Unix epoch.
+    /// The time, in seconds since the Unix epoch.
     pub at: f64,
-    /// The best first.
+    /// The points, best first.
     pub points: Vec<Point>,
-    /// Of how many cells.
+    /// The number of cells they were picked from.
     pub of: usize,
-    /// The seeds that they were picked by.
+    /// The seeds used for ranking.
     pub seeds: BTreeSet<u64>,
 }
 
-/// What is said of it.
+/// `from:` as declared.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     sweep: String,
@@ -66,7 +66,7 @@ pub(super) struct Declared {
 const KEYS: [&str; 4] = ["sweep", "variant", "top", "by"];
 
 impl Declared {
-    /// Reads what stands at `from`; `None` after a mistake, which is reported.
+    /// Reads the value of `from`; `None` after a mistake, which is reported.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Declared> {
         let before = mistakes.len();
         let entries = parts::entries(node, path, mistakes)?;
@@ -101,13 +101,14 @@ impl Declared {
         Some(Declared { sweep: sweep?, variant, top: top? as usize, by, place })
     }
 
-    /// What a variant of this name asks for.
+    /// Returns what a variant with this name takes.
     pub(super) fn of(&self, variant: &str) -> From {
         let of = self.variant.clone().unwrap_or_else(|| variant.to_owned());
         From { sweep: self.sweep.clone(), variant: of, top: self.top, by: self.by.clone() }
     }
 
-    /// The axis of what it names, for a variant with these seeds; `None` where that is not known, or after a mistake, which is reported.
+    /// Returns the axis of the picked cells for a variant with these seeds; `None` if they are not known, or after a
+    /// mistake, which is reported.
     pub(super) fn axis(&self, variant: &str, seeds: &[u64], mistakes: &mut Mistakes) -> Option<Axis> {
         let Picked { points, seeds: picking, .. } = mistakes.picked(&self.of(variant), variant, &self.place)?;
         let Place { path, span } = &self.place;
@@ -119,12 +120,14 @@ impl Declared {
             };
             let first = picking.last().map_or(0, |last| last + 1);
             let message = format!(
-                "{} {shown} picked these cells in `{}`, and would say too much good of them: `{variant}` needs others",
+                "{} {shown} picked these cells in `{}` and would make them look too good: `{variant}` needs other \
+                seeds",
                 if used.len() == 1 { "the seed" } else { "the seeds" },
                 self.sweep
             );
             let help = format!(
-                "write `seeds: {{first: {first}, count: {}}}`, or `first: {first}` beside `looks`, for all variants that are compared",
+                "write `seeds: {{first: {first}, count: {}}}`, or `first: {first}` next to `looks`, for all variants \
+                to compare",
                 seeds.len()
             );
             mistakes.advise(&**path, span, message, help);
@@ -137,7 +140,7 @@ impl Declared {
                 self.of(variant).variant,
                 self.sweep
             );
-            mistakes.advise(&**path, span, message, "take fewer of them, or write them down under `zip`");
+            mistakes.advise(&**path, span, message, "take fewer cells, or write them under `zip`");
             return None;
         }
         let keys: Vec<_> = names.iter().filter_map(|name| parts::here(name, span, path, mistakes)).collect();
@@ -160,14 +163,14 @@ mod tests {
 
     use super::*;
     use crate::error::Outside;
-    use crate::own::{Own, Source, Trouble};
+    use crate::own_data::{OwnData, Source, Trouble};
     use crate::sweep::Sweep;
 
-    /// Another sweep, of which these points are the best, picked by the seeds 0 and 1.
+    /// Another sweep with these points as its best, picked by the seeds 0 and 1.
     struct Other(Vec<serde_json::Value>);
 
     impl Outside for Other {
-        fn look(&self, _: &Source) -> Result<Own, Trouble> {
+        fn look(&self, _: &Source) -> Result<OwnData, Trouble> {
             panic!("there is no path")
         }
 
@@ -184,7 +187,8 @@ mod tests {
 
     fn read(points: &[serde_json::Value], seeds: &str, from: &str) -> Result<Vec<String>, String> {
         let text = format!(
-            "sweep: s\ndataset: gaussians\nseeds: {seeds}\ntrain: {{steps: 10}}\nvariants:\n  - {{name: GAN, objective: gan}}\n  \
+            "sweep: s\ndataset: gaussians\nseeds: {seeds}\ntrain: {{steps: 10}}\nvariants:\n  - {{name: GAN, \
+            objective: gan}}\n  \
              - {{name: D2GAN, objective: d2gan, from: {from}}}\n"
         );
         let sweep = Sweep::parse_looking("f", &text, Rc::new(Other(points.to_vec())));
@@ -204,7 +208,7 @@ mod tests {
             json!({"alpha": 0.1, "beta": 0.2, "generator": [8, 8], "optimizer": "adam"}),
             json!({"alpha": 1, "beta": 0.5, "generator": "[16, leaky_relu]", "optimizer": "rmsprop"}),
         ];
-        // What is written out is read as it was shown.
+        // Values are read back as they were shown.
         let found = read(&points[..1], "{first: 2, count: 1}", FROM).unwrap();
         assert_eq!(found, ["GAN  2", "D2GAN alpha=0.1 beta=0.2 generator=[8, 8] optimizer=adam 2"]);
         let wrong = read(&points, "[5]", FROM).unwrap_err();
@@ -218,7 +222,7 @@ mod tests {
         assert!(found.contains("the seeds 0, 1 picked these cells in `wide`"), "{found}");
         assert!(found.contains("`seeds: {first: 2, count: 3}`"), "{found}");
         assert_eq!(read(&points, "{first: 2, count: 3}", FROM).unwrap().len(), 9);
-        // Looks, too, may begin at another seed.
+        // Looks can start at another seed too.
         assert_eq!(read(&points, "{looks: [2, 4], first: 2}", FROM).unwrap().len(), 12);
         assert!(read(&points, "{looks: [2, 4]}", FROM).is_err());
     }
@@ -233,7 +237,7 @@ mod tests {
         let found = read(&points, "[7]", "{sweep: wide}").unwrap_err();
         assert!(found.contains("`top` is not set"), "{found}");
         let found = read(&points[..1], "[7]", "{sweep: wide, top: 1}, grid: {lr: [1e-3]}").unwrap_err();
-        assert!(found.contains("has other points"), "{found}");
+        assert!(found.contains("cannot be combined with other points"), "{found}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Content-hashed ids. An id is shown as hexadecimal; any unique prefix of it names the thing.
+//! Content-hashed ids. An id is shown in hexadecimal, and any unique prefix of it is enough to name the thing.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Bytes of an id: 80 bits, so that a million jobs collide with a chance of 4e-13.
+/// Bytes of an id: 80 bits, so that the probability of a collision among a million jobs is 4e-13.
 const BYTES: usize = 10;
 
 macro_rules! id {
@@ -15,14 +15,14 @@ macro_rules! id {
         pub struct $name([u8; BYTES]);
 
         impl $name {
-            /// The id of what `canonical` describes.
+            /// Returns the id of what `canonical` describes.
             pub fn of(canonical: &[u8]) -> Self {
                 let mut bytes = [0; BYTES];
                 bytes.copy_from_slice(&blake3::hash(canonical).as_bytes()[..BYTES]);
                 Self(bytes)
             }
 
-            /// The first eight characters: enough to tell things apart on a screen.
+            /// Returns the first eight characters, which are enough to tell ids apart on a screen.
             pub fn short(&self) -> String {
                 self.to_string()[..8].to_owned()
             }
@@ -72,11 +72,11 @@ macro_rules! id {
 }
 
 id!(
-    /// A job: one GAN with its settings and its seed.
+    /// A job: one GAN with its settings and seed.
     JobId
 );
 id!(
-    /// The samples of a data set of the user's own.
+    /// The samples of one of the user's own data sets.
     DataId
 );
 id!(
@@ -84,7 +84,7 @@ id!(
     BlueprintId
 );
 id!(
-    /// A cohort: a set of jobs of one blueprint that train together, in a fixed order.
+    /// A cohort: a set of jobs with the same blueprint that train together, in a fixed order.
     CohortId
 );
 

@@ -11,46 +11,47 @@ use super::canonical;
 use super::id::{BlueprintId, CohortId, JobId};
 use super::parameters::Parameters;
 
-/// One GAN to train: all that determines its weights. Names, labels, devices, checkpoint cadence and what is measured of it are no part of it.
+/// One GAN to train: everything that determines its weights. Names, labels, devices, checkpoint frequency and scoring
+/// are not part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// What it shares with the other members of its cohort.
     pub blueprint: Arc<Blueprint>,
-    /// What may differ from member to member.
+    /// What may differ between members.
     #[serde(alias = "knobs")]
     pub parameters: Parameters,
-    /// All its randomness derives from this.
+    /// The source of all its randomness.
     pub seed: u64,
 }
 
-/// A job that is asked for, and what is to be measured of it.
+/// A job that a sweep requests, and how to score it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// The job's id.
     pub id: JobId,
     /// What to train.
     pub job: Job,
-    /// How it is to be scored: each once.
+    /// How to score it, each way once.
     pub scores: Scores,
-    /// What it goes on from, if not from the start.
+    /// The job to continue from; `None` to start from scratch.
     pub earlier: Option<Earlier>,
 }
 
-/// A job that differs in nothing but that it has fewer steps, and whose last state is kept.
+/// A job that only has fewer steps, and whose final checkpoint is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Earlier {
     /// The job.
     pub job: JobId,
-    /// The cohort whose folder has its state.
+    /// The cohort whose folder has its checkpoint.
     pub cohort: CohortId,
-    /// Its steps.
+    /// Its number of steps.
     pub step: u64,
 }
 
-/// How jobs are to be scored: in most sweeps one way, which all jobs share.
+/// How jobs are scored. In most sweeps there is one way, shared by all jobs.
 pub type Scores = Arc<[Arc<Score>]>;
 
-/// Tasks in the order in which their jobs stand first, each job once, with all that is to be measured of it.
+/// Merges tasks, so that each job occurs once with all its scorings, in the order of first occurrence.
 pub fn together(tasks: impl IntoIterator<Item = Task>) -> Vec<Task> {
     let tasks = tasks.into_iter();
     let mut places: HashMap<JobId, usize> = HashMap::with_capacity(tasks.size_hint().0);
@@ -63,7 +64,7 @@ pub fn together(tasks: impl IntoIterator<Item = Task>) -> Vec<Task> {
             }
             Entry::Occupied(place) => {
                 let known = &mut all[*place.get()].scores;
-                // Most often the same that another task has.
+                // Usually another task has the same scorings.
                 if !Arc::ptr_eq(known, &task.scores) {
                     *known = task.scores.iter().fold(known.to_vec(), with).into();
                 }
@@ -73,7 +74,7 @@ pub fn together(tasks: impl IntoIterator<Item = Task>) -> Vec<Task> {
     all
 }
 
-/// `scores` with one more; of two that measure the same, the one that draws more sheets.
+/// Adds a scoring to `scores`. Of two that measure the same, keeps the one that draws more sheets.
 fn with(mut scores: Vec<Arc<Score>>, score: &Arc<Score>) -> Vec<Arc<Score>> {
     match scores.iter_mut().find(|known| known.measures_as(score)) {
         Some(known) if known.sheets < score.sheets => *known = Arc::clone(score),
@@ -84,12 +85,12 @@ fn with(mut scores: Vec<Arc<Score>>, score: &Arc<Score>) -> Vec<Arc<Score>> {
 }
 
 impl Job {
-    /// The hash of the canonical form: equal jobs have equal ids, in whatever file they stand.
+    /// Returns the hash of the canonical form: equal jobs have equal ids in all files.
     pub fn id(&self) -> JobId {
         self.id_in(self.blueprint.id())
     }
 
-    /// The same as [`Job::id`] where the id of this job's blueprint is known: much cheaper for many jobs of one blueprint.
+    /// The same as [`Job::id`] if the id of the blueprint is known. Much faster for many jobs with the same blueprint.
     pub fn id_in(&self, blueprint: BlueprintId) -> JobId {
         JobId::of(&canonical::bytes_of_sorted("job", &(blueprint, &self.parameters, self.seed)))
     }

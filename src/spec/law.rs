@@ -1,4 +1,4 @@
-//! How one key is drawn: at random, or where a search proposes.
+//! How one key is drawn: at random, or by a search.
 
 use serde_json::Value as Json;
 
@@ -7,17 +7,17 @@ use super::keys::Key;
 use super::parameters::Plain;
 use super::parts::{column, entries};
 use super::point::{self, Dimension};
-use super::value::{Reader, Value};
+use super::value::{Reader, SettingValue};
 use super::yaml::Node;
 
-/// How one key is drawn.
+/// The distribution of one key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Law {
     Uniform { min: f64, max: f64 },
     LogUniform { min: f64, max: f64 },
     Whole { min: i64, max: i64 },
     LogWhole { min: i64, max: i64 },
-    Choices(Vec<Value>),
+    Choices(Vec<SettingValue>),
 }
 
 impl Law {
@@ -46,12 +46,12 @@ impl Law {
                 choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
             }
             (Some((min, low)), Some((max, _)), None) => {
-                if let (Value::Schedule(_), _) | (_, Value::Schedule(_)) = (&min, &max) {
-                    mistakes.advise(path, low, "a schedule has no size", "give `choices`, or draw numbers");
+                if let (SettingValue::Schedule(_), _) | (_, SettingValue::Schedule(_)) = (&min, &max) {
+                    mistakes.advise(path, low, "a schedule is not a number", "use `choices`, or draw numbers");
                     return None;
                 }
-                let (Value::Plain(min), Value::Plain(max)) = (min, max) else {
-                    mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                let (SettingValue::Plain(min), SettingValue::Plain(max)) = (min, max) else {
+                    mistakes.add(path, low, format!("`{}` is not a number: use `choices`", key.name()));
                     return None;
                 };
                 let law = match (min, max, log) {
@@ -67,7 +67,7 @@ impl Law {
                         return None;
                     }
                     _ => {
-                        mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                        mistakes.add(path, low, format!("`{}` is not a number: use `choices`", key.name()));
                         return None;
                     }
                 };
@@ -80,26 +80,26 @@ impl Law {
         }
     }
 
-    /// The value at `u` in [0, 1).
-    pub(super) fn draw(&self, u: f64) -> Value {
-        let whole = |whole| Value::Plain(Plain::Whole(whole));
+    /// Returns the value at `u` in [0, 1).
+    pub(super) fn draw(&self, u: f64) -> SettingValue {
+        let whole = |whole| SettingValue::Plain(Plain::Whole(whole));
         let log = |min: f64, max: f64| (min.ln() + u * (max.ln() - min.ln())).exp();
         match *self {
-            Law::Uniform { min, max } => Value::number(rounded(min + u * (max - min)).clamp(min, max)),
-            Law::LogUniform { min, max } => Value::number(rounded(log(min, max)).clamp(min, max)),
+            Law::Uniform { min, max } => SettingValue::number(rounded(min + u * (max - min)).clamp(min, max)),
+            Law::LogUniform { min, max } => SettingValue::number(rounded(log(min, max)).clamp(min, max)),
             Law::Whole { min, max } => {
-                // Parameters of the user's own may be any whole numbers.
+                // The user's own parameters may be any whole numbers, so the range may exceed an i64.
                 let span = i128::from(max) - i128::from(min) + 1;
                 let drawn = i128::from(min) + (u * span as f64) as i128;
                 whole(i64::try_from(drawn).unwrap_or(max).min(max))
             }
-            // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
+            // Draw from [min, max + 1) on a log scale and round down, so that `max` gets its share too.
             Law::LogWhole { min, max } => whole((rounded(log(min as f64, max as f64 + 1.0)) as i64).clamp(min, max)),
             Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),
         }
     }
 
-    /// Where a search looks for it.
+    /// Returns its range for a search.
     pub(super) fn dimension(&self) -> Dimension {
         match *self {
             Law::Uniform { min, max } => Dimension::Number { min, max },
@@ -110,40 +110,40 @@ impl Law {
         }
     }
 
-    /// The value at a place of its [dimension](Law::dimension).
-    pub(super) fn at(&self, place: f64) -> Value {
-        let whole = |place: f64, min: i64, max: i64| Value::Plain(Plain::Whole((place as i64).clamp(min, max)));
+    /// Returns the value at a place in its [dimension](Law::dimension).
+    pub(super) fn at(&self, place: f64) -> SettingValue {
+        let whole = |place: f64, min: i64, max: i64| SettingValue::Plain(Plain::Whole((place as i64).clamp(min, max)));
         match *self {
-            Law::Uniform { min, max } => Value::number(rounded(place).clamp(min, max)),
-            Law::LogUniform { min, max } => Value::number(rounded(place.exp()).clamp(min, max)),
+            Law::Uniform { min, max } => SettingValue::number(rounded(place).clamp(min, max)),
+            Law::LogUniform { min, max } => SettingValue::number(rounded(place.exp()).clamp(min, max)),
             Law::Whole { min, max } => whole(place.floor(), min, max),
             Law::LogWhole { min, max } => whole(place.exp().floor(), min, max),
             Law::Choices(ref choices) => choices[(place as usize).min(choices.len() - 1)].clone(),
         }
     }
 
-    /// A value as it stands in a point; `None` where it may not be this one.
-    pub(super) fn value(&self, key: &Key, value: &Json) -> Option<Value> {
+    /// Returns the value in a point, or `None` if it cannot be drawn.
+    pub(super) fn value(&self, key: &Key, value: &Json) -> Option<SettingValue> {
         match *self {
             Law::Uniform { min, max } | Law::LogUniform { min, max } => {
-                value.as_f64().filter(|number| (min..=max).contains(number)).map(Value::number)
+                value.as_f64().filter(|number| (min..=max).contains(number)).map(SettingValue::number)
             }
             Law::Whole { min, max } | Law::LogWhole { min, max } => {
                 let whole = value.as_i64().filter(|whole| (min..=max).contains(whole))?;
-                Some(Value::Plain(Plain::Whole(whole)))
+                Some(SettingValue::Plain(Plain::Whole(whole)))
             }
             Law::Choices(ref choices) => choices.iter().find(|choice| point::value(key, choice) == *value).cloned(),
         }
     }
 
-    /// The place of a value, as it stands in a point; `None` where it may not be this one.
+    /// Returns the place of a value in a point, or `None` if it cannot be drawn.
     pub(super) fn place(&self, key: &Key, value: &Json) -> Option<f64> {
         let number = value.as_f64();
         let within = |min: f64, max: f64| number.filter(|number| (min..=max).contains(number));
         match *self {
             Law::Uniform { min, max } => within(min, max),
             Law::LogUniform { min, max } => within(min, max).map(f64::ln),
-            // In the middle of what is rounded to it.
+            // The middle of the interval that is rounded to it.
             Law::Whole { min, max } => within(min as f64, max as f64).map(|whole| whole + 0.5),
             Law::LogWhole { min, max } => within(min as f64, max as f64).map(|whole| (whole + 0.5).ln()),
             Law::Choices(ref choices) => {
@@ -153,12 +153,12 @@ impl Law {
     }
 }
 
-/// Six digits: what the last bits of a logarithm are differs between machines, and a job's id must not.
+/// Rounds to six digits: the last bits of a logarithm differ between machines, but a job's id must not.
 fn rounded(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
 
-/// A number in [0, 1) that depends on nothing but its arguments.
+/// Returns a number in [0, 1) that depends only on its arguments.
 pub(super) fn uniform(seed: u64, key: &Key, point: u64) -> f64 {
     let hash = blake3::hash(format!("sweep/random/{seed}/{}/{point}", key.path()).as_bytes());
     let bits = hash.as_bytes()[..8].iter().fold(0, |bits: u64, &byte| bits << 8 | u64::from(byte));

@@ -1,4 +1,4 @@
-//! What a part of a sweep file says: the file as a whole, or one of its variants.
+//! Reads what the file as a whole, or one of its variants, sets and sweeps.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use super::unused::Said;
 use super::value::Reader;
 use super::yaml::{Content, Name, Node};
 
-/// Where a trainer of the user's own is declared.
+/// The key for the user's own trainer.
 pub(super) const TRAINER: &str = "trainer";
-/// The largest seed: SQLite's integers have a sign.
+/// The largest seed: SQLite's integers are signed.
 const MAX_SEED: u64 = i64::MAX as u64;
-/// The first of several seeds at most.
+/// The largest first seed of a range.
 pub(super) const MAX_FIRST: u64 = MAX_SEED - MAX_SEEDS;
-/// Seeds of a variant at most.
+/// Maximum number of seeds of a variant.
 const MAX_SEEDS: u64 = 100_000;
 
-/// What the file, or one variant in it, says.
+/// What the file, or one of its variants, says.
 #[derive(Default)]
 pub(super) struct Level {
     pub settings: Vec<(Key, Arc<Setting>)>,
     pub seeds: Option<Vec<u64>>,
-    /// Where more seeds are added as long as something is undecided.
+    /// Set if seeds are added while a comparison is undecided.
     pub race: Option<Race>,
     pub grid: Vec<Axis>,
     pub zip: Option<Axis>,
@@ -41,16 +41,16 @@ pub(super) struct Level {
     pub when: Option<Vec<(Key, Condition, Place)>>,
 }
 
-/// What a file and each of its variants may have beside keys.
+/// What a file and each of its variants may have in addition to keys.
 const OWN: [&str; 9] = ["seeds", "grid", "zip", "random", "search", "from", "exclude", "when", TRAINER];
-/// What only a file, a variant, `random` or a condition has.
+/// Names used only in a file, a variant, `random` or `seeds`.
 const ELSEWHERE: [&str; 10] =
     ["sweep", "variants", "name", "expect", "published", "run", "prune", "stop", "count", "seed"];
 
-/// Keys of an objective that is written out, which no other key is called as.
+/// Names used inside a written-out objective, which no other key has.
 const OF_OBJECTIVES: [&str; 4] = ["where", "parameters", "combine", "discriminators"];
 
-/// Whether something of a file, other than a key, has this name.
+/// Returns whether something in a file other than a key has this name.
 pub(super) fn is_of_files(name: &str) -> bool {
     OWN.contains(&name) || ELSEWHERE.contains(&name) || Section::NAMED.iter().any(|section| section.name() == name)
 }
@@ -65,7 +65,7 @@ pub(super) fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut M
     }
 }
 
-/// What stands in `entries`, but for the keys in `handled`.
+/// Reads `entries`, except for the keys in `handled`.
 pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistakes: &mut Mistakes) -> Level {
     let mut level = Level::default();
     let vocabulary = mistakes.vocabulary.clone();
@@ -77,11 +77,12 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
                 level.race = Race::read(node, &here, mistakes);
                 level.seeds = level.race.as_ref().map(Race::seeds);
                 if !path.is_empty() {
-                    let help = "`seeds: {looks: …}` belongs at the top of the file; a variant may have `seeds: 5` or a list of them";
+                    let help = "`seeds: {looks: …}` belongs at the top of the file; a variant can have `seeds: 5` or a \
+                        list of seeds";
                     mistakes.advise(
                         &here,
                         &node.span,
-                        "looks are of all variants: what is compared has the same seeds",
+                        "looks apply to all variants, which are compared on the same seeds",
                         help,
                     );
                 }
@@ -94,7 +95,7 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
             "from" => level.from = from::Declared::read(node, &here, mistakes),
             "exclude" => level.exclude = Some(exclude(node, &here, mistakes)),
             "when" => level.when = Some(when(node, &here, mistakes)),
-            // Read before.
+            // Was already read.
             TRAINER => {}
             _ if handled.contains(&text) => {}
             _ => match Section::NAMED.into_iter().find(|section| section.name() == text) {
@@ -105,31 +106,32 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
                         let sections = Section::NAMED.map(Section::name);
                         let known = handled.iter().copied().chain(OWN).chain(sections);
                         let known: Vec<&str> = known.chain(vocabulary.names(Section::Top)).collect();
-                        unknown(&here, name, "a key that can stand here", &known, mistakes);
+                        unknown(&here, name, "a key that is allowed here", &known, mistakes);
                     }
                 },
             },
         }
     }
-    // Groups first, so that their parts beat them.
+    // Groups come first, so that their parts override them.
     level.settings.sort_by_key(|(key, _)| key.parts().is_empty());
     level
 }
 
-/// What stands in a section.
+/// Reads a key of a section.
 fn of_section(section: Section, level: &mut Level, (name, node): (&Name, &Node), path: &str, mistakes: &mut Mistakes) {
     let vocabulary = mistakes.vocabulary.clone();
     let text = section.name();
     if vocabulary.trainer.is_some() && matches!(section, Section::Model | Section::Train) {
-        // Variants of the program's own trainer have read it.
+        // Already read for variants with the built-in trainer.
         if vocabulary.trainer.as_ref().is_some_and(|trainer| trainer.parameter(text).is_some()) {
             let help = format!(
                 "set the parameter of this name in `trainer: {{parameters: {{{text}: …}}}}`, or sweep it in `grid`"
             );
-            mistakes.advise(path, &name.span, format!("`{text}` is a section of the file here"), help);
+            mistakes.advise(path, &name.span, format!("`{text}` is a section here, not a parameter"), help);
         } else if !vocabulary.has_built_in() {
-            let message = format!("`{text}` is of sweep's own trainer, and this one is yours");
-            let help = "what your program is to be told is one of `trainer: {parameters: …}`; how long it trains is `trainer: {steps: …}`";
+            let message = format!("`{text}` belongs to sweep's built-in trainer, but this variant uses your own");
+            let help = "declare settings for your program in `trainer: {parameters: …}`, and its length of training in \
+                `trainer: {steps: …}`";
             mistakes.advise(path, &name.span, message, help);
         }
         return;
@@ -147,7 +149,7 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// A key that does not belong here: it may belong elsewhere.
+/// Reports a key that does not belong here, and says where it belongs.
 fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut Mistakes) {
     if mistakes.vocabulary.again {
         return;
@@ -159,11 +161,11 @@ fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut M
             let name_of = key.name();
             let help =
                 format!("declare it as a parameter of your trainer: `trainer: {{parameters: {{{name_of}: …}}}}`");
-            let message = format!("`{name_of}` is of sweep's own trainer, and this one is yours");
+            let message = format!("`{name_of}` belongs to sweep's built-in trainer, but this variant uses your own");
             mistakes.advise(path, &name.span, message, help);
         }
         Some((Section::Top, key)) => {
-            let help = format!("`{}` belongs beside `objective`, not in a section", key.name());
+            let help = format!("`{}` belongs next to `objective`, not in a section", key.name());
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }
         Some((section, key)) => {
@@ -188,12 +190,12 @@ impl Level {
         self.settings.push((key, Arc::new(Setting { value, place })));
     }
 
-    /// What is set here.
+    /// Returns the keys set here.
     pub(super) fn said(&self) -> Vec<Said> {
         self.settings.iter().map(|(key, setting)| Said { key: key.clone(), place: setting.place.clone() }).collect()
     }
 
-    /// What is swept here.
+    /// Returns the keys swept here.
     pub(super) fn swept(&self) -> impl Iterator<Item = Said> {
         let axes = self.grid.iter().chain(&self.zip).chain(&self.random);
         axes.flat_map(|axis| axis.keys.iter().map(|key| Said { key: key.clone(), place: axis.place.clone() }))
@@ -204,7 +206,7 @@ impl Level {
     }
 }
 
-/// Whether setting one of these sets something that the other does.
+/// Returns whether setting one of these keys sets part of the other.
 pub(super) fn overlap(a: &Key, b: &Key) -> bool {
     let part = |group: &Key, of: &Key| group.parts().iter().any(|part| part.name == of.name());
     a == b || part(a, b) || part(b, a)
@@ -227,24 +229,26 @@ fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
     for node in nodes {
         let Some(seed) = Reader { node, path, mistakes }.count(0, MAX_SEED) else { continue };
         if !seen.insert(seed) {
-            mistakes.add(path, &node.span, format!("the seed {seed} stands here twice"));
+            mistakes.add(path, &node.span, format!("the seed {seed} is listed twice"));
         }
         seeds.push(seed);
     }
     Some(seeds)
 }
 
-/// Whether `seeds` says when to look.
+/// Returns whether `seeds` declares looks.
 fn has_looks(node: &Node) -> bool {
-    matches!(&node.content, Content::Map(entries) if entries.iter().any(|(name, _)| ["looks", "alpha", "spending"].contains(&&*name.text)))
+    let Content::Map(entries) = &node.content else { return false };
+    entries.iter().any(|(name, _)| ["looks", "alpha", "spending"].contains(&&*name.text))
 }
 
-/// So many seeds from a first one on.
+/// Reads a number of seeds, and optionally the first one.
 fn counted(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
     let (mut first, mut count) = (Some(0), None);
     let entries = parts::entries(node, path, mistakes)?;
     if entries.iter().all(|(name, _)| name.text == "first") {
-        let help = "write `seeds: {first: 100, count: 50}`, or `seeds: {looks: [8, 12, 16, 20]}` to add seeds as long as something is undecided";
+        let help = "write `seeds: {first: 100, count: 50}`, or `seeds: {looks: [8, 12, 16, 20]}` to add seeds while a \
+            comparison is undecided";
         mistakes.advise(path, &node.span, "`count` is not set", help);
     }
     for (name, node) in entries {

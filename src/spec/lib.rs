@@ -11,12 +11,12 @@ mod condition;
 mod cost;
 mod data_value;
 pub mod dataset;
-mod doubts;
 mod drawn_value;
 pub mod error;
 pub mod expand;
 #[cfg(test)]
 mod expand_tests;
+mod expand_variant;
 pub mod expect;
 pub mod former;
 pub mod from;
@@ -32,7 +32,7 @@ pub mod moves;
 mod net_value;
 pub mod network;
 pub mod objective;
-pub mod own;
+pub mod own_data;
 pub mod parameters;
 mod parts;
 pub mod penalty;
@@ -47,6 +47,7 @@ pub mod scoring;
 pub mod search;
 #[cfg(test)]
 mod search_tests;
+mod setting_warnings;
 pub mod settings;
 #[cfg(test)]
 mod settings_tests;
@@ -64,5 +65,4 @@ mod value_tests;
 #[cfg(test)]
 mod values_tests;
 mod vocabulary;
-mod walk;
 pub mod yaml;

@@ -1,4 +1,4 @@
-//! A variant out of what it says and what the file says of all.
+//! Merges a variant's settings with those of the file.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::settings::{Place, Settings};
 use super::sweep::{Swept, Variant};
 use super::trainer::Trainer;
 
-/// `own` over `base`.
+/// Merges `own` over `base`.
 pub(super) fn merge(
     base: &Level,
     own: &Level,
@@ -38,7 +38,7 @@ pub(super) fn merge(
     }
 
     let seeds = own.seeds.as_ref().or(base.seeds.as_ref()).cloned().unwrap_or_else(|| vec![0]);
-    // A variant that says itself which cells it has does not seek or take those of the file.
+    // A variant that defines its own points ignores the file's `search` and `from`.
     let has_points = !own.grid.is_empty() || own.zip.is_some() || own.random.is_some();
     let is_said = has_points || own.search.is_some() || own.from.is_some();
     let inherited = base.search.as_ref().filter(|_| !is_said).and_then(|search| search.without(|key| own.sets(key)));
@@ -49,9 +49,10 @@ pub(super) fn merge(
         let whole = own.exclude.as_ref().or(base.exclude.as_ref()).is_none_or(Vec::is_empty);
         let plain = own.when.as_ref().or(base.when.as_ref()).is_none_or(Vec::is_empty);
         if !(alone && whole && plain) {
-            let message = format!("`{}` has other points, or conditions, beside these", name);
-            let help = "a variant with `search` or `from` has no `grid`, `zip`, `random`, `exclude` and `when`, nor both: write keys that are swept into the \
-                        `space` of the search, or make another variant of it";
+            let message = format!("`{}` cannot be combined with other points or conditions", name);
+            let help = "a variant with `search` or `from` cannot have `grid`, `zip`, `random`, `exclude` or `when`, \
+                nor both: put swept keys into the \
+                        `space` of the search, or make another variant";
             mistakes.advise(&*place.path, &place.span, message, help);
         }
     }
@@ -75,7 +76,11 @@ pub(super) fn merge(
     for (key, _, place) in conditions.iter().filter(|_| own.when.is_some()) {
         if !seen.contains(key) && !matches!(key, Key::Elsewhere(_)) {
             let names: Vec<&str> = seen.iter().map(|key| key.name()).collect();
-            let swept = if names.is_empty() { "nothing is".to_owned() } else { format!("swept: {}", names.join(", ")) };
+            let swept = if names.is_empty() {
+                "nothing is swept".to_owned()
+            } else {
+                format!("these are: {}", names.join(", "))
+            };
             mistakes.advise(&*place.path, &place.span, format!("`{}` is not swept", key.name()), swept);
         }
     }
@@ -85,7 +90,7 @@ pub(super) fn merge(
         Swept { when: when.collect(), own: mine || whole, axis }
     };
     let mut axes: Vec<Swept> = swept.into_iter().map(with_conditions).collect();
-    // Those with a condition last: what the condition is about is then known. The sort keeps the order otherwise.
+    // Axes with a condition come last, so that the keys in the condition are known by then. The sort is stable.
     axes.sort_by_key(|swept| !swept.when.is_empty());
     Variant {
         name,

@@ -1,4 +1,4 @@
-//! How players move: by which optimiser and in which order; and which of a generator's weights are looked at.
+//! How players move: their optimiser and order, and which of the generator's weights make samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,10 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
-    /// Every one.
+    /// All optimisers.
     pub const ALL: [Optimizer; 4] = [Optimizer::Adam, Optimizer::Rmsprop, Optimizer::Sgd, Optimizer::OptimisticAdam];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Optimizer::Adam => "adam",
@@ -30,7 +30,7 @@ impl Optimizer {
         }
     }
 
-    /// Numbers that it keeps for each weight.
+    /// Returns how many numbers it stores per weight.
     pub fn moments(self) -> u64 {
         match self {
             Optimizer::OptimisticAdam => 3,
@@ -40,22 +40,22 @@ impl Optimizer {
     }
 }
 
-/// In which order players move in a step.
+/// The order in which players move within a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moves {
-    /// The discriminators, then the generator against them as they are then.
+    /// First the discriminators, then the generator against the updated discriminators.
     #[default]
     Alternating,
-    /// The last of the discriminators' moves in a step and the first of the generator's follow from gradients at the same weights.
+    /// The discriminators' last move in a step and the generator's first one use gradients at the same weights.
     Simultaneous,
 }
 
 impl Moves {
-    /// Both, the usual one first.
+    /// Both orders, the default first.
     pub const ALL: [Moves; 2] = [Moves::Alternating, Moves::Simultaneous];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Moves::Alternating => "alternating",
@@ -72,18 +72,18 @@ impl Moves {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
-    /// Their moving average, where there is one; those that train in other jobs.
+    /// Their moving average if the job keeps one, else the trained weights.
     #[default]
     Ema,
-    /// Those that train.
+    /// The trained weights.
     Raw,
 }
 
 impl Weights {
-    /// Both, the usual ones first.
+    /// Both, the default first.
     pub const ALL: [Weights; 2] = [Weights::Ema, Weights::Raw];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Weights::Ema => "ema",
@@ -110,7 +110,7 @@ mod tests {
             .entries
     }
 
-    /// What there was not at first is no part of a job that does without it: jobs have the ids that they had then.
+    /// A setting added later is not part of jobs that do not use it, so their ids stay the same.
     #[test]
     fn a_job_is_what_it_was_before_there_was_more_to_set() {
         let plain = entries("", "").remove(0);
@@ -139,7 +139,7 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), others.len() + 1);
-        // Swept, the points that were there before are the jobs that they were.
+        // In a sweep, the points that existed before give the same jobs as before.
         for sweep in ["epsilon: [1e-8, 1e-6]", "ema: [0, 0.9]", "weight_decay: [0.1, 0]"] {
             let found = entries("", &format!("grid: {{{sweep}}}"));
             let is_plain = |entry: &&Entry| entry.id == plain.id;
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// A starting step belongs to an average, and so does the choice of weights, whichever of them is swept.
+    /// `ema_start` and `weights` only matter together with an average, whichever of them is swept.
     #[test]
     fn an_average_has_what_belongs_to_it() {
         let found = entries(", ema_start: 50", "grid: {ema: [0, 0.9]}\nscore: {weights: raw}");
@@ -168,6 +168,6 @@ mod tests {
         }
         let text = "sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {steps: 9, ema: 0.9, ema_start: 9}";
         let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err().to_string();
-        assert!(errors.contains("f:4:40: train.ema_start: the average begins after step 9"), "{errors}");
+        assert!(errors.contains("f:4:40: train.ema_start: the average starts after step 9"), "{errors}");
     }
 }

@@ -1,30 +1,30 @@
-//! Reading what `model:` says of networks.
+//! Reads what `model:` says about networks.
 
 use std::ops::Range;
 
 use super::arch::{Activation, Init, Written};
 use super::network::{Network, Spot};
-use super::value::{Hidden, MAX_SIZE, Reader, Value};
+use super::value::{Hidden, MAX_SIZE, Reader, SettingValue};
 use super::yaml::{Content, Name, Node};
 
-/// The most hidden layers.
+/// Maximum number of hidden layers.
 const MAX_LAYERS: usize = 64;
-/// The most layers that are written out, those within others too: as many as tell their random numbers apart.
+/// Maximum number of written-out layers, including nested ones: their random streams are numbered up to this.
 const MAX_WRITTEN: usize = 256;
-/// The most maps.
+/// Maximum number of feature maps.
 const MAX_MAPS: u64 = 1 << 12;
-/// The most pixels along a side of a kernel, and from one of its positions to the next.
+/// Maximum kernel size and stride, in pixels.
 const MAX_KERNEL: u64 = 64;
-/// How deep layers within layers go at most.
+/// Maximum nesting depth of layers.
 const MAX_DEPTH: usize = 8;
-/// How many times maps grow or shrink at most.
+/// Maximum factor by which feature maps grow or shrink.
 const MAX_FACTOR: u64 = 64;
-/// The most pixels along a side of an image.
+/// Maximum side of an image, in pixels.
 const MAX_SIDE: u64 = 1 << 12;
 
 impl Reader<'_> {
-    /// Hidden sizes.
-    pub(super) fn sizes(&mut self) -> Option<Value> {
+    /// Reads hidden sizes.
+    pub(super) fn sizes(&mut self) -> Option<SettingValue> {
         let Content::List(items) = &self.node.content else {
             self.expected("a list of layer sizes, such as [400, 400]");
             return None;
@@ -37,18 +37,18 @@ impl Reader<'_> {
             .into_iter()
             .map(|size| size.map(|size| size as u32))
             .collect::<Option<Vec<u32>>>()
-            .map(|sizes| Value::sizes(&sizes))
+            .map(|sizes| SettingValue::sizes(&sizes))
     }
 
     fn at_most(&mut self, layers: usize, most: usize) -> bool {
         if layers > most {
-            self.mistakes.add(self.path, &self.node.span, format!("{layers} layers: at most {most}"));
+            self.mistakes.add(self.path, &self.node.span, format!("{layers} layers, but at most {most} are allowed"));
         }
         layers <= most
     }
 
-    /// Hidden sizes, or a network layer by layer.
-    pub(super) fn network(&mut self) -> Option<Value> {
+    /// Reads hidden sizes, or a network layer by layer.
+    pub(super) fn network(&mut self) -> Option<SettingValue> {
         let Content::List(items) = &self.node.content else {
             self.expected("a list of layer sizes, such as [400, 400], or of layers, such as [{linear: 400}, relu]");
             return None;
@@ -65,10 +65,10 @@ impl Reader<'_> {
         }
         let layers = self.layers(items, 0)?;
         let all: usize = layers.iter().map(|(layer, _)| layer.count()).sum();
-        self.at_most(all, MAX_WRITTEN).then(|| Value::Hidden(Hidden::Layers(Network::new(layers))))
+        self.at_most(all, MAX_WRITTEN).then(|| SettingValue::Hidden(Hidden::Layers(Network::new(layers))))
     }
 
-    /// A list of layers, so many layers deep in others.
+    /// Reads a list of layers at this nesting depth.
     fn layers(&mut self, items: &[Node], depth: usize) -> Option<Vec<(Written, Spot)>> {
         if !self.at_most(items.len(), MAX_WRITTEN) {
             return None;
@@ -78,23 +78,23 @@ impl Reader<'_> {
             let (layer, within) = Reader { node, path: &path, mistakes: self.mistakes }.layer(depth)?;
             Some((layer, Spot { span: node.span.clone(), within }))
         });
-        // All of them, for all their mistakes.
+        // Collect first, to report the mistakes of all layers.
         let layers: Vec<Option<_>> = layers.collect();
         layers.into_iter().collect()
     }
 
-    /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, …, with the places of the layers that it holds.
+    /// Reads `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, …, with the places of the layers inside it.
     fn layer(&mut self, depth: usize) -> Option<(Written, Vec<Spot>)> {
         let (name, span, given) = match (self.single(), self.node.text().filter(|_| !self.node.is_nothing())) {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
             (None, Some(text)) if !self.node.value().is_number() => (text, &self.node.span, None),
             (None, Some(size)) => {
-                let message = format!("`{size}` is a size among layers");
+                let message = format!("`{size}` is a size, but this is a list of layers");
                 self.mistakes.advise(self.path, &self.node.span, message, format!("write `{{linear: {size}}}`"));
                 return None;
             }
             (None, None) => {
-                let help = "write each layer by itself: `[{linear: 400}, batch_norm, relu]`";
+                let help = "write one layer per item: `[{linear: 400}, batch_norm, relu]`";
                 let message = format!("expected one layer, found {}", self.node.describe());
                 self.mistakes.advise(self.path, &self.node.span, message, help);
                 return None;
@@ -112,7 +112,7 @@ impl Reader<'_> {
         self.simple(kind, span, given).map(|layer| (layer, Vec::new()))
     }
 
-    /// A layer of this kind that holds no others.
+    /// Reads a layer of this kind that has no layers inside.
     fn simple(&mut self, kind: Written, span: &Range<usize>, given: Option<&Node>) -> Option<Written> {
         let name = kind.name();
         match (&kind, given) {
@@ -139,8 +139,13 @@ impl Reader<'_> {
                 Some(Written::AvgPool { factor: self.at(node).count(2, MAX_FACTOR)? as u32 })
             }
             (Written::Residual(_), _) => {
-                let message = format!("`{name}` by itself says too little");
-                self.mistakes.advise(self.path, span, message, "write its layers: `{residual: [{linear: 128}, relu]}`");
+                let message = format!("`{name}` needs layers");
+                self.mistakes.advise(
+                    self.path,
+                    span,
+                    message,
+                    "write its layers, for example `{residual: [{linear: 128}, relu]}`",
+                );
                 None
             }
             (
@@ -156,8 +161,8 @@ impl Reader<'_> {
                 self.mistakes.advise(
                     self.path,
                     span,
-                    format!("`{name}` by itself says too little"),
-                    format!("write `{kind}`"),
+                    format!("`{name}` needs settings"),
+                    format!("write for example `{kind}`"),
                 );
                 None
             }
@@ -190,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The layers of a residual.
+    /// Reads the layers of a residual block.
     fn residual(&mut self, depth: usize) -> Option<(Written, Vec<Spot>)> {
         let items = match &self.node.content {
             Content::List(items) if !items.is_empty() => items,
@@ -200,7 +205,7 @@ impl Reader<'_> {
             }
         };
         if depth == MAX_DEPTH {
-            let message = format!("layers within layers go {MAX_DEPTH} deep at most");
+            let message = format!("layers can be nested at most {MAX_DEPTH} deep");
             self.mistakes.add(self.path, &self.node.span, message);
             return None;
         }
@@ -208,14 +213,14 @@ impl Reader<'_> {
         Some((Written::Residual(layers), places))
     }
 
-    /// `[MAPS, SIDE]`.
+    /// Reads `[MAPS, SIDE]`.
     fn maps(&mut self) -> Option<[u32; 2]> {
         let Content::List(nodes) = &self.node.content else {
-            self.expected("how many maps of how many pixels a side, such as [128, 7]");
+            self.expected("the number of maps and their side in pixels, such as [128, 7]");
             return None;
         };
         let [maps, side] = &nodes[..] else {
-            let message = format!("expected two numbers, maps and pixels a side, found {}", nodes.len());
+            let message = format!("expected two numbers, the maps and their side in pixels, found {}", nodes.len());
             self.mistakes.advise(self.path, &self.node.span, message, "write `{unflatten: [128, 7]}`");
             return None;
         };
@@ -223,7 +228,7 @@ impl Reader<'_> {
         Some([maps? as u32, side? as u32])
     }
 
-    /// `{maps: 64, kernel: 5, stride: 2}` of a convolution, or a transposed one.
+    /// Reads the settings of a convolution or a transposed one: `{maps: 64, kernel: 5, stride: 2}`.
     fn convolution(&mut self, kind: &Written) -> Option<Written> {
         let transposed = matches!(kind, Written::ConvTranspose { .. });
         let before = self.mistakes.len();
@@ -237,7 +242,7 @@ impl Reader<'_> {
         let (mut maps, mut kernel, mut stride, mut side, mut padding) = (None, None, Some(1), None, None);
         for (at, (name, node)) in entries.iter().enumerate() {
             if entries[..at].iter().any(|(other, _)| other.text == name.text) {
-                self.mistakes.add(self.path, &name.span, format!("`{}` stands here twice", name.text));
+                self.mistakes.add(self.path, &name.span, format!("`{}` is set twice", name.text));
             }
             match name.text.as_str() {
                 "maps" => maps = self.at(node).count(1, MAX_MAPS),
@@ -270,39 +275,39 @@ impl Reader<'_> {
         })
     }
 
-    /// An activation, or none where `or_none` says that this makes sense.
-    pub(super) fn activation(&mut self, or_none: bool) -> Option<Value> {
+    /// Reads an activation, or `none` if `or_none` is set.
+    pub(super) fn activation(&mut self, or_none: bool) -> Option<SettingValue> {
         if let Some((name, node)) = self.single()
             && name.text == "leaky_relu"
         {
             let slope = self.at(node).slope()?;
-            return Some(Value::Activation(Some(Activation::LeakyRelu { slope })));
+            return Some(SettingValue::Activation(Some(Activation::LeakyRelu { slope })));
         }
         let none = or_none.then_some(("none", None)).into_iter();
         let known: Vec<_> = none.chain(Activation::ALL.map(|known| (known.name(), Some(known)))).collect();
-        self.named("an activation", &known).map(Value::Activation)
+        self.named("an activation", &known).map(SettingValue::Activation)
     }
 
-    /// The slope of a leaky ReLU.
+    /// Reads the slope of a leaky ReLU.
     fn slope(&mut self) -> Option<f64> {
         self.number("a slope of at least 0, such as 0.2", |slope| slope >= 0.0)
     }
 
-    /// How weights start: `{normal: STD}`, `xavier_uniform`, ….
-    pub(super) fn init(&mut self) -> Option<Value> {
+    /// Reads an initialisation: `{normal: STD}`, `xavier_uniform`, ….
+    pub(super) fn init(&mut self) -> Option<SettingValue> {
         let (name, span, given) = match (self.single(), self.node.text()) {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
             (None, Some(text)) if text.parse::<f64>().is_err() && !self.node.is_nothing() => {
                 (text, &self.node.span, None)
             }
             _ => {
-                self.expected(&format!("initial weights, such as {}", Init::ALL[0]));
+                self.expected(&format!("an initialisation, such as {}", Init::ALL[0]));
                 return None;
             }
         };
         let Some(known) = Init::ALL.into_iter().find(|init| init.name() == name) else {
             let names = Init::ALL.map(Init::name);
-            self.mistakes.unknown(self.path, span, "a way to start weights", name, &names);
+            self.mistakes.unknown(self.path, span, "an initialisation of weights", name, &names);
             return None;
         };
         let mut number = |what| match given {
@@ -323,18 +328,18 @@ impl Reader<'_> {
             | Init::LecunNormal
             | Init::Pytorch => {
                 if given.is_some() {
-                    let message = format!("`{name}` takes no number: the spread follows from the layer's sizes");
+                    let message = format!("`{name}` takes no number, since the spread follows from the layer's size");
                     self.mistakes.advise(self.path, span, message, format!("write `{name}`"));
                     return None;
                 }
                 known
             }
         };
-        Some(Value::Init(init))
+        Some(SettingValue::Init(init))
     }
 }
 
-/// One layer of each kind.
+/// Returns one layer of each kind.
 fn kinds() -> impl Iterator<Item = Written> {
     Written::EXAMPLES.into_iter().chain(Activation::ALL.map(Written::Activation))
 }
@@ -346,7 +351,7 @@ mod tests {
     use crate::keys::Key;
     use crate::yaml;
 
-    fn read(key: &str, text: &str) -> Result<Value, String> {
+    fn read(key: &str, text: &str) -> Result<SettingValue, String> {
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
         let mut mistakes = Mistakes::default();
         let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(&Key::find(key).unwrap());
@@ -361,7 +366,8 @@ mod tests {
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2}}, {leaky_relu: 0.1}, {maxout: 5}]",
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7}}, sigmoid]",
             "[{conv: {maps: 64, kernel: 3, stride: 1, padding: 0}}, spectral_norm, prelu, {avg_pool: 2}, sum_pool]",
-            "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7, padding: 1}}, {upsample: 2}, selu, gelu, silu]",
+            "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7, padding: 1}}, {upsample: 2}, \
+             selu, gelu, silu]",
             "[{residual: [relu, {linear: 8}, {residual: [{dropout: 0.5}, {leaky_relu: 0.1}]}]}, {linear: 1}]",
         ] {
             assert_eq!(read("generator", text).unwrap().to_string(), text);
@@ -379,46 +385,46 @@ mod tests {
             ("[400, big]", "expected a whole number from 1 to 65536, found `big`"),
             ("[rellu]", "key[0]: `rellu` is not a layer (did you mean `relu`?)"),
             ("[{linaer: 4}, relu]", "key[0]: `linaer` is not a layer (did you mean `linear`?)"),
-            ("[400, relu]", "key[0]: `400` is a size among layers (write `{linear: 400}`)"),
-            ("[relu, linear]", "key[1]: `linear` by itself says too little (write `{linear: 400}`)"),
+            ("[400, relu]", "key[0]: `400` is a size, but this is a list of layers (write `{linear: 400}`)"),
+            ("[relu, linear]", "key[1]: `linear` needs settings (write for example `{linear: 400}`)"),
             ("[{relu: 1}]", "`relu` has no settings (write `relu`)"),
             (
                 "[{linear: 4, relu: 1}]",
-                "expected one layer, found the map `{linear: 4, relu: 1}` (write each layer by itself",
+                "expected one layer, found the map `{linear: 4, relu: 1}` (write one layer per item",
             ),
             ("[relu, [1]]", "key[1]: expected one layer, found the list `[1]`"),
             ("[{linear: 0}]", "expected a whole number from 1 to 65536, found `0`"),
             ("[{maxout: 1}]", "expected a whole number from 2"),
             ("[{dropout: 1}]", "expected a number above 0 and below 1, found `1`"),
             ("[{leaky_relu: -1}]", "expected a slope of at least 0"),
-            ("[{unflatten: 7}]", "expected how many maps of how many pixels a side"),
-            ("[{unflatten: [1, 2, 3]}]", "expected two numbers, maps and pixels a side, found 3"),
+            ("[{unflatten: 7}]", "expected the number of maps and their side"),
+            ("[{unflatten: [1, 2, 3]}]", "expected two numbers, the maps and their side in pixels, found 3"),
             ("[{conv: 5}]", "expected settings such as {maps: 64"),
             ("[{conv: {maps: 3}}]", "`kernel` is not set"),
             ("[{conv: {maps: 3, kernel: 3, side: 4}}]", "`side` is not a setting of `conv`"),
             ("[{conv_transpose: {maps: 3, kernel: 3, strid: 4}}]", "did you mean `stride`?"),
-            ("[{conv: {maps: 3, maps: 3, kernel: 3}}]", "`maps` stands here twice"),
+            ("[{conv: {maps: 3, maps: 3, kernel: 3}}]", "`maps` is set twice"),
             ("[{conv: {maps: 3, kernel: 3, padding: -1}}]", "expected a whole number from 0 to 64, found `-1`"),
             ("[{spectral_norm: 1}]", "`spectral_norm` has no settings (write `spectral_norm`)"),
-            ("[upsample]", "`upsample` by itself says too little (write `{upsample: 2}`)"),
+            ("[upsample]", "`upsample` needs settings (write for example `{upsample: 2}`)"),
             ("[{avg_pool: 1}]", "expected a whole number from 2"),
-            ("[residual]", "write its layers: `{residual: [{linear: 128}, relu]}`"),
+            ("[residual]", "write its layers, for example `{residual: [{linear: 128}, relu]}`"),
             ("[{residual: []}]", "key[0].residual: expected the layers of a residual"),
             (
                 "[relu, {residual: [relu, {residual: [rellu]}]}]",
                 "key[1].residual[1].residual[0]: `rellu` is not a layer",
             ),
-            ("[{residual: [400]}]", "`400` is a size among layers (write `{linear: 400}`)"),
+            ("[{residual: [400]}]", "`400` is a size, but this is a list of layers (write `{linear: 400}`)"),
         ] {
             let error = read("generator", text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
         let many = format!("[{}]", vec!["relu"; 257].join(", "));
-        assert!(read("generator", &many).unwrap_err().contains("257 layers: at most 256"));
+        assert!(read("generator", &many).unwrap_err().contains("257 layers, but at most 256 are allowed"));
         let within = format!("[{{residual: [{}]}}, relu]", vec!["relu"; 255].join(", "));
-        assert!(read("generator", &within).unwrap_err().contains("257 layers: at most 256"));
+        assert!(read("generator", &within).unwrap_err().contains("257 layers, but at most 256 are allowed"));
         let deep = format!("{}[relu]{}", "[{residual: ".repeat(9), "}]".repeat(9));
-        assert!(read("generator", &deep).unwrap_err().contains("layers within layers go 8 deep at most"));
+        assert!(read("generator", &deep).unwrap_err().contains("layers can be nested at most 8 deep"));
         let both = read("generator", "[rellu, tahn]").unwrap_err();
         assert!(both.contains("key[0]") && both.contains("key[1]"), "all at once: {both}");
     }
@@ -426,7 +432,7 @@ mod tests {
     #[test]
     fn weights_that_cannot_start_so_are_refused_with_what_to_write() {
         for (text, expected) in [
-            ("0.02", "expected initial weights, such as {normal: 0.02}, found `0.02`"),
+            ("0.02", "expected an initialisation, such as {normal: 0.02}, found `0.02`"),
             ("normal", "`normal` needs a standard deviation above 0 (write `{normal: 0.02}`)"),
             ("{orthogonal: -1}", "expected a gain above 0, found `-1`"),
             ("{he_normal: 2}", "`he_normal` takes no number"),

@@ -1,4 +1,4 @@
-//! Networks that a sweep file writes out layer by layer, and whether they fit their job.
+//! Networks that a sweep file writes out layer by layer, and checks that they fit their job.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,58 +14,58 @@ use super::objective::Critic;
 use super::settings::{Place, Settings};
 use super::value::{Arch, Hidden};
 
-/// A network layer by layer.
+/// A network, layer by layer.
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Written>,
-    /// Where each layer stands.
+    /// Where each layer stands in the file.
     places: Vec<Spot>,
 }
 
-/// Where a layer stands, and where those do that it holds.
+/// Where a layer and the layers inside it stand in the file.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
-    /// Bytes of the file.
+    /// A range of bytes in the file.
     pub span: Range<usize>,
-    /// Of its own layers.
+    /// The layers inside it.
     pub within: Vec<Spot>,
 }
 
 impl Network {
-    /// Of layers, each with its place in the file.
+    /// Makes a network of layers, each with its place in the file.
     pub(super) fn new(layers: Vec<(Written, Spot)>) -> Self {
         let (layers, places) = layers.into_iter().unzip();
         Network { layers, places }
     }
 
-    /// From the noise, or the samples, on.
+    /// Returns the layers in order, starting from the noise or the samples.
     pub(super) fn layers(&self) -> &[Written] {
         &self.layers
     }
 
-    /// Where a layer stands, if it has a place: bytes of the file. `at` is its number; of a layer within another, that one's number
-    /// before it.
+    /// Returns the bytes in the file where a layer stands, if known. `at` is the layer's index; for a layer inside
+    /// another, the outer index comes first.
     pub(super) fn place(&self, at: &[usize]) -> Option<&Range<usize>> {
         let (last, outer) = at.split_last()?;
         let places = outer.iter().try_fold(&self.places, |places, &at| Some(&places.get(at)?.within))?;
         places.get(*last).map(|spot| &spot.span)
     }
 
-    /// The path of that layer, behind that of its network.
+    /// Returns the path of that layer, to be appended to the path of its network.
     fn path(at: &[usize]) -> String {
         let steps: Vec<String> = at.iter().map(|at| format!("[{at}]")).collect();
         steps.join(".residual")
     }
 }
 
-/// Where it stands makes it no other network.
+/// The place in the file does not matter for equality.
 impl PartialEq for Network {
     fn eq(&self, other: &Self) -> bool {
         self.layers == other.layers
     }
 }
 
-/// As a sweep file would spell it, on one line.
+/// As written in a sweep file, on one line.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers: Vec<String> = self.layers.iter().map(Written::to_string).collect();
@@ -74,14 +74,14 @@ impl fmt::Display for Network {
 }
 
 impl Settings {
-    /// The network that `key` has layer by layer, if it has one, for samples of `dataset`.
+    /// Returns the layers that `key` writes out for samples of `dataset`, or `None` if it does not write out a network.
     pub(super) fn written(&self, key: &'static Typed<Hidden>, dataset: &Dataset) -> Option<Result<Vec<Layer>, Misfit>> {
         let Hidden::Layers(network) = self.get(key)? else { return None };
         if key.name == GENERATOR.name {
             let noise = self.get(&NOISE)? as u32;
             return Some(layers(&network.layers, noise, dataset.features() as u32, dataset.shape()));
         }
-        // A pack of samples is one of as many more features, or channels.
+        // A pack of samples is one sample with `pack` times as many features or channels.
         let pack = self.get(&PACK)? as usize;
         let mut shape = dataset.shape().to_vec();
         shape[0] *= pack;
@@ -90,12 +90,12 @@ impl Settings {
         Some(layers(&network.layers, inputs, outputs, &shape))
     }
 
-    /// Whether a discriminator gives samples, and no logits.
+    /// Returns whether a discriminator outputs samples rather than logits.
     pub(super) fn reconstructs(&self) -> bool {
         self.objective().is_some_and(|objective| objective.declares().critic == Critic::Sample)
     }
 
-    /// Reports what is wrong with the networks that are written out.
+    /// Reports mistakes in the networks that are written out.
     pub(super) fn check_written(&self, variant: &Place, mistakes: &mut Mistakes) {
         for key in [&GENERATOR, &DISCRIMINATOR] {
             let Some(Hidden::Layers(network)) = self.get(key) else { continue };
@@ -105,8 +105,8 @@ impl Settings {
                 mistakes.advise(
                     &*place.path,
                     &place.span,
-                    format!("`{arch}` has layers of its own, so that none can be written out"),
-                    format!("take `arch: mlp`; where both are swept, add `when: {{{name}: {{arch: mlp}}}}`"),
+                    format!("`{arch}` has its own layers, so they cannot be written out"),
+                    format!("use `arch: mlp`; if both are swept, add `when: {{{name}: {{arch: mlp}}}}`"),
                 );
                 continue;
             }
@@ -149,8 +149,9 @@ mod tests {
         let layers = "dataset: gaussians\nmodel: {generator: [{linear: 8}, batch_norm, relu, {linear: 2}], \
                       discriminator: [{linear: 4}, leaky_relu, {linear: 1}]";
         assert_eq!(job(&format!("{layers}}}")).id(), sizes.id());
-        // A network that is written out is whole.
-        let rest = ", output: tanh, generator_norm: none, discriminator_norm: batch, generator_activation: tanh, dropout: 0.5}";
+        // A written-out network is complete, so these settings have no effect.
+        let rest = ", output: tanh, generator_norm: none, discriminator_norm: batch, generator_activation: tanh, \
+            dropout: 0.5}";
         assert_eq!(job(&format!("{layers}{rest}")).id(), sizes.id());
 
         let dcgan = job("dataset: mnist\nmodel: {arch: dcgan, width: 8, kernel: 4}");
@@ -173,7 +174,7 @@ grid: {discriminator: [[16], [{linear: 10}, {maxout: 2}, {linear: 1}]], dropout:
 exclude: [{discriminator: [16], dropout: 0.5}]";
         let expansion = expand(rest).unwrap();
         let axes: Vec<String> = expansion.entries.iter().map(|entry| format!("{:?}", entry.axes)).collect();
-        // Dropout is no part of a network that is written out.
+        // Dropout is not part of a written-out network.
         assert_eq!(
             axes,
             [
@@ -203,7 +204,7 @@ grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
             let rest = format!("dataset: mnist\nobjective: {objective}\nmodel: {{noise_distribution: {distribution}}}");
             let text = format!("sweep: s\ntrain: {{steps: 10}}\n{rest}\n");
             let warnings = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().warnings;
-            assert_eq!(warnings.iter().any(|warning| warning.contains("gives them away")), doubted, "{rest}");
+            assert_eq!(warnings.iter().any(|warning| warning.contains("give them away")), doubted, "{rest}");
         }
     }
 
@@ -217,7 +218,7 @@ grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
             "model: {arch: dcgan, discriminator_norm: batch}",
             "model: {discriminator: [{linear: 9}, batch_norm, {linear: 1}]}",
         ] {
-            assert!(warnings(together).contains("a gradient penalty is of each sample by itself"), "{together}");
+            assert!(warnings(together).contains("a gradient penalty treats each sample separately"), "{together}");
         }
         for apart in ["model: {arch: dcgan}", "model: {arch: dcgan, discriminator_norm: layer, generator_norm: batch}"]
         {
@@ -227,14 +228,17 @@ grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
 
     #[test]
     fn what_does_not_fit_its_job_is_shown_where_it_stands() {
-        let text = "dataset: mnist\nmodel: {generator: [{linear: 700}, tanh], discriminator: [{linear: 9}, batch_norm, {linear: 2}]}\n\
-                    variants: [{name: a, train: {batch: 1}}, {name: b, dataset: gaussians, model: {generator: [unflatten, {linear: 2}]}}]";
+        let text = "dataset: mnist\nmodel: \
+            {generator: [{linear: 700}, tanh], discriminator: [{linear: 9}, batch_norm, {linear: 2}]}\n\
+            variants: [{name: a, train: {batch: 1}}, \
+            {name: b, dataset: gaussians, model: {generator: [unflatten, {linear: 2}]}}]";
         let error = expand(text).unwrap_err();
         for expected in [
-            "f:5:36: model.generator[1]: the network gives 700 features and has to give 784 features (end with `{linear: 784}`)",
-            "f:5:84: model.discriminator[2]: the network gives 2 features and has to give 1 feature",
+            "f:5:36: model.generator[1]: the network outputs 700 features, but must output 784 features (end with \
+            `{linear: 784}`)",
+            "f:5:84: model.discriminator[2]: the network outputs 2 features, but must output 1 feature",
             "f:5:72: model.discriminator[1]: a batch of 1 cannot be normalised",
-            "variants[1].model.generator[0]: `unflatten` takes the shape of a sample, and 2 is no square image",
+            "variants[1].model.generator[0]: `unflatten` uses the shape of a sample, but 2 is not a square image",
         ] {
             assert!(error.contains(expected), "{expected}\nis not in\n{error}");
         }

@@ -1,5 +1,6 @@
-//! Parameters: what a job has beside its blueprint and its seed. Those of built-in objectives and of training are numbers, or
-//! schedules of them, which may differ between the members of a cohort; those of a trainer of the user's own may be words, flags and lists as well.
+//! Parameters: what a job has in addition to its blueprint and seed. Those of built-in objectives and of training are
+//! numbers or schedules, which may differ between members of a cohort. Those of the user's own trainers may also be
+//! words, flags and lists.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,22 +13,22 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Plain {
-    /// Yes or no.
+    /// True or false.
     Flag(bool),
     /// A whole number.
     Whole(i64),
-    /// A finite number. JSON writes one that is whole with `.0`, so that it stays one.
+    /// A finite number. JSON writes whole numbers of this kind with `.0`, so that they are read back as this kind.
     Number(f64),
-    /// A word, or a text of several.
+    /// One or more words.
     Text(Arc<str>),
-    /// Several of these.
+    /// A list of these.
     List(Arc<[Plain]>),
-    /// A number that changes in the course of training.
+    /// A number that changes during training.
     Schedule(Schedule),
 }
 
 impl Plain {
-    /// The number that it is at all steps, if it is one.
+    /// Returns the number if it is the same at all steps.
     pub fn number(&self) -> Option<f64> {
         match *self {
             Plain::Whole(whole) => Some(whole as f64),
@@ -36,7 +37,7 @@ impl Plain {
         }
     }
 
-    /// The number that it is at training step `step`, counted from 0.
+    /// Returns the number at training step `step`, counted from 0.
     pub fn at(&self, step: u64) -> Option<f64> {
         match self {
             Plain::Schedule(schedule) => Some(schedule.at(step)),
@@ -44,7 +45,7 @@ impl Plain {
         }
     }
 
-    /// The schedule that it is, if it is one.
+    /// Returns the schedule if it is one.
     pub fn schedule(&self) -> Option<&Schedule> {
         match self {
             Plain::Schedule(schedule) => Some(schedule),
@@ -66,7 +67,7 @@ impl From<Schedule> for Plain {
     }
 }
 
-/// As a sweep file would spell it, on one line; a schedule in short.
+/// As written in a sweep file, on one line; a schedule is shortened.
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,7 +85,7 @@ impl fmt::Display for Plain {
 }
 
 /// The parameters of one job, in the order of their names.
-// The names are shared: a sweep has up to a million of these, whose names are the same in all jobs of a shape.
+// The names are shared: a sweep may have a million of these, with the same names in all jobs of a shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     names: Arc<[Arc<str>]>,
@@ -92,39 +93,39 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// With these `names`, which are sorted, and a value for each.
+    /// Makes parameters with these `names`, which must be sorted, and one value per name.
     ///
     /// # Panics
     ///
-    /// If there are not as many of either, or names are not in order.
+    /// If the numbers of names and values differ, or the names are not sorted.
     pub fn new(names: Arc<[Arc<str>]>, values: Vec<Plain>) -> Self {
         assert!(names.len() == values.len() && names.is_sorted_by(|a, b| a < b), "{names:?}: {values:?}");
         Parameters { names, values: values.into() }
     }
 
-    /// The value of the parameter with this name, where this job has it.
+    /// Returns the value of the parameter with this name, if this job has it.
     pub fn get(&self, name: &str) -> Option<&Plain> {
         self.names.iter().position(|other| **other == *name).map(|at| &self.values[at])
     }
 
-    /// The number with this name, where this job has it, the same at all steps.
+    /// Returns the number with this name, if this job has it and it is the same at all steps.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.get(name)?.number()
     }
 
-    /// The number with this name at training step `step`, counted from 0, where this job has it.
+    /// Returns the number with this name at training step `step`, counted from 0, if this job has it.
     pub fn at(&self, name: &str, step: u64) -> Option<f64> {
         self.get(name)?.at(step)
     }
 
-    /// Sets one; the others stay.
+    /// Sets one parameter and keeps the others.
     pub fn set(&mut self, name: &str, value: impl Into<Plain>) {
         let mut all: BTreeMap<&str, Plain> = self.iter().map(|(name, value)| (name, value.clone())).collect();
         all.insert(name, value.into());
         *self = all.into_iter().collect();
     }
 
-    /// Names and values, in the order of the names.
+    /// Returns names and values, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Plain)> {
         self.names.iter().map(|name| &**name).zip(&*self.values)
     }
@@ -137,7 +138,7 @@ impl Default for Parameters {
 }
 
 impl<N: AsRef<str>, V: Into<Plain>> FromIterator<(N, V)> for Parameters {
-    /// Of two values of one name, the last.
+    /// If a name occurs twice, the last value counts.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
         let all: BTreeMap<Arc<str>, Plain> =
             iter.into_iter().map(|(name, value)| (name.as_ref().into(), value.into())).collect();

@@ -1,4 +1,4 @@
-//! Maps, keys and lists of values, as they stand in a file.
+//! Helpers that read maps, keys and lists of values from the file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::settings::{Place, Setting};
 use super::value::Reader;
 use super::yaml::{Content, Name, Node};
 
-/// The entries of a map; a mistake if it is none, or has a key twice.
+/// Returns the entries of a map. Reports a mistake if the node is not a map or has a key twice.
 pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Option<&'a [(Name, Node)]> {
     let Content::Map(entries) = &node.content else {
         mistakes.add(path, &node.span, format!("expected a map, found {}", node.describe()));
@@ -18,18 +18,18 @@ pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -
     };
     for (at, (name, _)) in entries.iter().enumerate() {
         if entries[..at].iter().any(|(other, _)| other.text == name.text) {
-            mistakes.add(path, &name.span, format!("`{}` stands here twice", name.text));
+            mistakes.add(path, &name.span, format!("`{}` is set twice", name.text));
         }
     }
     Some(entries)
 }
 
-/// The key of this name that jobs here have; a mistake if nobody has one.
+/// Returns the key with this name if jobs of this sweep have it. Reports a mistake if no sweep has such a key.
 pub(super) fn here(text: &str, span: &Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
     condition::find(text, span, path, mistakes).filter(|key| !matches!(key, Key::Elsewhere(_)))
 }
 
-/// The values of one key.
+/// Reads a list of values of one key.
 pub(super) fn column(
     key: &Key,
     node: &Node,
@@ -39,16 +39,11 @@ pub(super) fn column(
 ) -> Option<Vec<Arc<Setting>>> {
     let Content::List(nodes) = &node.content else {
         let found = node.describe();
-        mistakes.advise(
-            path,
-            &node.span,
-            format!("expected a list of values, found {found}"),
-            "write `[…]` around them",
-        );
+        mistakes.advise(path, &node.span, format!("expected a list of values, found {found}"), "write them as `[…]`");
         return None;
     };
     if nodes.is_empty() {
-        mistakes.add(path, &node.span, "an empty list: there is nothing to train");
+        mistakes.add(path, &node.span, "the list is empty, so there is nothing to train");
         return None;
     }
     let mut settings: Vec<Arc<Setting>> = Vec::with_capacity(nodes.len());
@@ -56,7 +51,7 @@ pub(super) fn column(
         let path = format!("{path}[{at}]");
         let value = Reader { node, path: &path, mistakes }.read(key);
         if distinct && value.is_some() && settings.iter().any(|other| other.value == value) {
-            mistakes.add(&*path, &node.span, format!("{} stands here twice", node.describe()));
+            mistakes.add(&*path, &node.span, format!("{} is listed twice", node.describe()));
         }
         settings.push(Arc::new(Setting { value, place: Place { path: path.into(), span: node.span.clone() } }));
     }

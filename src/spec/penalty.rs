@@ -1,9 +1,9 @@
-//! Gradient penalties: functions of r = ‖∇ₓ d(x)‖ that a discriminator's loss has beside what its logits say.
+//! Gradient penalties: functions of r = ‖∇ₓ d(x)‖ that are added to a discriminator's loss.
 //!
 //! ```yaml
 //! penalties:
 //!   - {at: real, half_square: gamma}                  # γ · ½ E r², R1 of Mescheder et al. 2018; `at: fake` is R2
-//!   - {at: between, distance: 10}                     # 10 · E (r − 1)², WGAN-GP; `target: 0` for another 1
+//!   - {at: between, distance: 10}                     # 10 · E (r − 1)², WGAN-GP; `target: 0` replaces the 1
 //!   - {at: around, excess: lambda, every: 4}          # λ · E max(0, r − 1)², in every fourth move, times 4
 //!   - {at: both, power: k, exponent: 6}               # k · E rᵖ, WGAN-div
 //! ```
@@ -16,18 +16,18 @@ use serde::{Deserialize, Serialize};
 use super::amount::Amount;
 use super::error::Mistakes;
 use super::keys::Range;
-use super::value::{Reader, Value};
+use super::value::{Reader, SettingValue};
 use super::yaml::{Content, Node};
 
-/// A part of every discriminator's loss.
+/// A penalty term of every discriminator's loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Penalty {
-    /// Where slopes are looked at.
+    /// The points x at which gradients are penalised.
     pub at: At,
-    /// What is made of them.
+    /// The function of the gradient's norm.
     #[serde(flatten)]
     pub form: Form,
-    /// It is in every so many of the discriminator's moves, and weighs as much more there.
+    /// Applies in one of this many discriminator moves, with its weight multiplied by the same number.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub every: u32,
 }
@@ -40,7 +40,7 @@ fn is_one(every: &u32) -> bool {
     *every == 1
 }
 
-/// Samples x.
+/// The points x at which gradients are penalised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum At {
@@ -50,13 +50,14 @@ pub enum At {
     Fake,
     /// Real and generated samples; the mean is over both.
     Both,
-    /// εx + (1 − ε)G(z), with one ε ~ U[0, 1) a sample: between a real sample and a generated one.
+    /// εx + (1 − ε)G(z), with one ε ~ U[0, 1) per sample: between a real and a generated sample.
     Between,
-    /// x + ½su with u ~ U[0, 1) for each number, s the standard deviation of all numbers of the batch: around the real samples.
+    /// x + ½su with u ~ U[0, 1) per number and s the standard deviation of all numbers in the batch: around the real
+    /// samples.
     Around,
 }
 
-/// A mean over the samples of a function of r.
+/// The penalty: a mean over the samples of a function of r.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Form {
@@ -89,10 +90,10 @@ pub enum Form {
 }
 
 impl At {
-    /// All of them.
+    /// All kinds of points.
     pub const ALL: [At; 5] = [At::Real, At::Fake, At::Both, At::Between, At::Around];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             At::Real => "real",
@@ -105,7 +106,7 @@ impl At {
 }
 
 impl Form {
-    /// The name of the form in YAML.
+    /// Returns the name of the form in YAML.
     pub fn name(&self) -> &'static str {
         match self {
             Form::HalfSquare { .. } => "half_square",
@@ -115,7 +116,7 @@ impl Form {
         }
     }
 
-    /// Its weight.
+    /// Returns its weight.
     pub fn weight(&self) -> &Amount {
         match self {
             Form::HalfSquare { half_square: weight }
@@ -125,7 +126,7 @@ impl Form {
         }
     }
 
-    /// Its other number, with its name in YAML.
+    /// Returns its second number with its name in YAML, if it has one.
     fn other(&self) -> Option<(&'static str, &Amount)> {
         match self {
             Form::HalfSquare { .. } => None,
@@ -137,15 +138,16 @@ impl Form {
 
 const WEIGHT: Range = Range::from(0.0);
 const TARGET: Range = Range::from(0.0);
-/// Below 2, the slope of rᵖ has no limit at 0.
+/// Below 2, the gradient of rᵖ is unbounded at 0.
 const EXPONENT: Range = Range::from(2.0).up_to(100.0);
-/// How a number of a penalty changes in the course of training.
-const EXAMPLE: &str = "`half_square: gamma` here, and `gamma: {from: 1, to: 0.1, shape: linear}` beside the objective";
-/// The most moves between two of a lazy penalty.
+/// How to schedule a number of a penalty.
+const EXAMPLE: &str =
+    "`half_square: gamma` in the penalty, and `gamma: {from: 1, to: 0.1, shape: linear}` next to the objective";
+/// Maximum interval of a lazy penalty, in moves.
 const MAX_EVERY: u64 = 1000;
 
 impl Penalty {
-    /// The parameters that it names, with the numbers that they may be.
+    /// Returns the parameters that it names, with their ranges.
     pub fn parameters(&self) -> impl Iterator<Item = (&Arc<str>, Range)> {
         let other = self.form.other().map(|(name, amount)| (amount, if name == "target" { TARGET } else { EXPONENT }));
         let all = [(self.form.weight(), WEIGHT)].into_iter().chain(other);
@@ -153,7 +155,7 @@ impl Penalty {
     }
 }
 
-/// As a sweep file would spell it.
+/// As written in a sweep file.
 impl fmt::Display for Penalty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{at: {}, {}: {}", self.at.name(), self.form.name(), self.form.weight())?;
@@ -172,10 +174,10 @@ impl fmt::Display for Penalty {
 pub(super) const AMOUNTS: [&str; 6] = ["half_square", "distance", "excess", "power", "target", "exponent"];
 
 impl Reader<'_> {
-    /// A list of penalties.
-    pub(super) fn penalties(&mut self) -> Option<Value> {
+    /// Reads a list of penalties.
+    pub(super) fn penalties(&mut self) -> Option<SettingValue> {
         let Content::List(items) = &self.node.content else {
-            self.expected("a list of penalties, such as [{at: real, half_square: gamma}], or [] for none");
+            self.expected("a list of penalties, such as [{at: real, half_square: gamma}], or [] for no penalties");
             return None;
         };
         let mut all = Vec::with_capacity(items.len());
@@ -183,7 +185,7 @@ impl Reader<'_> {
             let path = format!("{}[{at}]", self.path);
             all.push(penalty(node, &path, self.mistakes));
         }
-        all.into_iter().collect::<Option<Vec<_>>>().map(|all| Value::Penalties(all.into()))
+        all.into_iter().collect::<Option<Vec<_>>>().map(|all| SettingValue::Penalties(all.into()))
     }
 }
 
@@ -195,15 +197,15 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
         let path = format!("{path}.{}", name.text);
         let mut reader = Reader { node, path: &path, mistakes };
         match name.text.as_str() {
-            "at" => at = reader.named("where slopes can be looked at", &At::ALL.map(|at| (at.name(), at))),
+            "at" => at = reader.named("a place to penalise gradients", &At::ALL.map(|at| (at.name(), at))),
             "every" => every = reader.count(1, MAX_EVERY)?,
             "target" => target = Some((reader.amount(TARGET, EXAMPLE)?, &name.span)),
             "exponent" => exponent = Some((reader.amount(EXPONENT, EXAMPLE)?, &name.span)),
             form @ ("half_square" | "distance" | "excess" | "power") => match weight {
                 None => weight = Some((form, reader.amount(WEIGHT, EXAMPLE)?)),
                 Some((first, _)) => {
-                    let message = format!("`{form}` beside `{first}`: a penalty has one form");
-                    mistakes.advise(&*path, &name.span, message, "make two penalties of it");
+                    let message = format!("`{form}` in addition to `{first}`: a penalty has only one form");
+                    mistakes.advise(&*path, &name.span, message, "write two penalties");
                 }
             },
             text => {
@@ -217,11 +219,12 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
     }
     let Some(at) = at else {
         let names = At::ALL.map(At::name).join(", ");
-        mistakes.advise(path, &node.span, "`at` is missing", format!("say where slopes are looked at: {names}"));
+        mistakes.advise(path, &node.span, "`at` is missing", format!("say where gradients are penalised: {names}"));
         return None;
     };
     let Some((form, weight)) = weight else {
-        let help = "say what is made of the slope's length r: `half_square` (½r²), `distance` ((r − 1)²), `excess` (max(0, r − 1)²) or `power`, each with its weight";
+        let help = "set a function of the gradient norm r: `half_square` (½r²), `distance` ((r − 1)²), `excess` \
+            (max(0, r − 1)²) or `power`, each with its weight";
         mistakes.advise(path, &node.span, "the penalty has no form", help);
         return None;
     };
@@ -231,8 +234,8 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
         _ => None,
     };
     if let Some((name, span)) = unfit {
-        let help = "`target` is of `distance` and `excess`, `exponent` of `power`";
-        mistakes.advise(path, span, format!("`{name}` means nothing to `{form}`"), help);
+        let help = "`target` belongs to `distance` and `excess`, `exponent` to `power`";
+        mistakes.advise(path, span, format!("`{form}` has no `{name}`"), help);
         return None;
     }
     let target = target.map_or(Amount::Number(1.0), |(target, _)| target);
@@ -246,7 +249,7 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
                 path,
                 &node.span,
                 "`exponent` is missing",
-                "say which power of the slopes' length: `exponent: 6`",
+                "set the power of the gradient norm: `exponent: 6`",
             );
             return None;
         }
@@ -255,7 +258,8 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
 }
 
 impl Reader<'_> {
-    /// A number of `range`, or the name of a parameter. One that changes in the course of training goes by a name, as in `example`.
+    /// Reads a number in `range`, or the name of a parameter. A number with a schedule has to be a parameter, as in
+    /// `example`.
     pub(super) fn amount(&mut self, range: Range, example: &str) -> Option<Amount> {
         match self.node.text().filter(|text| sweep_formula::parse::is_name(text) && !self.node.is_nothing()) {
             Some(name) if self.node.value().is_string() => {
@@ -270,7 +274,7 @@ impl Reader<'_> {
                         self.path,
                         &self.node.span,
                         message,
-                        format!("a schedule has a name: {example}"),
+                        format!("give the schedule a name: {example}"),
                     );
                     return None;
                 }

@@ -1,4 +1,4 @@
-//! Points that are not written in a sweep file: proposed in the course of a run, or found in another sweep.
+//! Points that are not written in the sweep file: proposed during a run, or taken from another sweep.
 
 use std::sync::Arc;
 
@@ -8,52 +8,53 @@ use super::error::Mistakes;
 use super::keys::Key;
 use super::parameters::Plain;
 use super::settings::{Place, Setting};
-use super::value::{Reader, Value};
+use super::value::{Reader, SettingValue};
 use super::yaml::{self, Content, Node};
 
-/// The values of the keys that are swept, as they stand in the database and in files of a home directory.
+/// The values of the swept keys, as stored in the database and in files of a home directory.
 pub type Point = Map<String, Json>;
 
-/// Where a number of a point is looked for.
+/// The range of one coordinate of a search space.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dimension {
-    /// Between two numbers.
+    /// A number in a range.
     Number {
-        /// The least.
+        /// The minimum.
         min: f64,
-        /// The greatest.
+        /// The maximum.
         max: f64,
     },
-    /// One of so many, which have no order: a whole number from 0.
+    /// One of this many unordered choices: an index from 0.
     Choices(usize),
 }
 
-/// A value, from which it can be told: of what a user's own trainer takes, as JSON where the text could be something else (the word 1.10 is no
-/// number).
-pub(super) fn text(key: &Key, value: &Value) -> String {
+/// Returns a value as unambiguous text. For a parameter of the user's own trainer, this is JSON if plain text could be
+/// read as something else (the word 1.10 is not a number).
+pub(super) fn text(key: &Key, value: &SettingValue) -> String {
     match (key, value) {
-        (Key::Own(_), Value::Plain(Plain::Text(text))) if serde_json::from_str::<Json>(text).is_ok() => {
+        (Key::Own(_), SettingValue::Plain(Plain::Text(text))) if serde_json::from_str::<Json>(text).is_ok() => {
             serde_json::json!(text).to_string()
         }
-        (Key::Own(_), Value::Plain(list @ Plain::List(_))) => serde_json::json!(list).to_string(),
+        (Key::Own(_), SettingValue::Plain(list @ Plain::List(_))) => serde_json::json!(list).to_string(),
         (_, value) => value.to_string(),
     }
 }
 
-/// A value that is shown so as JSON: a number where it is one.
+/// Returns a value shown as text as JSON: a number if it is one.
 pub fn json(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// The same of a value of this key.
-pub(super) fn value(key: &Key, value: &Value) -> Json {
+/// The same for a value of this key.
+pub(super) fn value(key: &Key, value: &SettingValue) -> Json {
     json(&text(key, value))
 }
 
-/// Reads the value of a key in a point that is asked for at `place`; without one after a mistake, which is reported.
+/// Reads the value of a key in a point that is used at `place`. After a mistake, which is reported, the setting has no
+/// value.
 pub(super) fn read(key: &Key, value: &Json, place: &Place, mistakes: &mut Mistakes) -> Arc<Setting> {
     let text = match (key, value) {
-        // JSON of its own is YAML, too.
+        // JSON is valid YAML too.
         (Key::Own(_), value) => value.to_string(),
         (_, Json::String(text)) => text.clone(),
         (_, value) => value.to_string(),
@@ -71,7 +72,7 @@ pub(super) fn read(key: &Key, value: &Json, place: &Place, mistakes: &mut Mistak
     Arc::new(Setting { value, place: place.clone() })
 }
 
-/// What was read elsewhere stands here.
+/// Sets the place in this file for a value that was read elsewhere.
 fn put(node: &mut Node, place: &Place) {
     node.span = place.span.clone();
     match &mut node.content {

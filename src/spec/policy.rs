@@ -1,4 +1,4 @@
-//! `run:`: what a run does about failures and time, and where it finds other machines. No part of any job: a job is the same whatever stands here.
+//! `run:`: how a run handles failures and time limits, and how it gets other machines. Not part of any job.
 
 use super::cluster::{Launch, Slurm};
 use super::error::Mistakes;
@@ -6,20 +6,20 @@ use super::parts;
 use super::value::Reader;
 use super::yaml::Node;
 
-/// What a run does about failures and time; what is not said is left to others.
+/// How a run handles failures and time limits. `None` means that the file does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
-    /// How often a cohort is tried again without getting any further.
+    /// How often a cohort is retried without making progress.
     pub retries: Option<u32>,
-    /// Seconds before it is tried again; twice as many before each further time, up to a minute.
+    /// Seconds before the first retry. Doubles with each further retry, up to a minute.
     pub backoff: Option<f64>,
     /// Seconds that the cohort of a job may take in one run.
     pub job_time: Option<f64>,
     /// Seconds that the run may take.
     pub run_time: Option<f64>,
-    /// The run ends after so many failures.
+    /// The number of failures after which the run ends.
     pub max_failures: Option<u32>,
-    /// And what becomes of what trains then.
+    /// What happens to training cohorts then.
     pub on_max_failures: Option<OnMaxFailures>,
     /// Agents that Slurm starts.
     pub slurm: Option<Slurm>,
@@ -27,20 +27,20 @@ pub struct Policy {
     pub launch: Option<Launch>,
 }
 
-/// What becomes of cohorts that train when there have been too many failures.
+/// What happens to training cohorts after too many failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnMaxFailures {
-    /// They come to their end.
+    /// They finish.
     Finish,
-    /// They are stopped, after a checkpoint.
+    /// They are stopped after a checkpoint.
     Stop,
 }
 
 impl OnMaxFailures {
-    /// All, the usual one first.
+    /// All choices, the default first.
     pub const ALL: [OnMaxFailures; 2] = [OnMaxFailures::Finish, OnMaxFailures::Stop];
 
-    /// The name in YAML and on the command line.
+    /// Returns the name in YAML and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             OnMaxFailures::Finish => "finish",
@@ -54,7 +54,7 @@ const KEYS: [&str; 8] =
     ["retries", "backoff", "job_time", "run_time", "max_failures", "on_max_failures", "slurm", "launch"];
 
 impl Policy {
-    /// This one, and what `other` says where this one says nothing.
+    /// Returns this policy, with what it does not set taken from `other`.
     #[must_use]
     pub fn or(self, other: Policy) -> Policy {
         Policy {
@@ -69,7 +69,7 @@ impl Policy {
         }
     }
 
-    /// Reads what stands at `run`.
+    /// Reads the value of `run`.
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Policy {
         let mut policy = Policy::default();
         for (name, node) in parts::entries(node, "run", mistakes).unwrap_or_default() {
@@ -83,7 +83,7 @@ impl Policy {
                 "run_time" => policy.run_time = limit(&mut reader),
                 "on_max_failures" => {
                     let known = OnMaxFailures::ALL.map(|what| (what.name(), what));
-                    policy.on_max_failures = reader.named("what a run can do", &known);
+                    policy.on_max_failures = reader.named("an action of `on_max_failures`", &known);
                 }
                 "slurm" => policy.slurm = Slurm::read(node, mistakes),
                 "launch" => policy.launch = Launch::read(node, mistakes),
@@ -114,14 +114,14 @@ fn duration(reader: &mut Reader) -> Option<f64> {
     found
 }
 
-/// What [`seconds`] takes.
+/// What [`seconds`] accepts.
 const TIME: &str = "a time, such as 90 (seconds), 90s, 15m, 2h or 1.5d";
 
-/// The seconds of a time as people write it: `90`, `90s`, `15m`, `2h`, `1.5d`.
+/// Parses a time in seconds as people write it: `90`, `90s`, `15m`, `2h`, `1.5d`.
 ///
 /// # Errors
 ///
-/// Anything else.
+/// If the text is anything else.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

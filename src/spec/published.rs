@@ -1,5 +1,5 @@
-//! Published figures: what others report of a score, to stand beside a variant's own. Nothing is tested against them, and no job depends on
-//! them.
+//! Published figures: scores that others report, shown next to a variant's own. They are not used in tests, and no job
+//! depends on them.
 //!
 //! ```yaml
 //! published:
@@ -21,40 +21,41 @@ use super::yaml::{Name, Node};
 /// One published figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// The variant of the file beside which it stands.
+    /// The variant of the file that it is shown next to.
     pub variant: String,
-    /// Which score.
+    /// The score.
     pub metric: Measure,
-    /// The figure, in the unit of the score; finite.
+    /// The figure, in the score's unit; finite.
     pub value: f64,
-    /// What stands behind its ±.
+    /// The meaning and size of its ±.
     pub spread: Option<Spread>,
-    /// Of how many runs it is.
+    /// The number of runs it is based on.
     pub n: Option<u64>,
-    /// Where it was read.
+    /// Where it was published.
     pub source: String,
 }
 
-/// What a ± means; both in the unit of the score, and at least 0.
+/// What a ± means. Both are in the score's unit and at least 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
     /// A standard deviation.
     Std(f64),
-    /// A standard error: a standard deviation over the root of the number of runs.
+    /// A standard error: the standard deviation divided by the root of the number of runs.
     Error(f64),
 }
 
 /// The keys of a figure.
 const KEYS: [&str; 7] = ["variant", "metric", "value", "std", "error", "n", "source"];
-/// Those that it cannot be without.
+/// The required keys.
 const REQUIRED: [&str; 4] = ["variant", "metric", "value", "source"];
-/// Runs of a figure at most.
+/// Maximum number of runs of a figure.
 const MAX_RUNS: u64 = 1_000_000_000;
-/// Characters of a source at most: it stands in a note below a table.
+/// Maximum number of characters of a source, which is shown in a note below a table.
 const MAX_SOURCE: usize = 300;
 
 impl Published {
-    /// Reads what stands at `published`, for a file with these variants and scores of trainers of the user's own.
+    /// Reads the value of `published`, for a file with these variants and with these scores from the user's own
+    /// trainers.
     pub(super) fn read_all(
         node: &Node,
         (variants, own): (&[&str], &[Measure]),
@@ -67,8 +68,13 @@ impl Published {
             let of = |figure: &Published| (figure.variant.clone(), figure.metric, figure.source.clone());
             if all.iter().any(|(other, _)| of(other) == of(&figure)) {
                 let (metric, variant) = (figure.metric.name(), &figure.variant);
-                let message = format!("a second figure of `{metric}` of `{variant}` from the same source");
-                mistakes.advise(&*path, &node.span, message, "leave one out, or let each `source` say what it is of");
+                let message = format!("a second figure for `{metric}` of `{variant}` from the same source");
+                mistakes.advise(
+                    &*path,
+                    &node.span,
+                    message,
+                    "remove one, or make each `source` say what its figure is about",
+                );
             }
             all.push((figure, Place { path: path.into(), span: node.span.clone() }));
         }
@@ -94,8 +100,8 @@ impl Published {
                 "variant" => variant = reader.named("a variant of this file", &variants),
                 "metric" => metric = reader.named("a score", &scores),
                 "value" => value = reader.number("a number", |_| true),
-                "std" => spread = reader.number("a number from 0", |std| std >= 0.0).map(Spread::Std),
-                "error" => spread = reader.number("a number from 0", |error| error >= 0.0).map(Spread::Error),
+                "std" => spread = reader.number("a number of at least 0", |std| std >= 0.0).map(Spread::Std),
+                "error" => spread = reader.number("a number of at least 0", |error| error >= 0.0).map(Spread::Error),
                 "n" => n = reader.count(1, MAX_RUNS),
                 "source" => source = origin(&mut reader),
                 _ => mistakes.unknown(&path, &name.span, "a key of a published figure", &name.text, &KEYS),
@@ -106,28 +112,30 @@ impl Published {
     }
 }
 
-/// Reports what a figure lacks, and a ± that is said to be two things.
+/// Reports missing keys, and a figure that has both `std` and `error`.
 fn complete(entries: &[(Name, Node)], path: &str, start: usize, mistakes: &mut Mistakes) {
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
     for key in REQUIRED.into_iter().filter(|key| find(key).is_none()) {
-        let help = "a figure is `{variant: …, metric: …, value: …, source: …}`, with `std` or `error`, and `n`, where they are known";
+        let help = "a figure is `{variant: …, metric: …, value: …, source: …}`, with `std` or `error`, and `n` if they \
+            are known";
         mistakes.advise(path, &(start..start), format!("`{key}` is not set"), help);
     }
     if let (Some((std, _)), Some((error, _))) = (find("std"), find("error")) {
         let second: &Range<usize> = if std.span.start > error.span.start { &std.span } else { &error.span };
-        let help = "what stands behind a ± is a standard deviation (`std`) or a standard error (`error`)";
-        mistakes.advise(path, second, "`std` and `error` stand side by side", help);
+        let help = "a ± is either a standard deviation (`std`) or a standard error (`error`)";
+        mistakes.advise(path, second, "`std` and `error` are both set", help);
     }
 }
 
-/// Where a figure was read: some words on one line, none of which acts on others.
+/// Reads a source: some text on one line, without control characters.
 fn origin(reader: &mut Reader) -> Option<String> {
     let text = reader.node.text().filter(|_| !reader.node.is_nothing()).map(str::trim);
     let fits = |text: &&str| !text.is_empty() && text.chars().count() <= MAX_SOURCE && !text.contains(acts);
     let found = text.filter(fits).map(str::to_owned);
     if found.is_none() {
         reader.expected(&format!(
-            "where the figure was read (\"Nguyen et al. 2017, Table 2\"), in one line of at most {MAX_SOURCE} characters"
+            "where the figure was read (\"Nguyen et al. 2017, Table 2\"), in one line of at most {MAX_SOURCE} \
+            characters"
         ));
     }
     found
@@ -138,7 +146,7 @@ mod tests {
     use super::*;
     use crate::sweep::Sweep;
 
-    /// A file of two variants, with `lines` as its figures.
+    /// Returns a file with two variants and `lines` as its figures.
     fn file(lines: &[&str]) -> String {
         let variants = "variants: [{name: D2GAN, objective: d2gan, alpha: 1, beta: 1}, {name: GAN, objective: gan}]";
         let start = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 10}}\n{variants}\npublished:\n");
@@ -152,7 +160,8 @@ mod tests {
     #[test]
     fn figures_are_read() {
         let found = figures(&[
-            "{variant: D2GAN, metric: wasserstein, value: 7.15, std: 0.07, n: 10, source: \"Nguyen et al. 2017, Table 2\"}",
+            "{variant: D2GAN, metric: wasserstein, value: 7.15, std: 0.07, n: 10, \
+             source: \"Nguyen et al. 2017, Table 2\"}",
             "{source: there, value: -1e2, metric: modes_covered, variant: GAN, error: 0}",
         ]);
         let first = Published {
@@ -172,7 +181,7 @@ mod tests {
             source: "there".to_owned(),
         };
         assert_eq!(found, [first, second]);
-        // Two sources may differ.
+        // Figures from two sources may differ.
         let two = ["a", "b"].map(|name| format!("{{variant: GAN, metric: wasserstein, value: 1, source: {name}}}"));
         assert_eq!(figures(&two.each_ref().map(String::as_str)).len(), 2);
     }
@@ -200,11 +209,11 @@ mod tests {
             "f:7:5: published[1]: `metric` is not set (a figure is `{variant: …, metric: …, value: …, source: …}`",
             "f:7:5: published[1]: `source` is not set",
             "f:7:27: published[1].value: expected a number, found `.inf`",
-            "f:8:56: published[2].std: expected a number from 0, found `-1`",
-            "f:8:60: published[2]: `std` and `error` stand side by side",
+            "f:8:56: published[2].std: expected a number of at least 0, found `-1`",
+            "f:8:60: published[2]: `std` and `error` are both set",
             "f:8:80: published[2].source: expected where the figure was read",
             "f:9:5: published[3]: expected a map, found `7.15`",
-            "f:11:5: published[5]: a second figure of `wasserstein` of `GAN` from the same source",
+            "f:11:5: published[5]: a second figure for `wasserstein` of `GAN` from the same source",
             "f:12:59: published[6].source: expected where the figure was read",
         ] {
             assert!(found.contains(expected), "{expected}\nis not in\n{found}");
@@ -213,14 +222,15 @@ mod tests {
         let file = file(&[]).replace("published:\n", "published: {variant: GAN}\n");
         let found = Sweep::parse("f", &file).unwrap_err().to_string();
         assert!(found.starts_with("f:5:12: published: expected a list of published figures, found the map"), "{found}");
-        // It stands in a file, not in a variant.
+        // `published` belongs in the file, not in a variant.
         let found = Sweep::parse("f", &file.replace("objective: gan}", "objective: gan, published: []}")).unwrap_err();
         assert!(found.to_string().contains("variants[1].published: `published` is not a key"), "{found}");
     }
 
     #[test]
     fn scores_of_a_trainer_of_ones_own_have_figures() {
-        let text = "sweep: s\ntrainer: {command: [t, \"${args}\"], scores: {fid: lower}, steps: 5}\nvariants: [{name: a}]\n\
+        let text = "sweep: s\ntrainer: {command: [t, \"${args}\"], scores: {fid: lower}, steps: 5}\nvariants: \
+            [{name: a}]\n\
                     published: [{variant: a, metric: fid, value: 3, source: b}]\n";
         let metric = Sweep::parse("f", text).unwrap().published().next().unwrap().metric;
         assert_eq!((metric.name(), metric.known()), ("fid", None));
@@ -243,6 +253,6 @@ mod tests {
         assert_eq!(measured.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ids(&without));
         assert_eq!(measured.warnings, [""; 0]);
         let [warning] = &other.warnings[..] else { panic!("{:?}", other.warnings) };
-        assert!(warning.starts_with("f:6:5: published[0]: `frechet` is not among the scores of `GAN`"), "{warning}");
+        assert!(warning.starts_with("f:6:5: published[0]: `frechet` is not a score of `GAN`"), "{warning}");
     }
 }

@@ -1,4 +1,4 @@
-//! `seeds: {looks: …}`: seeds that are added as long as something is undecided.
+//! `seeds: {looks: …}`: seeds are added as long as a comparison is undecided.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,23 +7,23 @@ use super::parts;
 use super::value::Reader;
 use super::yaml::{Content, Node};
 
-/// Seeds of a file at most.
+/// Maximum number of seeds of a file.
 const MOST: u64 = 100_000;
-/// Looks at most: each has its share of the level, and more would have next to none.
+/// Maximum number of looks. The looks share the significance level; with more looks, each would get almost nothing.
 const LOOKS: usize = 20;
-/// What the level is where nothing is said.
+/// The default significance level.
 const ALPHA: f64 = 0.05;
 
-/// When a sweep looks whether more seeds are needed.
+/// When a sweep checks whether it needs more seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Race {
-    /// How many seeds there are at each look, ascending; the last are all that there may be.
+    /// The number of seeds at each look, ascending; the last is the maximum.
     pub looks: Vec<u64>,
-    /// How likely a wrong "better" or "worse" is, in all comparisons and at all looks together.
+    /// The probability of any wrong "better" or "worse", over all comparisons and looks together.
     pub alpha: f64,
-    /// How that is shared out among the looks.
+    /// How this level is divided among the looks.
     pub spending: Spending,
-    /// The first seed; the others follow it.
+    /// The first seed; the others count up from it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub first: u64,
 }
@@ -32,21 +32,21 @@ fn is_zero(first: &u64) -> bool {
     *first == 0
 }
 
-/// How much of the level may be spent by which look.
+/// How much of the significance level each look may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spending {
-    /// About the same at each.
+    /// About the same at each look.
     Pocock,
-    /// Little at first, most at the last.
+    /// Little at first, most at the last look.
     ObrienFleming,
 }
 
 impl Spending {
-    /// All, the usual one first.
+    /// All rules, the default first.
     pub const ALL: [Spending; 2] = [Spending::Pocock, Spending::ObrienFleming];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Spending::Pocock => "pocock",
@@ -58,15 +58,15 @@ impl Spending {
 /// A look that was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
-    /// What was declared then.
+    /// The declaration at that time.
     pub race: Race,
-    /// The variants that there were.
+    /// The variants at that time.
     pub variants: Vec<String>,
     /// Its number, from 1.
     pub number: usize,
-    /// When, in seconds since the Unix epoch.
+    /// When the look was taken, in seconds since the Unix epoch.
     pub at: f64,
-    /// A hash of the jobs that were looked at, and of what is measured of them.
+    /// A hash of the jobs compared and how they are scored.
     pub jobs: String,
     /// What was found, in words.
     pub found: Vec<String>,
@@ -74,11 +74,11 @@ pub struct Look {
     pub more: Vec<String>,
 }
 
-/// The keys of `seeds`, where it has any.
+/// The keys of `seeds` if it is a map.
 const KEYS: [&str; 4] = ["looks", "alpha", "spending", "first"];
 
 impl Race {
-    /// Reads what stands at `seeds`.
+    /// Reads the value of `seeds`.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Race> {
         let before = mistakes.len();
         let mut race = Race { looks: Vec::new(), alpha: ALPHA, spending: Spending::Pocock, first: 0 };
@@ -91,13 +91,13 @@ impl Race {
                     let found = node.value().as_f64().filter(|alpha| *alpha > 0.0 && *alpha <= 0.5);
                     match found {
                         Some(alpha) => race.alpha = alpha,
-                        None => reader.expected("a chance above 0 and up to 0.5, such as 0.05"),
+                        None => reader.expected("a probability above 0 and at most 0.5, such as 0.05"),
                     }
                 }
                 "first" => race.first = reader.count(0, super::level::MAX_FIRST).unwrap_or_default(),
                 "spending" => {
                     let known = Spending::ALL.map(|spending| (spending.name(), spending));
-                    if let Some(found) = reader.named("how a level is spent", &known) {
+                    if let Some(found) = reader.named("a way to spend the level", &known) {
                         race.spending = found;
                     }
                 }
@@ -105,29 +105,29 @@ impl Race {
             }
         }
         if race.looks.is_empty() && mistakes.len() == before {
-            let help = "say after how many seeds to look: `seeds: {looks: [8, 12, 16, 20]}`";
+            let help = "set the numbers of seeds at which to compare: `seeds: {looks: [8, 12, 16, 20]}`";
             mistakes.advise(path, &node.span, "`looks` is not set", help);
         }
         (mistakes.len() == before).then_some(race)
     }
 
-    /// How many seeds a variant has by these looks.
+    /// Returns how many seeds a variant has after these looks.
     pub fn seeds_of(&self, variant: &str, looks: &[&Look]) -> u64 {
         let more = looks.iter().take_while(|look| look.more.iter().any(|name| name == variant)).count();
         self.looks.get(more).or(self.looks.last()).copied().unwrap_or_default()
     }
 
-    /// The seed after the first so many.
+    /// Returns the seed after the first `seeds` ones.
     pub fn after(&self, seeds: u64) -> u64 {
         self.first + seeds
     }
 
-    /// How much of all seeds so many are.
+    /// Returns the fraction of all seeds that `seeds` is.
     pub fn share(&self, seeds: u64) -> f64 {
         self.looks.last().map_or(1.0, |&most| seeds as f64 / most as f64)
     }
 
-    /// The seeds of all looks.
+    /// Returns the seeds of all looks.
     pub(super) fn seeds(&self) -> Vec<u64> {
         (self.first..self.after(self.looks.last().copied().unwrap_or_default())).collect()
     }
@@ -146,7 +146,11 @@ fn looks(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<u64> {
     for node in nodes {
         let Some(seeds) = (Reader { node, path, mistakes }).count(1, MOST) else { continue };
         if let Some(before) = looks.last().filter(|before| **before >= seeds) {
-            mistakes.add(path, &node.span, format!("{seeds} seeds are not more than the {before} of the look before"));
+            mistakes.add(
+                path,
+                &node.span,
+                format!("{seeds} seeds are not more than the {before} of the previous look"),
+            );
         }
         looks.push(seeds);
     }
@@ -160,7 +164,8 @@ mod tests {
 
     fn read(seeds: &str, second: &str) -> Result<Sweep, String> {
         let text = format!(
-            "sweep: s\ndataset: gaussians\ntrain: {{steps: 1}}\nseeds: {seeds}\nvariants:\n  - {{name: GAN, objective: gan}}\n{second}"
+            "sweep: s\ndataset: gaussians\ntrain: {{steps: 1}}\nseeds: {seeds}\nvariants:\n  - {{name: GAN, objective: \
+            gan}}\n{second}"
         );
         Sweep::parse("f", &text).map_err(|errors| errors.render(200, false))
     }
@@ -176,7 +181,7 @@ mod tests {
         let other = read("{looks: [3], alpha: 0.1, spending: obrien_fleming}", SECOND).unwrap().race;
         assert_eq!(other, Some(Race { looks: vec![3], alpha: 0.1, spending: Spending::ObrienFleming, first: 0 }));
         assert_eq!(read("5", SECOND).unwrap().race, None);
-        // Of each variant those up to the look after the last that it went on after.
+        // Each variant has the seeds up to the look after the last one that continued it.
         let look = |number, more: &[&str]| Look {
             race: race.clone(),
             variants: Vec::new(),
@@ -201,13 +206,13 @@ mod tests {
             ("{look: [8]}", SECOND, "did you mean `looks`"),
             ("{looks: 8}", SECOND, "expected a list of numbers of seeds, such as [8, 12, 16, 20], found"),
             ("{looks: []}", SECOND, "expected 1 to 20 looks, found 0"),
-            ("{looks: [8, 8]}", SECOND, "8 seeds are not more than the 8 of the look before"),
+            ("{looks: [8, 8]}", SECOND, "8 seeds are not more than the 8 of the previous look"),
             ("{looks: [0, 8]}", SECOND, "a whole number from 1"),
-            ("{looks: [8], alpha: 0}", SECOND, "a chance above 0"),
-            ("{looks: [8], alpha: 5}", SECOND, "a chance above 0"),
-            ("{looks: [8], spending: all}", SECOND, "how a level is spent"),
-            ("{looks: [8]}", "", "with one variant there is nothing to look at"),
-            ("{looks: [8]}", "  - {name: D2GAN, objective: lsgan, seeds: 3}\n", "the file says under `seeds`"),
+            ("{looks: [8], alpha: 0}", SECOND, "a probability above 0"),
+            ("{looks: [8], alpha: 5}", SECOND, "a probability above 0"),
+            ("{looks: [8], spending: all}", SECOND, "a way to spend the level"),
+            ("{looks: [8]}", "", "looks compare variants, but there is only one"),
+            ("{looks: [8]}", "  - {name: D2GAN, objective: lsgan, seeds: 3}\n", "the file's `seeds` declares looks"),
             ("3", "  - {name: D2GAN, objective: lsgan, seeds: {looks: [8]}}\n", "belongs at the top of the file"),
         ] {
             let error = read(seeds, second).unwrap_err();

@@ -21,7 +21,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// Every relation; those of two characters before their own beginnings.
+    /// All relations; those with two characters come before their own first character.
     pub const ALL: [Relation; 6] = [
         Relation::LessOrEqual,
         Relation::GreaterOrEqual,
@@ -31,7 +31,7 @@ impl Relation {
         Relation::Greater,
     ];
 
-    /// As it is written.
+    /// Returns the relation as it is written.
     pub fn sign(self) -> &'static str {
         match self {
             Relation::Less => "<",
@@ -43,12 +43,12 @@ impl Relation {
         }
     }
 
-    /// The relation that `text` begins with, and the rest of it.
+    /// Returns the relation at the start of `text`, and the rest.
     pub fn strip(text: &str) -> Option<(Relation, &str)> {
         Relation::ALL.into_iter().find_map(|relation| text.strip_prefix(relation.sign()).map(|rest| (relation, rest)))
     }
 
-    /// That of the right to the left.
+    /// Returns the relation with its two sides exchanged.
     pub fn turned(self) -> Relation {
         match self {
             Relation::Less => Relation::Greater,
@@ -60,7 +60,7 @@ impl Relation {
         }
     }
 
-    /// Whether it holds between two numbers; NaN is unequal to everything.
+    /// Returns whether it holds between two numbers; NaN is unequal to everything.
     pub fn holds(self, left: f64, right: f64) -> bool {
         let ordering = left.partial_cmp(&right);
         match self {

@@ -1,4 +1,5 @@
-//! What a sweep file says about scores: what sees images, the scores of a data set, and what each of them reads.
+//! What a sweep file says about scores: the network that scores images, the scores of a data set, and the keys each
+//! score reads.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,17 +18,17 @@ use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
 use super::metric::{Measure, Metric, Needs};
 use super::moves::Weights;
-use super::own::Shape;
+use super::own_data::Shape;
 use super::settings::{Place, Settings};
 use super::trainer::Reported;
 
-/// A network that makes class probabilities and features of images.
+/// A network that computes class probabilities and features of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoringNetwork {
-    /// The classifier of digits, or of clothing, that this program brings along.
+    /// The classifier of digits or of clothing that ships with this program.
     Shipped,
-    /// The Inception network of the usual tools, whose weights are a file.
+    /// The Inception network that the usual tools use. Its weights are a separate file.
     Inception,
     /// A classifier trained on the data set's own labels.
     #[serde(rename = "self")]
@@ -35,11 +36,11 @@ pub enum ScoringNetwork {
 }
 
 impl ScoringNetwork {
-    /// All of them.
+    /// All networks.
     pub const ALL: [ScoringNetwork; 3] =
         [ScoringNetwork::Shipped, ScoringNetwork::Inception, ScoringNetwork::OwnLabels];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             ScoringNetwork::Shipped => "shipped",
@@ -48,7 +49,7 @@ impl ScoringNetwork {
         }
     }
 
-    /// Values of its last layer but one, which are the features of an image of so many `channels`.
+    /// Returns the size of its last hidden layer: the features of an image with this number of `channels`.
     pub const fn features(self, channels: usize) -> usize {
         match self {
             ScoringNetwork::Inception => 2048,
@@ -62,7 +63,7 @@ impl ScoringNetwork {
         }
     }
 
-    /// Classes that it tells apart, where these are not the data set's own.
+    /// Returns the number of its classes, or `None` if they are the data set's own.
     pub const fn classes(self) -> Option<usize> {
         match self {
             ScoringNetwork::Inception => Some(1008),
@@ -70,7 +71,7 @@ impl ScoringNetwork {
         }
     }
 
-    /// Those that can see samples of `dataset`, the usual one first; none where samples are points.
+    /// Returns the networks that can score samples of `dataset`, the default first; none for points.
     pub fn of(dataset: &Dataset) -> &'static [ScoringNetwork] {
         match dataset {
             Dataset::Mnist | Dataset::FashionMnist => {
@@ -78,31 +79,31 @@ impl ScoringNetwork {
             }
             Dataset::Mnist1k => &[ScoringNetwork::Shipped],
             Dataset::Cifar10 => &[ScoringNetwork::Inception, ScoringNetwork::OwnLabels],
-            // Without labels.
+            // STL-10's training images have no labels.
             Dataset::Stl10 => &[ScoringNetwork::Inception],
             Dataset::Own(own) => match own.shape {
                 Shape::Points(_) => &[],
-                // Whether there are labels shows when they are read.
+                // Whether there are labels is only known once the data are read.
                 Shape::Image(_) => &[ScoringNetwork::Inception, ScoringNetwork::OwnLabels],
             },
             Dataset::Gaussians(_) | Dataset::Toy(_) => &[],
         }
     }
 
-    /// What sees samples of `dataset` unless a file says otherwise.
+    /// Returns the default scoring network for `dataset`, or `None` for points.
     pub fn usual(dataset: &Dataset) -> Option<ScoringNetwork> {
         ScoringNetwork::of(dataset).first().copied()
     }
 }
 
-/// The scores that read this key of `score`; none of a key that all jobs, or none, have.
+/// Returns the scores that read this key of `score:`; empty if it is a key that all jobs or no jobs have.
 pub fn readers(key: &Described) -> Vec<Metric> {
     Metric::ALL.into_iter().filter(|metric| metric.reads(key)).collect()
 }
 
 impl Score {
-    /// What is asked for of `metric`: the settings that its value depends on, by their keys. Values of equal settings of one job at one step
-    /// are one value, whoever asked for it.
+    /// Returns the settings that the value of `metric` depends on, by key. Equal settings for the same job and step
+    /// give the same value, whichever sweep requested it.
     pub fn asked(&self, metric: Metric) -> Value {
         let read = Section::Score
             .keys()
@@ -111,7 +112,7 @@ impl Score {
         let said = |key: &Described| Some((key.name.to_owned(), self.setting(key.name)?));
         let mut asked: Map<String, Value> = read.filter_map(|key| said(key)).collect();
         asked.insert(SAMPLES.name.to_owned(), json!(self.samples));
-        // The usual one, which is not said, follows from the job's data.
+        // The default network is not included, since it follows from the job's data.
         if let Some(network) = self.network {
             asked.insert(CLASSIFIER.name.to_owned(), json!(network));
         }
@@ -121,7 +122,7 @@ impl Score {
         Value::Object(asked)
     }
 
-    /// The same of a score of whichever kind; of one that nobody asks for, nothing.
+    /// The same for any score; an empty map for a reported score without a pattern.
     pub fn asks(&self, measure: Measure) -> Value {
         match measure {
             Measure::Known(metric) => self.asked(metric),
@@ -134,7 +135,7 @@ impl Score {
         }
     }
 
-    /// `scores`, and of the metrics that this one names, what it asks for.
+    /// Returns `scores` with the settings of this one for the metrics that it names.
     pub fn instead(&self, scores: &[Arc<Score>]) -> Vec<Arc<Score>> {
         let others = scores.iter().filter_map(|score| {
             let metrics: BTreeSet<Metric> = score.metrics.difference(&self.metrics).copied().collect();
@@ -144,7 +145,8 @@ impl Score {
         others.chain([Arc::new(self.clone())]).collect()
     }
 
-    /// The value of a key that scores read; none of one that came later than the scores that read it, where it is the usual one.
+    /// Returns the value of a key that scores read. Returns `None` for a key added later than the scores that read it
+    /// if it is at its default, so that older values stay valid.
     fn setting(&self, name: &str) -> Option<Value> {
         Some(match name {
             "splits" => json!(self.splits),
@@ -162,7 +164,7 @@ impl Score {
     }
 }
 
-/// Why there is no such score of `dataset`.
+/// Explains why `metric` is not defined on `dataset`.
 fn lacks(metric: Metric, dataset: &Dataset) -> String {
     let (name, data) = (metric.name(), dataset.name());
     match (metric.needs(), dataset) {
@@ -171,41 +173,44 @@ fn lacks(metric: Metric, dataset: &Dataset) -> String {
                 1 => "one coordinate".to_owned(),
                 more => format!("{more} coordinates"),
             };
-            format!("`{name}` is of points of the plane, but those of {data} have {coordinates}")
+            format!("`{name}` needs points in the plane, but those of {data} have {coordinates}")
         }
         (Needs::Density, Dataset::Gaussians(mixture)) => {
             let (dims, noisy) = (mixture.dims, mixture.noise_dims());
             format!(
-                "`{name}` is of a density, and this mixture has none in {dims} coordinates: noise is in {noisy} of them"
+                "`{name}` needs a density, but this mixture has none: only {noisy} of its {dims} coordinates have noise"
             )
         }
         (Needs::Training, _) if !dataset.is_finite() => {
             let unless = match dataset {
-                Dataset::Gaussians(_) | Dataset::Toy(_) => ", unless `limit` says how many there are",
+                Dataset::Gaussians(_) | Dataset::Toy(_) => "; set `limit` to make it finite",
                 Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k => "",
                 Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => "",
             };
-            let anew = "they are drawn anew for each batch";
-            format!("`{name}` looks for copies of training samples, and {data} has no end of them: {anew}{unless}")
+            let fresh = "new ones are drawn for each batch";
+            format!(
+                "`{name}` looks for copies of training samples, but {data} has no fixed set of them: {fresh}{unless}"
+            )
         }
         _ => format!("`{name}` is not defined on {data}"),
     }
 }
 
 impl Settings {
-    /// Whether a score of the job reads `key` of `score`.
+    /// Returns whether a score of the job reads `key` of `score:`.
     pub(super) fn scores_with(&self, key: &Described) -> bool {
-        // After a mistake nobody knows.
+        // After a mistake in the list of scores, assume that it is read.
         self.get(&METRICS).is_none_or(|metrics| readers(key).iter().any(|metric| metrics.contains(metric)))
     }
 
-    /// What no score reads is at its default, so that it cannot make two jobs of one.
+    /// Returns how the job is scored. Settings that no score reads are at their defaults, so that they do not make two
+    /// scorings of one.
     pub(super) fn score(&self, dataset: &Dataset) -> Option<Score> {
         fn read<T: Held>(settings: &Settings, key: &'static Typed<T>) -> Option<T> {
             if settings.matters(&key.into()) { settings.get(key) } else { settings.usual(key).as_ref().and_then(T::of) }
         }
         let count = |key| read(self, key).map(|count| count as u32);
-        // Scoring less often than once is scoring at the end.
+        // Scoring less often than once means scoring at the end.
         let every = self.get(&EVERY)?;
         let every = if self.get(&STEPS).is_some_and(|steps| every >= steps) { 0 } else { every };
         let (samples, real) = (count(&SAMPLES)?, count(&REAL_SAMPLES)?);
@@ -230,7 +235,7 @@ impl Settings {
         })
     }
 
-    /// Scores that the data do not have, and settings of scores that do not fit together.
+    /// Reports scores that are not defined on the data, and scoring settings that do not fit together.
     pub(super) fn check_score(&self, variant: &Place, mistakes: &mut Mistakes) {
         let Some(dataset) = self.dataset() else { return };
         let network = self.get(&CLASSIFIER);
@@ -238,9 +243,9 @@ impl Settings {
         if let Some(network) = network.filter(|network| self.matters(&(&CLASSIFIER).into()) && !known.contains(network))
         {
             let place = self.place(&[CLASSIFIER.name], variant);
-            let message = format!("`{}` cannot see the images of {}", network.name(), dataset.name());
+            let message = format!("`{}` cannot score the images of {}", network.name(), dataset.name());
             let names: Vec<&str> = known.iter().map(|network| network.name()).collect();
-            mistakes.advise(&*place.path, &place.span, message, format!("take `{}`", names.join("` or `")));
+            mistakes.advise(&*place.path, &place.span, message, format!("use `{}`", names.join("` or `")));
             return;
         }
         let metrics = self.get(&METRICS).unwrap_or_default();
@@ -248,14 +253,14 @@ impl Settings {
             let place = self.place(&[METRICS.name], variant);
             let message = match network {
                 Some(ScoringNetwork::Inception) if known.contains(&ScoringNetwork::OwnLabels) => {
-                    format!("`{}` is of the data set's own classes, which Inception does not know", metric.name())
+                    format!("`{}` needs the data set's own classes, which Inception does not have", metric.name())
                 }
                 _ => lacks(*metric, &dataset),
             };
             let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset, network)).map(|m| m.name()).collect();
             let mut help = format!("scores of {}: {}", dataset.name(), names.join(", "));
             if known.contains(&ScoringNetwork::OwnLabels) && metric.applies(&dataset, Some(ScoringNetwork::OwnLabels)) {
-                help.push_str("; or `classifier: self`, which is trained on its labels");
+                help.push_str("; or use `classifier: self`, which is trained on the data set's labels");
             }
             mistakes.advise(&*place.path, &place.span, message, help);
         }
@@ -263,15 +268,15 @@ impl Settings {
         for key in [&SPLITS, &WASSERSTEIN_SAMPLES] {
             if let Some(count) = self.get(key).filter(|&count| count > samples && self.matters(&key.into())) {
                 let place = self.place(&[key.name, SAMPLES.name], variant);
-                let message = format!("{count} {} of {samples} samples", key.name);
-                mistakes.advise(&*place.path, &place.span, message, format!("make it at most `samples` ({samples})"));
+                let message = format!("{count} {}, but only {samples} samples", key.name);
+                mistakes.advise(&*place.path, &place.span, message, format!("set it to at most `samples` ({samples})"));
             }
         }
         let (Some(neighbours), Some(real)) = (self.get(&NEIGHBOURS), self.get(&REAL_SAMPLES)) else { return };
         for metric in metrics {
             let least = metric.least_samples(neighbours);
             for (key, count) in [(&SAMPLES, samples), (&REAL_SAMPLES, real)] {
-                // As many as there are samples, unless a file says otherwise: said once.
+                // It defaults to the number of samples; report that case only once.
                 if (key.name == SAMPLES.name || metric.reads(key) && count != samples) && count < least {
                     let place = self.place(&[key.name, SAMPLES.name], variant);
                     let message = format!("`{}` needs at least {least} {}", metric.name(), key.name);
@@ -282,7 +287,7 @@ impl Settings {
     }
 }
 
-/// The scores of a data set unless a file names others.
+/// Returns the scores of a data set if the file names none.
 pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
     match dataset {
         Dataset::Gaussians(_) => {
@@ -299,12 +304,12 @@ pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
             Metric::Frechet,
         ]),
         Dataset::Mnist1k => BTreeSet::from([Metric::ModesCovered, Metric::ModeKl]),
-        // What sees them is large, and not there until it is fetched: nobody gets it without asking.
+        // The network that scores them is large and has to be fetched, so it is never used unasked.
         Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => BTreeSet::new(),
     }
 }
 
-/// 4, or as much more as it takes to have all modes with three standard deviations inside.
+/// Returns 4, or as much as it takes to contain all modes with three standard deviations.
 pub(super) fn default_range(dataset: Dataset) -> f64 {
     match dataset {
         Dataset::Gaussians(gaussians) => {
@@ -349,7 +354,7 @@ mod tests {
         let drawn = |score: &Score| (0..=100).filter(|&step| score.draws_at(step, 100)).collect::<Vec<u64>>();
         assert_eq!(drawn(&plain.score), [100]);
         assert_eq!(drawn(&all.score), [30, 60, 90, 100]);
-        // Who asks for both gets one.
+        // If both scorings are requested, they become one.
         let task = |entry: &Entry| Task {
             id: entry.id,
             job: entry.job.clone(),
@@ -360,7 +365,7 @@ mod tests {
             let together = together(tasks.map(task));
             assert_eq!(together[0].scores[..], [Arc::clone(&all.score)]);
         }
-        // Where only the last step is scored there is nothing to choose.
+        // If only the last step is scored, both settings mean the same.
         assert_eq!(entry("sheets: all").score, entry("every: 100").score);
         assert_eq!(entry("every: 100, sheets: all").score, entry("every: 0, sheets: last").score);
     }

@@ -1,18 +1,18 @@
-//! `search:`: points that are proposed in the course of a run, by what the trials before them have come to.
+//! `search:`: points that are proposed during a run, based on the scores of earlier trials.
 //!
 //! ```yaml
 //! search:
-//!   metric: modes_covered             # which way it improves is known of each score
-//!   trials: 60                        # points that are tried; the first `startup` are drawn at random, the others proposed by `method`
+//!   metric: modes_covered             # the direction is known for each score
+//!   trials: 60                        # points to try; the first `startup` are random, the others proposed by `method`
 //!   startup: 12
-//!   batch: 8                          # so many are proposed at once, and train together
-//!   seeds: 2                          # replicates of a trial
-//!   confirm: 3                        # so many of the best are trained with the seeds of the variant
+//!   batch: 8                          # how many are proposed at a time and train together
+//!   seeds: 2                          # replicates per trial
+//!   confirm: 3                        # how many of the best are trained with the seeds of the variant
 //!   space: {alpha: {min: 0.01, max: 1, distribution: log_uniform}, lr: {choices: [1e-4, 1e-3]}}
 //! ```
 //!
-//! A trial is a variant of its own, called as [`of_trials`] says, and has seeds of its own: no seed that has picked a cell takes part in what is
-//! said of it.
+//! Trials are a variant of their own, named by [`of_trials`], with their own seeds: a seed that helped to pick a cell
+//! is never used to report on it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,99 +34,99 @@ use super::sweep::{Swept, Variant};
 use super::value::Reader;
 use super::yaml::Node;
 
-/// Trials of a variant at most.
+/// Maximum number of trials per variant.
 const MOST: u64 = 10_000;
-/// The first seed of trials. Those of variants count from 0, most often.
+/// The first seed of trials. Seeds of variants usually count from 0.
 const FIRST: u64 = 1_000_000;
-/// What follows the name of a variant in the name of its trials.
+/// The suffix that the name of a variant gets for its trials.
 const TRIALS: &str = " (search)";
 
-/// The name of the trials of a variant, which stand beside it.
+/// Returns the name of a variant's trials.
 pub fn of_trials(variant: &str) -> String {
     format!("{variant}{TRIALS}")
 }
 
-/// Whether a variant is one of trials.
+/// Returns whether a variant consists of trials.
 pub fn is_trials(variant: &str) -> bool {
     variant.ends_with(TRIALS)
 }
 
-/// The variant that trials of this name are of; the name of one that is none.
+/// Returns the variant that these trials belong to; returns other names unchanged.
 pub fn of(name: &str) -> &str {
     name.strip_suffix(TRIALS).unwrap_or(name)
 }
 
-/// Says that a variant may not be called so, where trials are.
+/// Reports a variant whose name is reserved for trials.
 pub(super) fn refuse(name: &str, place: &Place, mistakes: &mut Mistakes) {
     if is_trials(name) {
-        let help = format!("the trials of a `search` in `{}` would be called so: give it another name", of(name));
-        mistakes.advise(&*place.path, &place.span, "a name that trials have", help);
+        let help = format!("the trials of a `search` in `{}` would have this name: rename the variant", of(name));
+        mistakes.advise(&*place.path, &place.span, "this name is reserved for trials", help);
     }
 }
 
 /// A search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// The variant whose cells are sought.
+    /// The variant whose points are searched.
     pub variant: String,
-    /// By which score: by its mean over the seeds of a trial, at its last step.
+    /// The score to optimise: its mean over the seeds of a trial, at the last step.
     pub metric: Measure,
-    /// Which way it improves.
+    /// The direction in which it improves.
     pub better: Direction,
-    /// What the file says.
+    /// The sizes of the search, as the file sets them.
     pub plan: Plan,
     space: Space,
 }
 
-/// How much is tried.
+/// The sizes of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Points that are tried.
+    /// Number of points to try.
     pub trials: usize,
-    /// The first so many are drawn at random.
+    /// How many of them are drawn at random first.
     pub startup: usize,
-    /// So many are proposed at once.
+    /// How many are proposed at a time.
     pub batch: usize,
-    /// Replicates of each.
+    /// Replicates of each point.
     pub seeds: u64,
-    /// So many of the best are trained with the variant's seeds.
+    /// How many of the best are trained with the variant's seeds.
     pub confirm: usize,
-    /// What draws and proposals follow from.
+    /// The seed of random draws and proposals.
     pub seed: u64,
 }
 
-/// The keys that are sought, with how each is drawn.
+/// The keys to search, with how each is drawn.
 type Space = Arc<[(Key, Law, Place)]>;
 
-/// What is known of a search so far.
+/// The state of a search so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
-    /// What is tried.
+    /// The points that are tried.
     pub trials: Vec<Point>,
-    /// What is trained with the variant's seeds.
+    /// The points that are trained with the variant's seeds.
     pub confirmed: Vec<Point>,
 }
 
-/// Points that have followed from others, as they are written down before they are trained.
+/// Points derived from earlier results. They are saved before they are trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Round {
-    /// Of which variant.
+    /// The variant.
     pub variant: String,
-    /// Of which [search](Search::identity).
+    /// The [search](Search::identity).
     pub identity: String,
-    /// After how many trials.
+    /// The number of trials before this round.
     pub after: usize,
-    /// Where they are confirmed: of how many trials, and how many of them at most.
+    /// For points to confirm: the number of trials, and the maximum to confirm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<(usize, usize)>,
-    /// When, in seconds since the Unix epoch.
+    /// The time, in seconds since the Unix epoch.
     pub at: f64,
     /// The points.
     pub points: Vec<Point>,
 }
 
 impl Search {
-    /// How far this search has come by what was written down of it.
+    /// Returns the state of this search after the saved rounds.
     pub fn given(&self, rounds: &[Round], identity: &str) -> Given {
         let mut given = Given { trials: self.drawn(self.plan.startup), confirmed: Vec::new() };
         let is_mine = |round: &&Round| round.variant == self.variant && round.identity == identity;
@@ -146,7 +146,7 @@ impl Search {
         given
     }
 
-    /// The first points, drawn at random: those with which a search starts.
+    /// Returns the random points that a search starts with.
     pub fn drawn(&self, count: usize) -> Vec<Point> {
         let point = |at: u64| {
             let draw = |(key, law, _): &(Key, Law, Place)| {
@@ -157,24 +157,25 @@ impl Search {
         (0..count as u64).map(point).collect()
     }
 
-    /// Where points are looked for: a dimension a key.
+    /// Returns the search space, one dimension per key.
     pub fn dimensions(&self) -> Vec<Dimension> {
         self.space.iter().map(|(_, law, _)| law.dimension()).collect()
     }
 
-    /// The point at a place of these [dimensions](Search::dimensions).
+    /// Returns the point at a place in these [dimensions](Search::dimensions).
     pub fn point(&self, place: &[f64]) -> Point {
         let of = self.space.iter().zip(place);
         of.map(|((key, law, _), place)| (key.name().to_owned(), value(key, &law.at(*place)))).collect()
     }
 
-    /// The place of a point; `None` of one that this search has not made.
+    /// Returns the place of a point, or `None` if it is not a point of this search.
     pub fn place(&self, point: &Point) -> Option<Vec<f64>> {
         self.space.iter().map(|(key, law, _)| law.place(key, point.get(key.name())?)).collect()
     }
 
-    /// What proposals follow from beside the scores of trials, but for how many there are: of another one, they are others. `startup`: the jobs that
-    /// are trained first, with how their score is asked for, which says what all are; `stops`: when jobs have collapsed.
+    /// Returns a text that changes whenever proposals for the same trial scores would change, except for the number of
+    /// trials. `startup`: the jobs trained first with the settings of their scores, which represent all jobs; `stops`:
+    /// the early stopping rules.
     pub fn identity(&self, startup: impl Iterator<Item = (JobId, String)>, stops: &[Stop]) -> String {
         let Plan { startup: first, seeds, seed, .. } = self.plan;
         let space: Vec<String> = self.space.iter().map(|(key, law, _)| format!("{} {law:?}", key.path())).collect();
@@ -194,7 +195,7 @@ impl Search {
         JobId::of(text.as_bytes()).to_string()
     }
 
-    /// The variant as its trials, and as those that are confirmed.
+    /// Splits the variant into its trials and its confirmed points.
     pub(super) fn parts(&self, variant: &Variant, given: &Given) -> [Variant; 2] {
         let part = |name: String, seeds: Vec<u64>, points: &[Point]| Variant {
             name,
@@ -224,10 +225,10 @@ impl Search {
     }
 }
 
-/// What is said of a search, before it is known which scores there are.
+/// A search as declared, before the file's scores are known.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
-    /// The name of a score, and where it stands.
+    /// The name of the score, and where it stands.
     pub metric: (String, Place),
     plan: Plan,
     space: Space,
@@ -238,7 +239,7 @@ pub(super) struct Declared {
 const KEYS: [&str; 9] = ["method", "metric", "trials", "startup", "batch", "seeds", "seed", "confirm", "space"];
 
 impl Declared {
-    /// Reads what stands at `search`; `None` after a mistake, which is reported.
+    /// Reads the value of `search`; `None` after a mistake, which is reported.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Declared> {
         let before = mistakes.len();
         let entries = parts::entries(node, path, mistakes)?;
@@ -269,14 +270,15 @@ impl Declared {
         }
         let has = |wanted: &str| entries.iter().any(|(name, _)| name.text == wanted);
         for key in ["metric", "trials", "space"].into_iter().filter(|key| !has(key)) {
-            let help = "write `search: {metric: modes_covered, trials: 60, space: {lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}}}`";
+            let help = "write `search: \
+                {metric: modes_covered, trials: 60, space: {lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}}}`";
             mistakes.advise(path, &node.span, format!("`{key}` is not set"), help);
         }
         let trials = trials.unwrap_or(1);
         for (key, count) in [("startup", startup), ("confirm", confirm)] {
             let there = entries.iter().find(|(name, _)| name.text == key);
             if let (Some((_, node)), true, true) = (there, count.is_some_and(|count| count > trials), has("trials")) {
-                let message = format!("`{key}` is more than the {trials} trials that there are");
+                let message = format!("`{key}` is more than the number of trials ({trials})");
                 mistakes.add(join(path, key), &node.span, message);
             }
         }
@@ -297,13 +299,13 @@ impl Declared {
         Some(Declared { metric: metric?, plan, space: space.into(), place })
     }
 
-    /// The same without some keys; none where no other is left.
+    /// Returns the same search without some keys, or `None` if no key is left.
     pub(super) fn without(&self, is_gone: impl Fn(&Key) -> bool) -> Option<Declared> {
         let space: Space = self.space.iter().filter(|(key, ..)| !is_gone(key)).cloned().collect();
         (!space.is_empty()).then(|| Declared { space, ..self.clone() })
     }
 
-    /// Of a variant, where trainers of the user's own report these scores.
+    /// Returns the search for a variant, given the scores that the user's own trainers report.
     pub(super) fn of(&self, variant: &Variant, own: &[Measure], mistakes: &mut Mistakes) -> Option<Search> {
         let scores = Metric::ALL.into_iter().map(Measure::Known).chain(own.iter().copied());
         let scores: Vec<Measure> = scores.collect();
@@ -314,17 +316,18 @@ impl Declared {
             return None;
         };
         let Some(better) = metric.better() else {
-            let help = format!("`trainer: {{scores: {{{text}: higher}}}}`, or `lower`");
-            mistakes.advise(&*place.path, &place.span, format!("nobody says which way `{text}` improves"), help);
+            let help = format!("set `trainer: {{scores: {{{text}: higher}}}}`, or `lower`");
+            mistakes.advise(&*place.path, &place.span, format!("the direction of `{text}` is not declared"), help);
             return None;
         };
         let trials = FIRST..FIRST + self.plan.seeds;
         if let Some(seed) = variant.seeds.iter().find(|seed| trials.contains(seed)) {
-            let message = format!("the seed {seed} of `{}` is one of trials: these have {FIRST} and up", variant.name);
+            let message =
+                format!("the seed {seed} of `{}` is reserved for trials, which use {FIRST} and up", variant.name);
             mistakes.advise(&*self.place.path, &self.place.span, message, "give the variant other seeds");
         }
         if self.plan.trials as u64 * self.plan.seeds > MOST * 10 {
-            mistakes.add(&*self.place.path, &self.place.span, "more trials times seeds than anybody trains");
+            mistakes.add(&*self.place.path, &self.place.span, "trials times seeds is too large");
         }
         Some(Search { variant: variant.name.clone(), metric, better, plan: self.plan, space: Arc::clone(&self.space) })
     }
@@ -336,12 +339,12 @@ fn read_space(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Law
         let key = parts::here(&name.text, &name.span, path, mistakes)?;
         let path = join(path, &name.text);
         if key.section() == Section::Score || key.name() == "dataset" {
-            let message = format!("trials with another `{}` have scores that do not compare", key.name());
+            let message = format!("trials with different `{}` have scores that cannot be compared", key.name());
             mistakes.advise(
                 &*path,
                 &name.span,
                 message,
-                "search among settings of training; give data sets variants of their own",
+                "search training settings instead, and use one variant per data set",
             );
             return None;
         }
@@ -352,19 +355,19 @@ fn read_space(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Law
     for (key, law, place) in entries.iter().filter_map(read).collect::<Vec<_>>() {
         match space.iter().find(|(other, ..)| overlap(other, &key)) {
             Some((other, ..)) => {
-                let message = format!("`{}` is sought twice: as `{}`, too", key.name(), other.name());
+                let message = format!("`{}` is searched twice: it is also part of `{}`", key.name(), other.name());
                 mistakes.add(&*place.path, &place.span, message);
             }
             None => space.push((key, law, place)),
         }
     }
     if entries.is_empty() {
-        mistakes.add(path, &node.span, "there is nothing to search: no key is named");
+        mistakes.add(path, &node.span, "the search space is empty: add a key");
     }
     space
 }
 
-/// From a name to what stands behind it.
+/// Returns the span from a name to the end of its value.
 fn span_of(name: Range<usize>, node: &Node) -> Range<usize> {
     name.start..node.span.end.max(name.end)
 }

@@ -1,4 +1,4 @@
-//! What a search asks for, and what is wrong with it.
+//! What a search requests, and what is wrong with it.
 
 use serde_json::json;
 
@@ -19,10 +19,11 @@ fn read(search: &str) -> Result<Sweep, String> {
     Sweep::parse("f", &file(search, "")).map_err(|errors| errors.render(200, false))
 }
 
-const SEARCH: &str = "{metric: wasserstein, trials: 6, startup: 3, batch: 2, seeds: 2, confirm: 2, space: {alpha: {min: 0.01, max: 1, distribution: \
-                      log_uniform}, lr: {choices: [1e-3, 1e-4]}, batch: {min: 8, max: 16}}}";
+const SEARCH: &str = "{metric: wasserstein, trials: 6, startup: 3, batch: 2, seeds: 2, confirm: 2, \
+    space: {alpha: {min: 0.01, max: 1, distribution: log_uniform}, lr: {choices: [1e-3, 1e-4]}, \
+    batch: {min: 8, max: 16}}}";
 
-/// The variants with their numbers of jobs, and the seeds of each.
+/// Returns the variants with their numbers of jobs, and the seeds of each.
 fn shape(expansion: &Expansion) -> Vec<String> {
     let of = |name: &str| {
         let seeds: std::collections::BTreeSet<u64> =
@@ -40,7 +41,7 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
     let first = sweep.expand().unwrap();
     assert_eq!(shape(&first), ["GAN: 2 {0, 1}", "D2GAN (search): 6 {1000000, 1000001}", "D2GAN: 0 {}"]);
     assert_eq!((search.plan.trials, search.better, search.drawn(3).len()), (6, Direction::Lower, 3));
-    // Nothing but how many there are changes what follows from what.
+    // Only the number of trials can change without changing the identity.
     let asked = |sweep: &Sweep| {
         let expansion = sweep.expand().unwrap();
         let trials = expansion.entries.into_iter().filter(|entry| is_trials(&entry.variant));
@@ -58,7 +59,7 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
     ] {
         assert_ne!(asked(&read(&SEARCH.replace(other.0, other.1)).unwrap()), id, "{other:?}");
     }
-    // As it goes on: what is of another search, after too few trials or confirmed too early is left out.
+    // Replaying rounds: those of another search, after too few trials, or confirmed too early are ignored.
     let points = |alphas: &[f64]| -> Vec<Point> {
         let point = |alpha: &f64| json!({"alpha": alpha, "lr": 0.001, "batch": 9}).as_object().unwrap().clone();
         alphas.iter().map(point).collect()
@@ -88,7 +89,8 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
     assert_eq!(shape(&whole), ["GAN: 2 {0, 1}", "D2GAN (search): 12 {1000000, 1000001}", "D2GAN: 4 {0, 1}"]);
     let alpha = |entry: &Entry| entry.axes.iter().find(|(key, _)| &**key == "alpha").unwrap().1.to_string();
     assert_eq!(whole.entries.iter().rev().take(4).map(alpha).collect::<Vec<_>>(), ["0.3", "0.3", "0.2", "0.2"]);
-    // More trials go on where these have ended, and are confirmed anew; of fewer, the first stay.
+    // With more trials, the search continues from the existing ones and confirms again; with fewer, it keeps the first
+    // ones.
     let more = read(&SEARCH.replace("trials: 6", "trials: 8")).unwrap().searches().next().unwrap().given(&rounds, &id);
     assert_eq!((more.trials.len(), more.confirmed.len()), (6, 0));
     let fewer = read(&SEARCH.replace("trials: 6", "trials: 4")).unwrap().searches().next().unwrap().given(&rounds, &id);
@@ -115,9 +117,11 @@ fn a_round_that_does_not_fit_ends_what_is_known() {
 
 #[test]
 fn a_point_is_its_job_to_the_last_digit() {
-    let space = "{n: {min: 100000, max: 900000, distribution: log_uniform}, x: {min: 0.12345678, max: 7}, m: {min: 1, max: 9007199254740991}}";
+    let space = "{n: {min: 100000, max: 900000, distribution: log_uniform}, x: {min: 0.12345678, max: 7}, \
+        m: {min: 1, max: 9007199254740991}}";
     let text = format!(
-        "sweep: s\ntrainer: {{command: [x, \"${{n}}\", \"${{x}}\", \"${{m}}\"], steps: 1, parameters: {{n: 1, x: 0.5, m: 1}}, scores: {{q: higher}}}}\n\
+        "sweep: s\ntrainer: {{command: [x, \"${{n}}\", \"${{x}}\", \"${{m}}\"], steps: 1, parameters: {{n: 1, x: 0.5, \
+        m: 1}}, scores: {{q: higher}}}}\n\
          search: {{metric: q, trials: 400, startup: 1, space: {space}}}\n"
     );
     let mut sweep = Sweep::parse("f", &text).unwrap_or_else(|errors| panic!("{errors}"));
@@ -176,20 +180,20 @@ fn mistakes_say_what_to_do() {
         ("{trials: 6, space: {alpha: {min: 0.1, max: 1}}}", "`metric` is not set"),
         ("{metric: wasserstein, trials: 6}", "`space` is not set"),
         ("{metric: wasserstien, trials: 6, space: {alpha: {min: 0.1, max: 1}}}", "`wasserstien` is not a score"),
-        (
-            "{metric: frechet, trials: 6, space: {alpha: {min: 0.1, max: 1}}}",
-            "`frechet` is not among the scores of `D2GAN`",
-        ),
+        ("{metric: frechet, trials: 6, space: {alpha: {min: 0.1, max: 1}}}", "`frechet` is not a score of `D2GAN`"),
         (
             "{metric: wasserstein, trials: 6, startup: 7, space: {alpha: {min: 0.1, max: 1}}}",
-            "`startup` is more than the 6 trials",
+            "`startup` is more than the number of trials (6)",
         ),
-        ("{metric: wasserstein, trials: 6, space: {every: {min: 1, max: 5}}}", "scores that do not compare"),
-        ("{metric: wasserstein, trials: 6, space: {dataset: {choices: [gaussians]}}}", "scores that do not compare"),
-        ("{metric: wasserstein, trials: 6, space: {}}", "no key is named"),
+        ("{metric: wasserstein, trials: 6, space: {every: {min: 1, max: 5}}}", "scores that cannot be compared"),
+        (
+            "{metric: wasserstein, trials: 6, space: {dataset: {choices: [gaussians]}}}",
+            "scores that cannot be compared",
+        ),
+        ("{metric: wasserstein, trials: 6, space: {}}", "the search space is empty"),
         (
             "{metric: wasserstein, trials: 6, space: {lr: {min: 0.1, max: 1}, lr_generator: {min: 0.1, max: 1}}}",
-            "sought twice",
+            "searched twice",
         ),
         (
             "{metric: wasserstein, method: grid, trials: 6, space: {alpha: {min: 0.1, max: 1}}}",
@@ -197,15 +201,15 @@ fn mistakes_say_what_to_do() {
         ),
         (
             "{metric: wasserstein, trials: 6, space: {alpha: {min: 0.1, max: 1}}}, grid: {lr: [1e-3]}",
-            "has other points",
+            "cannot be combined with other points",
         ),
         (
             "{metric: wasserstein, trials: 6, space: {alpha: {min: 0.1, max: 1}}}, exclude: [alpha > 0.5]",
-            "has other points",
+            "cannot be combined with other points",
         ),
         (
             "{metric: wasserstein, trials: 6, seeds: 2, space: {alpha: {min: 0.1, max: 1}}}, seeds: [1000001]",
-            "is one of trials",
+            "is reserved for trials",
         ),
     ] {
         let found = read(search).and_then(|sweep| sweep.expand().map_err(|errors| errors.render(200, false)));
@@ -214,28 +218,32 @@ fn mistakes_say_what_to_do() {
     }
     let found =
         Sweep::parse("f", &file(SEARCH, "prune: {metric: wasserstein, rule: halving, first: 5}\n")).unwrap_err();
-    assert!(found.to_string().contains("do not go together"), "{found}");
+    assert!(found.to_string().contains("cannot be combined"), "{found}");
     let found = Sweep::parse("f", &file(SEARCH, "  - {name: D2GAN (search), objective: gan}\n")).unwrap_err();
-    assert!(found.to_string().contains("a name that trials have"), "{found}");
+    assert!(found.to_string().contains("this name is reserved for trials"), "{found}");
 }
 
 #[test]
 fn a_variant_that_says_more_is_not_sought() {
-    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nsearch: {metric: wasserstein, trials: 4, space: {lr: {min: 1e-4, max: 1e-2}, batch: {min: 8, max: 9}}}\n\
-                variants:\n  - {name: grid, objective: gan, grid: {lr: [1e-3]}}\n  - {name: set, objective: gan, train: {lr: 1e-3}}\n  \
-                - {name: whole, objective: gan, train: {lr: 1e-3, batch: 8}}\n";
+    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nsearch: \
+        {metric: wasserstein, trials: 4, space: {lr: {min: 1e-4, max: 1e-2}, batch: {min: 8, max: 9}}}\n\
+        variants:\n  \
+        - {name: grid, objective: gan, grid: {lr: [1e-3]}}\n  \
+        - {name: set, objective: gan, train: {lr: 1e-3}}\n  \
+        - {name: whole, objective: gan, train: {lr: 1e-3, batch: 8}}\n";
     let sweep = Sweep::parse("f", text).unwrap();
     let found: Vec<_> = sweep.searches().map(|search| (search.variant.as_str(), search.dimensions().len())).collect();
     assert_eq!(found, [("set", 1)]);
     assert_eq!(sweep.expand().unwrap().warnings, Vec::<String>::new());
     let idle = text.replace(", batch: {min: 8, max: 9}", "");
     let warnings = Sweep::parse("f", &idle).unwrap().expand().unwrap().warnings;
-    assert!(warnings.len() == 1 && warnings[0].contains("`search` is for no variant of this file"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("`search` applies to no variant of this file"), "{warnings:?}");
 }
 
 #[test]
 fn all_variants_of_a_file_may_be_sought_alike() {
-    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nsearch: {metric: wasserstein, trials: 4, confirm: 1, space: {lr: {min: 1e-4, max: 1e-2}}}\n\
+    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nsearch: \
+        {metric: wasserstein, trials: 4, confirm: 1, space: {lr: {min: 1e-4, max: 1e-2}}}\n\
                 variants:\n  - {name: GAN, objective: gan}\n  - {name: LSGAN, objective: lsgan}\n";
     let sweep = Sweep::parse("f", text).unwrap();
     assert_eq!(sweep.searches().map(|search| search.variant.as_str()).collect::<Vec<_>>(), ["GAN", "LSGAN"]);

@@ -1,4 +1,5 @@
-//! Settings: what a file says about a job, layer over layer, and the blueprint and parameters that follow from it.
+//! Settings: what a file says about a job, with later layers overriding earlier ones, and the blueprint and parameters
+//! that follow from it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,25 +21,25 @@ use super::objective::{Declaration, Objective, Written};
 use super::parameters::{Parameters, Plain};
 use super::penalty::Penalty;
 use super::trainer::Trainer;
-use super::value::{Arch, Hidden, Value};
+use super::value::{Arch, Hidden, SettingValue};
 
-/// The smallest images that convolutional networks halve three times.
+/// The smallest images that can be halved three times by convolutional networks.
 const MIN_SIDE: usize = 8;
 
-/// Where something stands in the file.
+/// A place in the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Place {
-    /// The key's path.
+    /// The path of the key.
     pub path: Arc<str>,
-    /// Bytes of the file.
+    /// A range of bytes.
     pub span: Range<usize>,
 }
 
 /// A value with its place.
 #[derive(Debug, PartialEq)]
 pub(super) struct Setting {
-    /// `None` after a mistake, which is reported already: what depends on it is then not checked.
-    pub value: Option<Value>,
+    /// `None` after a mistake, which has been reported. What depends on it is not checked.
+    pub value: Option<SettingValue>,
     /// Where it was set.
     pub place: Place,
 }
@@ -47,12 +48,12 @@ pub(super) struct Setting {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     set: BTreeMap<Key, Arc<Setting>>,
-    /// The trainer of the user's own that trains the jobs.
+    /// The user's own trainer that trains the jobs, if any.
     pub(super) trainer: Option<Arc<Trainer>>,
 }
 
 impl Settings {
-    /// None yet, of jobs that this one trains.
+    /// Returns empty settings for jobs of this trainer.
     pub(super) fn of(trainer: Option<Arc<Trainer>>) -> Self {
         Settings { set: BTreeMap::new(), trainer }
     }
@@ -63,9 +64,9 @@ impl Settings {
             ([], _) => {
                 self.set.insert(key.clone(), Arc::clone(setting));
             }
-            (&[first, second], &Some(Value::Pair(a, b))) => {
+            (&[first, second], &Some(SettingValue::Pair(a, b))) => {
                 for (part, number) in [(first, a), (second, b)] {
-                    let value = Some(Value::number(number));
+                    let value = Some(SettingValue::number(number));
                     self.set.insert(Key::Fixed(part), Arc::new(Setting { value, place: setting.place.clone() }));
                 }
             }
@@ -77,53 +78,54 @@ impl Settings {
         }
     }
 
-    /// Whether the file sets `key`.
+    /// Returns whether the file sets `key`.
     pub(super) fn sets(&self, key: &Key) -> bool {
         self.set.contains_key(key)
     }
 
-    /// What the file sets for the key with this name; nothing after a mistake.
-    fn said(&self, name: &str) -> Option<&Value> {
+    /// Returns what the file sets for the key with this name; `None` after a mistake.
+    fn said(&self, name: &str) -> Option<&SettingValue> {
         self.set.get(name)?.value.as_ref()
     }
 
-    /// The value of `key`: what the file says, else what is usual; of a group whose parts differ, none; none after a mistake.
+    /// Returns the value of `key`: what the file says, or else the default. `None` after a mistake, and for a group
+    /// whose parts differ.
     ///
     /// # Panics
     ///
-    /// If what is usual for it is no such value.
+    /// If the default has another type.
     pub(super) fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
         let value = self.described(key)?;
         Some(T::of(&value).unwrap_or_else(|| panic!("`{}` is {value:?}", key.name)))
     }
 
-    /// The greatest that a number is at any step.
+    /// Returns the largest value of a number at any step.
     pub(super) fn greatest(&self, key: &'static Typed<f64>) -> Option<f64> {
         self.value(&key.into())?.greatest()
     }
 
-    /// The same for any key.
-    pub(super) fn value(&self, key: &Key) -> Option<Value> {
+    /// The same as [`Settings::get`] for any key, without a fixed type.
+    pub(super) fn value(&self, key: &Key) -> Option<SettingValue> {
         match key {
             Key::Fixed(described) => self.described(described),
             Key::Parameter(name) => self.parameter(name),
             Key::Own(declared) => match self.set.get(key) {
                 Some(setting) => setting.value.clone(),
-                None => Some(Value::Plain(declared.usual.clone())),
+                None => Some(SettingValue::Plain(declared.usual.clone())),
             },
             Key::Elsewhere(_) => None,
         }
     }
 
-    fn described(&self, key: &'static Described) -> Option<Value> {
+    fn described(&self, key: &'static Described) -> Option<SettingValue> {
         match *key.parts {
             [] => match self.set.get(key.name) {
                 Some(setting) => setting.value.clone(),
                 None => self.usual(key),
             },
             [first, second] => match (self.described(first)?, self.described(second)?) {
-                (Value::Plain(a), Value::Plain(b)) if std::ptr::eq(key, ADAM_BETAS.described()) => {
-                    Some(Value::Pair(a.number()?, b.number()?))
+                (SettingValue::Plain(a), SettingValue::Plain(b)) if std::ptr::eq(key, ADAM_BETAS.described()) => {
+                    Some(SettingValue::Pair(a.number()?, b.number()?))
                 }
                 (a, b) if a == b => Some(a),
                 _ => None,
@@ -132,86 +134,87 @@ impl Settings {
         }
     }
 
-    /// What holds where the file says nothing, first of all what the objective's paper has. `None`: the file has to say it.
-    pub(super) fn usual(&self, key: &'static Described) -> Option<Value> {
+    /// Returns the default value, preferring that of the objective's paper. `None`: the file must set it.
+    pub(super) fn usual(&self, key: &'static Described) -> Option<SettingValue> {
         if let Some(value) = self.objective().and_then(|objective| objective.declares().usual(key)) {
             return Some(value);
         }
         self.usual_of(&key.usual)
     }
 
-    fn usual_of(&self, usual: &Usual) -> Option<Value> {
+    fn usual_of(&self, usual: &Usual) -> Option<SettingValue> {
         match usual {
             Usual::Said(_) => None,
             Usual::Always(value) => Some(value()),
-            Usual::Number(number) => Some(Value::number(*number)),
+            Usual::Number(number) => Some(SettingValue::number(*number)),
             Usual::From(_, value) => value(self),
         }
     }
 
-    /// The value of a parameter of the objective: what the file says, else what is usual. `None`: nothing is, or the objective has none of this
-    /// name; none after a mistake.
-    pub(super) fn parameter(&self, name: &str) -> Option<Value> {
+    /// Returns the value of a parameter of the objective: what the file says, or else the default. `None` if there is
+    /// neither, if the objective has no parameter with this name, or after a mistake.
+    pub(super) fn parameter(&self, name: &str) -> Option<SettingValue> {
         match self.set.get(name) {
             Some(setting) => setting.value.clone(),
             None => self.usual_of(&self.objective()?.declares().parameter(name)?.usual),
         }
     }
 
-    /// Whether all keys with these names are free of mistakes.
+    /// Returns whether all keys with these names are free of mistakes.
     pub(super) fn sound(&self, names: &[&str]) -> bool {
         names.iter().all(|name| self.set.get(*name).is_none_or(|setting| setting.value.is_some()))
     }
 
-    /// Where the first of the keys with these names that the file sets was set, else `otherwise`.
+    /// Returns where the first of these keys that the file sets was set, or else `otherwise`.
     pub(super) fn place<'a>(&'a self, names: &[&str], otherwise: &'a Place) -> &'a Place {
         names.iter().find_map(|name| self.set.get(*name)).map_or(otherwise, |setting| &setting.place)
     }
 
-    /// The data set, if it is known.
+    /// Returns the data set, if it is known.
     pub(super) fn dataset(&self) -> Option<Dataset> {
         self.said(DATASET.name).and_then(Dataset::of)
     }
 
-    /// Whether samples are images, as far as that is known.
+    /// Returns whether samples are known to be images.
     pub(super) fn images(&self) -> bool {
         self.dataset().is_some_and(|dataset| dataset.is_images())
     }
 
-    /// The objective as the file names it, if it is known; its own settings are not in it.
+    /// Returns the objective that the file names, if it is known, without its settings.
     pub(super) fn objective(&self) -> Option<Objective> {
         self.said(OBJECTIVE.name).and_then(Objective::of)
     }
 
-    /// The objective's formulas in their places, if it is one of the file's own.
+    /// Returns the formulas with their places, if the objective is written out in the file.
     pub(super) fn formulas(&self) -> Option<&Arc<Written>> {
         match self.said(OBJECTIVE.name)? {
-            Value::Formulas(written) => Some(written),
+            SettingValue::Formulas(written) => Some(written),
             _ => None,
         }
     }
 
-    /// The objective with its own settings, if it is known.
+    /// Returns the objective with its settings, if it is known.
     pub(super) fn game(&self) -> Option<Objective> {
         self.objective()?.with(self)
     }
 
-    /// Whether the objective declares this; of one that is not known, nobody knows.
+    /// Returns whether the objective's declaration satisfies `has`; true if the objective is not known.
     pub(super) fn declares(&self, has: impl FnOnce(&Declaration) -> bool) -> bool {
         self.objective().is_none_or(|objective| has(objective.declares()))
     }
 
-    /// How many generators play, if that is known.
+    /// Returns the number of generators, if it is known.
     pub(super) fn groups(&self) -> Option<u64> {
         Some(self.game()?.generators().into())
     }
 
-    /// Whether the networks are convolutional.
+    /// Returns whether the networks are convolutional.
     pub(super) fn convolutional(&self) -> bool {
         self.get(&ARCH).is_some_and(|arch| arch != Arch::Mlp)
     }
 
-    /// How many features a denoiser has; none where there is no denoiser, or a mistake, which is reported elsewhere.
+    /// Returns the number of features that a denoiser has; `None` if there is none, or after a mistake, which is
+    /// reported elsewhere.
     pub(super) fn denoised(&self) -> Option<u32> {
         let nowhere = Place { path: "".into(), span: 0..0 };
         let model = self.model(&self.dataset()?, self.game()?, &nowhere, &mut Mistakes::default())?;
@@ -221,17 +224,17 @@ impl Settings {
         }
     }
 
-    /// Whether the network of `key` is written out.
+    /// Returns whether the network of `key` is written out layer by layer.
     pub(super) fn layer_by_layer(&self, key: &'static Typed<Hidden>) -> bool {
         matches!(self.get(key), Some(Hidden::Layers(_)))
     }
 
-    /// Whether anything is scored.
+    /// Returns whether the job has any scores.
     pub(super) fn any_scores(&self) -> bool {
         self.get(&METRICS).is_none_or(|metrics| !metrics.is_empty())
     }
 
-    /// Whether the job would be another one if `key` had another value: SGD has no Adam betas, GAN no α.
+    /// Returns whether another value of `key` would give another job: SGD has no Adam betas, GAN no α.
     pub(super) fn matters(&self, key: &Key) -> bool {
         let described = match key {
             Key::Fixed(described) => described,
@@ -239,7 +242,7 @@ impl Settings {
                 let declared = self.declares(|declared| declared.parameter(name).is_some());
                 return self.trainer.is_none() && (declared || self.penalised_by(name));
             }
-            // By its name: two trainers may have one, with other defaults.
+            // Compare by name: two trainers may have the same parameter with other defaults.
             Key::Own(declared) => {
                 let has = |trainer: &Arc<Trainer>| trainer.parameter(declared.name()).is_some();
                 return self.trainer.as_ref().is_some_and(has);
@@ -256,20 +259,20 @@ impl Settings {
             Used::ByScores => self.scores_with(described),
             Used::ByOptimizer(optimizers) => [&OPTIMIZER_GENERATOR, &OPTIMIZER_DISCRIMINATOR]
                 .into_iter()
-                // After a mistake nobody knows, and the mistake is what there is to report.
+                // After a mistake, assume that it matters; only the mistake is worth reporting.
                 .any(|key| self.get(key).is_none_or(|used| optimizers.contains(&used))),
             Used::Where(_, holds) => holds(self),
         }
     }
 
-    /// Whether a key of the program's own may change something where a trainer of the user's own trains: of those of scores, all that have
-    /// samples to look at, which come when they come.
+    /// Returns whether a built-in key matters to the user's own trainer. All scoring keys except the steps of scoring
+    /// matter if there are samples to score, since the trainer decides when.
     fn matters_to_own(&self, key: &Described) -> bool {
         let of_own_steps = [EVERY.name, SHEETS.name].contains(&key.name);
         key.name == DATASET.name || key.section == Section::Score && !of_own_steps && self.dataset().is_some()
     }
 
-    /// The parameters that jobs with these shapes have, in the order of their names.
+    /// Returns the parameters of jobs with these settings, in the order of their names.
     pub(super) fn parameter_keys(&self) -> Vec<Key> {
         if let Some(trainer) = &self.trainer {
             return trainer.parameters.iter().map(|declared| Key::Own(Arc::clone(declared))).collect();
@@ -286,7 +289,7 @@ impl Settings {
         all
     }
 
-    /// The values of the parameters with these `keys` and `names`. `None` after a mistake.
+    /// Returns the values of the parameters with these `keys` and `names`; `None` after a mistake.
     pub(super) fn parameters(
         &self,
         keys: &[Key],
@@ -295,12 +298,12 @@ impl Settings {
         mistakes: &mut Mistakes,
     ) -> Option<Parameters> {
         let mut values = Vec::with_capacity(keys.len());
-        // Those that are no part of this job, by their places.
+        // The indices of those that are not part of this job.
         let mut absent = Vec::new();
         for (at, key) in keys.iter().enumerate() {
             match self.value(key) {
-                Some(Value::Plain(value)) if self.trainer.is_some() => values.push(value),
-                Some(Value::Schedule(written)) => {
+                Some(SettingValue::Plain(value)) if self.trainer.is_some() => values.push(value),
+                Some(SettingValue::Schedule(written)) => {
                     values.extend(self.scheduled(key, written, variant, mistakes).map(Plain::Schedule));
                 }
                 Some(value) => {
@@ -326,7 +329,9 @@ impl Settings {
                         &*place.path,
                         &place.span,
                         format!("{whose} needs `{name}`, which is not set"),
-                        format!("set it beside `{of}` (`{name}: {example}`), or sweep it in `grid`, `zip` or `random`"),
+                        format!(
+                            "set it next to `{of}` (`{name}: {example}`), or sweep it in `grid`, `zip` or `random`"
+                        ),
                     );
                 }
             }
@@ -341,8 +346,8 @@ impl Settings {
         Some(all.filter(|(at, _)| !absent.contains(at)).map(|(_, parameter)| parameter).collect())
     }
 
-    /// Of a parameter that there was not always: the number that jobs without it have. Objectives may have parameters of one name that differ in
-    /// that.
+    /// Returns the number that jobs from before this parameter existed used, or `None` if it always existed. Objectives
+    /// may have parameters with the same name and different numbers.
     pub(super) fn before(&self, key: &Key) -> Option<f64> {
         match key {
             Key::Fixed(described) => described.before,
@@ -351,7 +356,8 @@ impl Settings {
         }
     }
 
-    /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
+    /// Returns the blueprint and how its jobs are scored; `None` after a mistake. `variant` is the place to report
+    /// missing settings.
     pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<(Blueprint, Score)> {
         if let Some(trainer) = &self.trainer {
             return self.own_blueprint(trainer, variant, mistakes);
@@ -389,7 +395,7 @@ impl Settings {
         Some((Blueprint::BuiltIn(BuiltIn { penalties, ..built_in }), self.score(&dataset)?))
     }
 
-    /// Whether the states in which jobs of `blueprint` end are to stay.
+    /// Returns whether final checkpoints of jobs of `blueprint` are kept.
     pub(super) fn keeps(&self, blueprint: &Blueprint) -> bool {
         let Blueprint::BuiltIn(built_in) = blueprint else { return false };
         match self.get(&CHECKPOINTS) {
@@ -398,17 +404,17 @@ impl Settings {
         }
     }
 
-    /// The same where a trainer of the user's own trains.
+    /// The same as [`Settings::blueprint`] for the user's own trainer.
     fn own_blueprint(&self, trainer: &Trainer, variant: &Place, mistakes: &mut Mistakes) -> Option<(Blueprint, Score)> {
         let before = mistakes.len();
         let dataset = self.dataset();
         self.check_score(variant, mistakes);
         let wanted = self.set.get(METRICS.name).filter(|_| dataset.is_none() && self.sound(&[DATASET.name]));
-        if let Some(Setting { value: Some(Value::Metrics(metrics)), place }) = wanted.map(|setting| &**setting)
+        if let Some(Setting { value: Some(SettingValue::Metrics(metrics)), place }) = wanted.map(|setting| &**setting)
             && !metrics.is_empty()
         {
-            let help = "set `dataset`; or name what your trainer prints in `trainer: {scores: …}`";
-            let message = "scores of samples compare them with real ones, and no data set is set";
+            let help = "set `dataset`, or declare the scores that your trainer prints in `trainer: {scores: …}`";
+            let message = "these scores compare samples with real ones, but no data set is set";
             mistakes.advise(&*place.path, &place.span, message, help);
         }
         if mistakes.len() > before || self.set.values().any(|setting| setting.value.is_none()) {
@@ -422,24 +428,26 @@ impl Settings {
         Some((Blueprint::Own(trainer.blueprint(dataset)), score))
     }
 
-    /// Values that are right each by itself and wrong together.
+    /// Reports values that are each valid but do not fit together.
     fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
         if let (Some(dataset), Some(kind @ (Arch::Conv(_) | Arch::Resnet))) = (self.dataset(), self.get(&ARCH)) {
             let (arch, name) = (kind.name(), dataset.name());
             let step = Resnet::SIDE as usize;
             let trouble = match *dataset.shape() {
                 [_, height, width] if height != width || height < MIN_SIDE => Some(format!(
-                    "`{arch}` is for square images of at least {MIN_SIDE}×{MIN_SIDE} pixels, but {name} has {height}×{width}"
+                    "`{arch}` needs square images of at least {MIN_SIDE}×{MIN_SIDE} pixels, but {name} has \
+                    {height}×{width}"
                 )),
                 [_, side, _] if kind == Arch::Resnet && !side.is_multiple_of(step) => Some(format!(
-                    "`{arch}` is for images with a multiple of {step} pixels a side, but {name} has {side}×{side}"
+                    "`{arch}` needs images with sides that are a multiple of {step} pixels, but {name} has \
+                    {side}×{side}"
                 )),
                 [_, _, _] => None,
-                _ => Some(format!("`{arch}` is for images, but {name} has points")),
+                _ => Some(format!("`{arch}` needs images, but {name} has points")),
             };
             if let Some(message) = trouble {
                 let place = self.place(&[ARCH.name], variant);
-                mistakes.advise(&*place.path, &place.span, message, "take `arch: mlp`, or a data set that fits");
+                mistakes.advise(&*place.path, &place.span, message, "use `arch: mlp`, or another data set");
             }
         }
         self.check_batch(variant, mistakes);

@@ -1,6 +1,6 @@
 use crate::sweep::Sweep;
 
-/// Against the papers' algorithms, where they differ from what others have.
+/// Defaults as in the papers' algorithms, if these differ from the general ones.
 #[test]
 fn training_is_as_in_the_papers_unless_said_otherwise() {
     for (objective, betas, lr, d_steps) in [
@@ -19,7 +19,8 @@ fn training_is_as_in_the_papers_unless_said_otherwise() {
     }
 }
 
-/// Che et al.: 0.2, or 1 in two steps; of images, where the distance is a sum over pixels, what lets both find more of MNIST than a plain GAN.
+/// Che et al.: 0.2, or 1 in two steps. For images, where the distance is a sum over pixels: values with which both find
+/// more of MNIST than a plain GAN.
 #[test]
 fn reconstruction_weighs_less_where_it_is_a_sum_over_pixels() {
     for (dataset, objective, weight) in [
@@ -35,7 +36,7 @@ fn reconstruction_weighs_less_where_it_is_a_sum_over_pixels() {
     }
 }
 
-/// Warde-Farley & Bengio: 0.03 over the number of units that go into the denoiser.
+/// Warde-Farley & Bengio: 0.03 divided by the number of units that go into the denoiser.
 #[test]
 fn denoising_is_weighed_by_the_number_of_features() {
     for (rest, features) in [

@@ -1,11 +1,11 @@
-//! Characters that look like spaces, like a colon or like nothing, and are letters to YAML: editors, input methods and web pages leave them
-//! behind. A file that is right but for them has mistakes that nobody sees a reason for.
+//! Finds characters that look like a space, a colon or nothing, but are letters to YAML. Editors, input methods and web
+//! pages insert them, and the mistakes they cause are hard to see.
 
 use std::ops::Range;
 
 use super::text::acts;
 
-/// Where one stands, and what to say of it.
+/// Where such a character stands, and what to say about it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Odd {
     /// Bytes of the text.
@@ -14,7 +14,8 @@ pub(super) struct Odd {
     pub help: &'static str,
 }
 
-/// The first of the line around byte `at`, if it stands where YAML looks for a space, or ends the line.
+/// Returns the first such character of the line around byte `at`, if it stands where YAML expects a space or ends the
+/// line.
 pub(super) fn on_line(text: &str, at: usize) -> Option<Odd> {
     let at = at.min(text.len());
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -23,7 +24,8 @@ pub(super) fn on_line(text: &str, at: usize) -> Option<Odd> {
     find(line).filter(|&found| marked(line, found) || ends(found)).map(|(place, c)| odd(start + place, c))
 }
 
-/// The first up to the line behind that around byte `at`, where a reader may have stopped short of what it could not read, that stands where YAML looks for a space. A tab that indents is one too.
+/// Returns the first such character that stands where YAML expects a space, up to the line after byte `at`: a parser
+/// may stop before what it cannot read. A tab used for indentation counts too.
 pub(super) fn before(text: &str, at: usize) -> Option<Odd> {
     let mut start = 0;
     for whole in text.split_inclusive('\n') {
@@ -41,10 +43,10 @@ pub(super) fn before(text: &str, at: usize) -> Option<Odd> {
     None
 }
 
-/// The colon of Chinese and Japanese.
+/// The full-width colon of Chinese and Japanese.
 const WIDE_COLON: char = '\u{ff1a}';
 
-/// Whether it stands before the first word of its line, or behind a mark; a colon behind a key.
+/// Returns whether it stands before the first word of its line or after a mark; for a colon, after a key.
 fn marked(line: &str, (place, c): (usize, char)) -> bool {
     if c == WIDE_COLON {
         return true;
@@ -53,7 +55,7 @@ fn marked(line: &str, (place, c): (usize, char)) -> bool {
     before.is_empty() || before.ends_with([':', '-', ',', '[', '{'])
 }
 
-/// The first in a line, its comment and what it has in quotes aside.
+/// Returns the first one in a line, ignoring comments and quoted text.
 fn find(line: &str) -> Option<(usize, char)> {
     let mut quote = None;
     let mut last = ' ';
@@ -64,7 +66,7 @@ fn find(line: &str) -> Option<(usize, char)> {
             (Some(_), _) => {}
             (None, '"' | '\'') if blank(last) || "[{,:-".contains(last) => quote = Some(c),
             (None, '#') if blank(last) => return None,
-            // A byte order mark begins a file.
+            // A byte order mark at the start of the file is fine.
             (None, '\u{feff}') if place == 0 => {}
             (None, WIDE_COLON) if is_key(&line[..place]) => return Some((place, c)),
             (None, c) if !c.is_ascii() && blank(c) => return Some((place, c)),
@@ -75,7 +77,7 @@ fn find(line: &str) -> Option<(usize, char)> {
     None
 }
 
-/// Whether the last word of this is where a key stands, and like one.
+/// Returns whether the last word looks like a key and stands where a key can stand.
 fn is_key(before: &str) -> bool {
     let word = before.trim_end_matches(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     word.len() < before.len() && (word.trim().is_empty() || word.trim_end().ends_with(['-', ',', '{']))
@@ -84,13 +86,18 @@ fn is_key(before: &str) -> bool {
 fn odd(at: usize, c: char) -> Odd {
     let code = c as u32;
     let (message, help) = match c {
-        '\t' => ("a tab indents this line, which YAML does not allow".to_owned(), "indent by spaces"),
-        WIDE_COLON => ("a full-width colon (U+FF1A) stands here, a letter to YAML".to_owned(), "write `:` and a space"),
-        '\u{a0}' => ("a no-break space (U+00A0) stands here, a letter to YAML".to_owned(), "write an ordinary space"),
-        c if c.is_whitespace() => {
-            (format!("a space that is a letter to YAML (U+{code:04X}) stands here"), "write an ordinary space")
+        '\t' => ("a tab indents this line, which YAML does not allow".to_owned(), "indent with spaces"),
+        WIDE_COLON => {
+            ("this is a full-width colon (U+FF1A), which YAML takes for a letter".to_owned(), "write `:` and a space")
         }
-        _ => (format!("a character that nobody sees (U+{code:04X}) stands here, a letter to YAML"), "delete it"),
+        '\u{a0}' => {
+            ("this is a no-break space (U+00A0), which YAML takes for a letter".to_owned(), "write an ordinary space")
+        }
+        c if c.is_whitespace() => (
+            format!("this is a special space (U+{code:04X}), which YAML takes for a letter"),
+            "write an ordinary space",
+        ),
+        _ => (format!("this is an invisible character (U+{code:04X}), which YAML takes for a letter"), "delete it"),
     };
     Odd { span: at..at + c.len_utf8(), message, help }
 }
@@ -102,7 +109,7 @@ mod tests {
 
     const BASE: &str = "sweep: s\ndataset: gaussians\nobjective: gan\nseeds: 2\ntrain:\n  steps: 10\n  batch: 8\n";
 
-    /// What is said of the first mistake.
+    /// Returns the first mistake's message, help and column.
     fn first(text: &str) -> (String, String, usize) {
         let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err();
         let mistake = &errors.mistakes[0];
@@ -112,7 +119,7 @@ mod tests {
     #[test]
     fn an_odd_space_is_named_wherever_yaml_looks_for_one() {
         Sweep::parse("f", BASE).and_then(|sweep| sweep.expand()).unwrap();
-        // Every space of the file in turn, which are all behind a colon or before a word.
+        // Replace each space of the file in turn; all stand after a colon or before a word.
         let spaces: Vec<usize> = BASE.match_indices(' ').map(|(at, _)| at).collect();
         assert!(spaces.len() > 8);
         for c in ['\u{a0}', '\u{2003}', '\u{202f}', '\u{3000}', '\u{200b}'] {
@@ -131,7 +138,7 @@ mod tests {
         assert!(message.contains("U+00A0"), "{message}");
         for text in [BASE.replace("  steps", "\tsteps"), BASE.replace("  batch", "  \tbatch")] {
             let (message, help, _) = first(&text);
-            assert_eq!((message.contains("a tab indents"), help.as_str()), (true, "indent by spaces"), "{message}");
+            assert_eq!((message.contains("a tab indents"), help.as_str()), (true, "indent with spaces"), "{message}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! `stop:`: when a job has collapsed, and is trained no further.
+//! `stop:`: early stopping of jobs that have collapsed.
 //!
 //! ```yaml
 //! stop: [modes_covered < 2 for 3, loss_d < 1e-4 for 1000 steps]
@@ -12,47 +12,47 @@ use super::settings::Place;
 use super::trace;
 use super::yaml::Node;
 
-/// A rule: a number that is kept of training compares so with another for a while.
+/// A rule: stop if a logged number satisfies a comparison for some time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stop {
-    /// As the file has it.
+    /// The text in the file.
     pub text: String,
-    /// Of what.
+    /// The number to watch.
     pub what: Watched,
-    /// How it compares.
+    /// The relation.
     pub relation: Relation,
-    /// With what; finite.
+    /// The number to compare with; finite.
     pub number: f64,
-    /// For how long.
+    /// How long it has to hold.
     pub lasting: Lasting,
 }
 
-/// What a rule is about.
+/// The number that a rule watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watched {
     /// A score.
     Score(Measure),
-    /// A loss or an output, by the name in logs.
+    /// A loss or an output, by its name in logs.
     Loss(&'static str),
 }
 
-/// For how long a rule has to hold.
+/// How long a rule has to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasting {
-    /// So many times in a row that it is looked at.
+    /// At this many checks in a row.
     Times(u64),
-    /// Each time, from one to another that is so many steps later, or more.
+    /// At every check over at least this many steps.
     Steps(u64),
 }
 
-/// Times in a row, and steps, at most.
+/// Maximum number of checks or steps.
 const MOST: u64 = 1_000_000_000;
 
-/// What is expected.
+/// The start of the message about a malformed rule.
 const EXPECTED: &str = "expected a rule such as `modes_covered < 2 for 3` or `loss_d < 1e-4 for 1000 steps`";
 
 impl Stop {
-    /// Reads what stands at `stop`, for a file with these scores of trainers of the user's own.
+    /// Reads the value of `stop`, for a file with these scores from the user's own trainers.
     pub(super) fn read_all(node: &Node, own: &[Measure], mistakes: &mut Mistakes) -> Vec<(Stop, Place)> {
         let mut all = Vec::new();
         for (at, node) in items(node, "stop", "a list of rules", mistakes).iter().enumerate() {
@@ -68,9 +68,8 @@ impl Stop {
     fn read(node: &Node, path: &str, own: &[Measure], mistakes: &mut Mistakes) -> Option<Stop> {
         let text = node.text().unwrap_or_default().trim();
         if text == "not finite" {
-            let help =
-                "leave it out: a job with a loss, a weight or an output that is not finite always stops, as diverged";
-            mistakes.advise(path, &node.span, "`not finite` is no rule of its own", help);
+            let help = "remove it: a job with a loss, weight or output that is not finite always stops as diverged";
+            mistakes.advise(path, &node.span, "`not finite` is not a rule", help);
             return None;
         }
         let parsed = name_of(text).and_then(|(name, rest)| {
@@ -92,7 +91,8 @@ impl Stop {
             Some((name, relation, number, lasting))
         });
         let Some((name, relation, number, lasting)) = parsed else {
-            let help = "the name of a score or a loss, `<`, `<=`, `>`, `>=` or `==`, a number, and for how long: `for 3` scorings, or `for 1000 steps`";
+            let help = "write the name of a score or a loss, `<`, `<=`, `>`, `>=` or `==`, a number, and how long it \
+                has to hold: `for 3` (scorings) or `for 1000 steps`";
             mistakes.advise(path, &node.span, format!("{EXPECTED}, found {}", node.describe()), help);
             return None;
         };
@@ -108,24 +108,24 @@ impl Stop {
     }
 }
 
-/// The name that `text` begins with, and the rest.
+/// Returns the name at the start of `text`, and the rest.
 fn name_of(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| c.is_whitespace() || "<>=!".contains(c))?;
     (end > 0).then(|| text.split_at(end))
 }
 
-/// How long a rule has held for a job by now.
+/// How long a rule has held for a job so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// When it began to hold, if it holds, and how often it was looked at since.
+    /// The step at which it began to hold, and the number of checks since; `None` if it does not hold.
     held: Option<(u64, u64)>,
-    /// When it was looked at last.
+    /// The last step checked.
     last: Option<u64>,
 }
 
 impl Watch {
-    /// Looks at the value of a later step. Whether the rule has held for long enough now. Steps that were looked at before are passed over: who goes on from a
-    /// checkpoint says again what it has said.
+    /// Checks the value at a later step, and returns whether the rule has held long enough. Steps that were checked
+    /// before are ignored, because a job that continues from a checkpoint repeats them.
     pub fn look(&mut self, stop: &Stop, step: u64, value: f64) -> bool {
         if self.last.is_some_and(|last| step <= last) {
             return false;
@@ -151,7 +151,8 @@ mod tests {
 
     fn read(stop: &str) -> Result<Vec<Stop>, String> {
         let text = format!(
-            "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nscore: {{every: 10, metrics: [modes_covered]}}\nobjective: gan\nstop: {stop}\n"
+            "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nscore: {{every: 10, metrics: \
+            [modes_covered]}}\nobjective: gan\nstop: {stop}\n"
         );
         let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand());
         expansion.map(|expansion| expansion.stops).map_err(|errors| errors.render(200, false))
@@ -182,16 +183,16 @@ mod tests {
             ("[modes_covered < 2 for 0]", EXPECTED),
             ("[modes_covered < 2 for 3 epochs]", EXPECTED),
             ("[modes_covered < .inf]", EXPECTED),
-            ("[not finite]", "always stops, as diverged"),
+            ("[not finite]", "always stops as diverged"),
             ("[los_d < 1]", "did you mean `loss_d`"),
-            ("[mode_score < 1]", "`mode_score` is not among the scores"),
+            ("[mode_score < 1]", "`mode_score` is not a score"),
         ] {
             let error = read(stop).unwrap_err();
             assert!(error.contains(what), "{stop}: {error}");
         }
     }
 
-    /// At which of these values, a step each ten apart, a rule holds for long enough.
+    /// Returns the step at which the rule has held long enough, with these values ten steps apart.
     fn holds(rule: &str, values: &[f64]) -> Option<u64> {
         let stop = read(&format!("[{rule}]")).unwrap().remove(0);
         let mut watch = Watch::default();

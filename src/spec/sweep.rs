@@ -1,37 +1,43 @@
-//! The sweep file as written: which variants it has, and what each sets and sweeps.
+//! The sweep file as written: its variants, and what each sets and sweeps.
 //!
 //! ```yaml
 //! sweep: alpha-beta                   # the name, in the database and in reports
-//! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, stl10, {gaussians: {layout: grid, side: 5, …}},
-//!                                     # {name: images, path: FOLDER, size: 32}, {name: imagenet32, path: FOLDER}, {name: npy, path: FILE}
+//! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, stl10, {gaussians: {layout: grid,
+//! side: 5, …}},
+//!                                     # {name: images, path: FOLDER, size: 32}, {name: imagenet32, path: FOLDER},
+//!                                     {name: npy, path: FILE}
 //! seeds: 3                            # a count, a list: [0, 1, 2], or {first: 100, count: 3}
-//! model: {generator: [128, 128], discriminator: [128], noise: 256}     # or layer by layer: discriminator: [{linear: 128}, relu, {linear: 1}]
+//! model: {generator: [128, 128], discriminator: [128], noise: 256}     # or layers: discriminator: [{linear: 128},
+//! relu, {linear: 1}]
 //! train: {steps: 5000, batch: 512, lr: 2e-4}
 //! score: {every: 1000, samples: 10000}
 //! variants:
 //!   - name: D2GAN
 //!     objective: d2gan
 //!     grid: {alpha: [0.1, 0.2], beta: [0.1, 0.2]}
-//!     exclude: [beta > alpha]         # drops the points where one of these conditions holds
+//!     exclude: [beta > alpha]         # drops the points for which one of these conditions holds
 //!   - name: GAN
 //!     objective: gan
-//!     train: {steps: 10000}           # overrides this key, and no other
+//!     train: {steps: 10000}           # overrides only this key
 //!     grid: {optimizer: [adam, sgd], momentum: [0, 0.9], lr: [1e-4, 1e-3]}
-//!     when: {lr: {optimizer: sgd}}    # swept only where this holds; elsewhere as set above
+//!     when: {lr: {optimizer: sgd}}    # swept only if this holds; otherwise as set above
 //! expect:
 //!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
 //! prune: {metric: wasserstein, rule: halving, first: 1000}     # see the module `prune`
 //! stop: [modes_covered < 2 for 3]                               # see the module `stop`
-//! published:                          # figures of others, which reports show beside these; nothing is tested against them
-//!   - {variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: "Lin et al. 2018, Table 1, σ = 0.01"}
-//! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # each may be left out
+//! published:                          # figures of others, shown next to these in reports
+//!   - {variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: "Lin et al. 2018, Table 1, σ =
+//!     0.01"}
+//! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # all
+//! optional
 //! ```
 //!
-//! The keys of a job are those of [`super::keys`]. What a variant sets beats what the file sets; `lr_generator` beats `lr`
-//! where both stand side by side. What is swept beats what is set, unless a variant sets a key that only the file sweeps. The
-//! file's `grid` is every variant's, key by key; of `zip`, `random`, `exclude` and `when` a variant's own replaces the file's. A
-//! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
-//! Axes with a `when` come after the others. The modules `axes` and `condition` say which forms these take.
+//! The keys of a job are those of [`super::keys`]. A variant's settings override the file's, and `lr_generator`
+//! overrides `lr` on the same level. Swept values override set ones, unless a variant sets a key that only the file
+//! sweeps. The file's `grid` applies to every variant, key by key. A variant's `zip`, `random`, `exclude` and `when`
+//! replace the file's. A file without `variants` is a single variant. A swept key that has no effect (`momentum` under
+//! Adam) is not swept there. Axes with a `when` come after the others. See the modules `axes` and `condition` for their
+//! syntax.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -63,7 +69,7 @@ use super::yaml::{self, Content, Name, Node};
 /// A sweep file that has been read.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// What `sweep:` says.
+    /// The value of `sweep:`.
     pub name: String,
     pub(super) file: String,
     pub(super) text: Arc<str>,
@@ -72,35 +78,35 @@ pub struct Sweep {
     pub(super) said: Vec<Said>,
     pub(super) expects: Vec<(Expect, Place)>,
     pub(super) published: Vec<(Published, Place)>,
-    /// What `run:` says.
+    /// The value of `run:`.
     pub policy: Policy,
-    /// When to look whether more seeds are needed, where `seeds` says so.
+    /// When to check whether more seeds are needed, if `seeds` declares looks.
     pub race: Option<Race>,
     pub(super) prune: Option<prune::Declared>,
     pub(super) stops: Vec<(Stop, Place)>,
-    /// What is known of searches, by variant.
+    /// The state of searches, by variant.
     pub(super) given: BTreeMap<String, Given>,
-    /// The file's `search` and `from`, where they are for no variant.
+    /// The file's `search` and `from` if they apply to no variant.
     pub(super) idle: Vec<(&'static str, Place)>,
 }
 
-/// One variant, with what it has from the file as a whole.
+/// One variant, merged with what the file says.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
     pub name: String,
     pub place: Place,
     pub settings: Settings,
-    /// What it sets itself.
+    /// What the variant sets itself.
     pub said: Vec<Said>,
     pub seeds: Vec<u64>,
     pub axes: Vec<Swept>,
     pub exclude: Vec<Condition>,
-    /// What seeks its cells, where something does.
+    /// The search that finds its points, if it has one.
     pub sought: Option<search::Declared>,
     pub search: Option<Search>,
-    /// Where its cells were picked.
+    /// Where its cells were picked, if they were.
     pub from: Option<From>,
-    /// Whether nobody knows its cells.
+    /// Whether its cells are not known yet.
     pub is_open: bool,
 }
 
@@ -108,28 +114,29 @@ pub(super) struct Variant {
 #[derive(Clone, Debug)]
 pub(super) struct Swept {
     pub axis: Axis,
-    /// Swept only where all of these hold.
+    /// Swept only if all of these hold.
     pub when: Vec<Condition>,
-    /// From the variant itself, not from the file.
+    /// Whether the variant itself declares it, and not the file.
     pub own: bool,
 }
 
 impl Sweep {
-    /// Reads a sweep file. `file` is its name, for messages. Paths of data sets stay open: their jobs are left out.
+    /// Reads a sweep file. `file` is its name, for messages. Paths of data sets are not looked up, so jobs that use
+    /// them are left out.
     ///
     /// # Errors
     ///
-    /// All mistakes of the file, also those that only its jobs show (which [`Sweep::expand`] reports when there are no others).
+    /// All mistakes in the file, including those that only show in its jobs, which [`Sweep::expand`] reports if there
+    /// are no others.
     pub fn parse(file: &str, text: &str) -> Result<Sweep, SpecErrors> {
         Sweep::read(file, text, Mistakes::default())
     }
 
-    /// As [`Sweep::parse`], for its jobs: those with a data set that has a path, and those of cells of another sweep, are only known when somebody looks
-    /// at what is there.
+    /// Like [`Sweep::parse`], but looks up data sets with a path and cells of other sweeps, which their jobs depend on.
     ///
     /// # Errors
     ///
-    /// As [`Sweep::parse`], and what `outside` says.
+    /// Those of [`Sweep::parse`], and those of `outside`.
     pub fn parse_looking(file: &str, text: &str, outside: Rc<dyn Outside>) -> Result<Sweep, SpecErrors> {
         Sweep::read(file, text, Mistakes::looking(outside))
     }
@@ -150,8 +157,8 @@ impl Sweep {
             return Err(mistakes.error(file, &source));
         };
         if entries.is_empty() {
-            let help = "a sweep file has at least `sweep`, `dataset`, `objective` and `train: {steps: …}`";
-            mistakes.advise("", &(0..0), "the file says nothing", help);
+            let help = "a sweep file needs at least `sweep`, `dataset`, `objective` and `train: {steps: …}`";
+            mistakes.advise("", &(0..0), "the file is empty", help);
             return Err(mistakes.error(file, &source));
         }
         let sweep = read(file, &source, entries, &mut mistakes);
@@ -164,32 +171,32 @@ impl Sweep {
 }
 
 impl Sweep {
-    /// What should hold in the end, without expanding the jobs that it is about.
+    /// Returns the expectations without expanding their jobs.
     pub fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.expects.iter().map(|(expect, _)| expect)
     }
 
-    /// The score by which cells are compared that may be stopped early.
+    /// Returns the score that pruning compares cells by, if the file has `prune`.
     pub fn pruned_by(&self) -> Option<Measure> {
         self.prune.as_ref().map(|declared| declared.prune.metric)
     }
 
-    /// The searches of its variants, in their order.
+    /// Returns the searches of its variants, in their order.
     pub fn searches(&self) -> impl Iterator<Item = &Search> {
         self.variants.iter().filter_map(|variant| variant.search.as_ref())
     }
 
-    /// Has the search of a variant come so far.
+    /// Sets the state of a variant's search.
     pub fn give(&mut self, variant: &str, given: Given) {
         self.given.insert(variant.to_owned(), given);
     }
 
-    /// The variants whose cells were picked in another sweep.
+    /// Returns the variants whose cells were picked in another sweep.
     pub fn picked_from(&self) -> impl Iterator<Item = (&str, &From)> {
         self.variants.iter().filter_map(|variant| Some((variant.name.as_str(), variant.from.as_ref()?)))
     }
 
-    /// What others report of scores of its variants.
+    /// Returns the published figures for its variants.
     pub fn published(&self) -> impl Iterator<Item = &Published> {
         self.published.iter().map(|(figure, _)| figure)
     }
@@ -213,12 +220,12 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         Some((_, Node { content: Content::List(nodes), .. })) if !nodes.is_empty() => written(nodes, mistakes),
         Some((_, node)) => {
             let message = format!("expected a list of variants, found {}", node.describe());
-            mistakes.advise("variants", &node.span, message, "write `- {name: GAN, objective: gan}` for each");
+            mistakes.advise("variants", &node.span, message, "write `- {name: GAN, objective: gan}` for each variant");
             Vec::new()
         }
     };
     let whole = find("variants").is_none();
-    // Of a trainer that is a mistake nobody knows what its parameters are.
+    // If a trainer has a mistake, its parameters are not known.
     let mut of = |own: &SaidTrainer| {
         Written::over(own.as_ref().ok()?.as_ref(), base_trainer.as_ref().ok()?.as_ref(), mistakes).ok()
     };
@@ -226,7 +233,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         if whole { vec![of(&Ok(None))] } else { written.iter().map(|written| of(&written.trainer)).collect() };
     let bases = match trainers.iter().flatten().next() {
         Some(_) => Bases::read(entries, trainers.iter().flatten(), mistakes),
-        // Where there is no variant, there are still the file's own mistakes.
+        // Without variants, the file itself can still have mistakes.
         None => Bases::read(entries, of(&Ok(None)).iter(), mistakes),
     };
     let mut variants: Vec<Variant> = Vec::new();
@@ -255,7 +262,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     }
 
     let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
-    // Of variants whose trainers are mistakes nobody knows anything.
+    // If a trainer has a mistake, nothing is known about its variant.
     let about = |wanted: &str| find(wanted).filter(|_| trainers.iter().all(Option::is_some));
     let mut expects = Vec::new();
     if let Some((_, node)) = about("expect") {
@@ -267,22 +274,22 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         }
     }
     let published = about("published").map(|(_, node)| Published::read_all(node, (&names, &reported), mistakes));
-    // A file without variants is one itself, and what it says is that one's.
+    // A file without variants is a single variant, so its settings belong to that one.
     let said = if whole { Vec::new() } else { bases.said() };
     let race = bases.0.first().and_then(|(_, base)| base.race.clone());
     if let (Some((name, _)), true) = (find("seeds"), race.is_some() && variants.len() < 2) {
-        let help = "write the variants that are to be compared under `variants:`, or say how many seeds: `seeds: 10`";
-        mistakes.advise("seeds", &name.span, "with one variant there is nothing to look at", help);
+        let help = "write the variants to compare under `variants:`, or set the number of seeds: `seeds: 10`";
+        mistakes.advise("seeds", &name.span, "looks compare variants, but there is only one", help);
     }
     let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
     let prune = about("prune").and_then(|(name, node)| {
         if race.is_some() {
-            let help = "stop cells early in one file, and compare those that are left with looks in another";
-            mistakes.advise("prune", &name.span, "`prune` and `seeds: {looks: …}` do not go together", help);
+            let help = "prune cells in one file, and compare the remaining ones with looks in another";
+            mistakes.advise("prune", &name.span, "`prune` and `seeds: {looks: …}` cannot be combined", help);
         }
         if variants.iter().any(|variant| variant.sought.is_some()) {
-            let help = "a search tries few bad points again; stop cells early in another file";
-            mistakes.advise("prune", &name.span, "`prune` and `search` do not go together", help);
+            let help = "a search already spends few trials on bad points; use `prune` in another file";
+            mistakes.advise("prune", &name.span, "`prune` and `search` cannot be combined", help);
         }
         prune::Declared::read(node, (&names, &reported), mistakes)
     });
@@ -292,10 +299,10 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops, given, idle }
 }
 
-/// What only a file has, and what is not read with its keys.
+/// Keys that only a file has, and those that are read separately.
 const HANDLED: [&str; 7] = ["sweep", "variants", "expect", "published", "run", "prune", "stop"];
 
-/// What a file, or a variant, says of its trainer: nothing, or an error after a mistake.
+/// The trainer that a file or a variant declares: `None` if none, an error after a mistake.
 type SaidTrainer = Result<Option<Written>, ()>;
 
 fn trainer(entries: &[(Name, Node)], path: &str, mistakes: &mut Mistakes) -> SaidTrainer {
@@ -323,7 +330,7 @@ fn written<'a>(nodes: &'a [Node], mistakes: &mut Mistakes) -> Vec<Nodes<'a>> {
     found
 }
 
-/// What the file says of all variants, as each trainer of them reads it.
+/// What the file says for all variants, as read for each of their trainers.
 struct Bases(Vec<(Option<Arc<Trainer>>, Level)>);
 
 impl Bases {
@@ -353,7 +360,7 @@ impl Bases {
         &found.unwrap_or_else(|| unreachable!("read for each of them")).1
     }
 
-    /// The file's `search` and `from`, where no variant has them.
+    /// Returns the file's `search` and `from` if no variant uses them.
     fn idle(&self, variants: &[Variant]) -> Vec<(&'static str, Place)> {
         let Some((_, level)) = self.0.first() else { return Vec::new() };
         let search = level.search.as_ref().map(|search| &search.place);
@@ -365,7 +372,7 @@ impl Bases {
         search.into_iter().chain(from).collect()
     }
 
-    /// What the file sets and sweeps, each once.
+    /// Returns what the file sets and sweeps, each key once.
     fn said(&self) -> Vec<Said> {
         let mut all: Vec<Said> = Vec::new();
         for said in self.0.iter().flat_map(|(_, level)| level.said().into_iter().chain(level.swept())) {
@@ -388,8 +395,8 @@ fn variant(
     mistakes.vocabulary = Vocabulary::of(trainer.clone(), Arc::clone(&mistakes.vocabulary.named));
     let own = level(entries, path, &["name"], mistakes);
     if let (Some(_), Some((name, _))) = (base.race.as_ref().and(own.seeds.as_ref()), find("seeds")) {
-        let help = "leave it out: looks are of all variants, so that what is compared has the same seeds";
-        mistakes.advise(&*join(path, "seeds"), &name.span, "the file says under `seeds` after how many to look", help);
+        let help = "remove it: looks apply to all variants, which are compared on the same seeds";
+        mistakes.advise(&*join(path, "seeds"), &name.span, "the file's `seeds` declares looks", help);
     }
     let (name, span) = match (find("name"), find("objective")) {
         (Some((_, node)), _) => {
@@ -408,7 +415,7 @@ fn variant(
     merge(base, &own, (name, Place { path: path.into(), span }), trainer, false, mistakes)
 }
 
-/// A name: one line of at most 100 characters, none of which acts on others.
+/// Reads a name: one line of at most 100 characters, without control characters.
 fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
     let ok = |text: &str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(acts);
     let rule = "expected a name of at most 100 characters";
@@ -416,7 +423,7 @@ fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
         Some(text) if ok(text) && !node.is_nothing() => return text.trim().to_owned(),
         Some(text) => match text.chars().find(|&c| acts(c)) {
             Some(c) => {
-                format!("{rule}, none of which moves or turns others, found U+{:04X} in {}", c as u32, node.describe())
+                format!("{rule} without control characters, found U+{:04X} in {}", c as u32, node.describe())
             }
             None => format!("{rule}, found {}", node.describe()),
         },
@@ -437,11 +444,11 @@ mod tests {
     fn mutants_of_sweep_files() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sweeps");
         let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
-        // Not the one of 41,472 jobs: what is wrong with it as a whole takes time to find.
+        // Leaves out the file with 41,472 jobs, whose mistakes take long to find.
         let corpus: Vec<Vec<u8>> =
             texts.filter(|text| text.len() < 4000 && !text.starts_with(b"# The wide grid")).collect();
         assert!(corpus.len() > 5);
-        // A mutant may ask for many jobs, but for a million at most.
+        // A mutant may have many jobs, but at most a million.
         sweep_fuzz::survive_within(1 << 30, &corpus, |bytes| {
             let text = String::from_utf8_lossy(bytes);
             match Sweep::parse("fuzzed.yaml", &text) {

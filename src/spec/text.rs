@@ -1,13 +1,13 @@
-//! Text that comes from outside (names, messages, paths, whole files), made fit to be shown: what is written to a terminal, a table, CSV or
-//! Markdown comes through here.
+//! Makes text from outside (names, messages, paths, whole files) safe to show. Everything written to a terminal, a
+//! table, CSV or Markdown passes through here.
 
-/// What stands in the place of a character that must not be shown.
+/// Replaces a character that must not be shown.
 const INSTEAD: char = '\u{fffd}';
 
-/// Whether `c` is none to be seen, but acts on what shows it: moves a terminal's cursor or begins a command to it (controls, of which the
-/// line break and the tab are two), breaks lines elsewhere, changes the order in which other characters are shown, or hides among them
-/// (Unicode's categories Cc, Cf, Zl and Zp). The two joiners, without which some scripts cannot be spelled, do not; nor do signs that are
-/// seen.
+/// Returns whether `c` is invisible and affects how text is shown: it moves a terminal's cursor or begins a terminal
+/// command (control characters, including line break and tab), breaks lines elsewhere, changes the order of other
+/// characters, or hides among them (Unicode's categories Cc, Cf, Zl and Zp). Excluded are the two joiners, without
+/// which some scripts cannot be spelled, and visible signs.
 pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -16,23 +16,24 @@ pub fn acts(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` with its lines and tabs, and without any other character that [`acts`].
+/// Returns `text` with its lines and tabs, but without any other character that [`acts`].
 pub fn plain(text: &str) -> String {
     replaced(text, |c| matches!(c, '\n' | '\t').then_some(c))
 }
 
-/// `text` on one line, without any character that [`acts`].
+/// Returns `text` on one line, without any character that [`acts`].
 pub fn line(text: &str) -> String {
     replaced(text, |c| matches!(c, '\n' | '\t').then_some(' '))
 }
 
 fn replaced(text: &str, kept: impl Fn(char) -> Option<char>) -> String {
     let one = |c: char| if acts(c) { kept(c).unwrap_or(INSTEAD) } else { c };
-    // A line that ends as on Windows ends once.
+    // Windows line ends count as one line end.
     text.replace("\r\n", "\n").chars().map(one).collect()
 }
 
-/// JSON that says the same, with `\u` in the place of each character that [`acts`], but for line breaks: they stand between values only.
+/// Returns equivalent JSON with `\u` escapes for each character that [`acts`], except line breaks, which only occur
+/// between values.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -49,7 +50,7 @@ pub fn json(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Categories Cf, Zl and Zp, by `unicodedata` 14.0 of Python.
+    /// Categories Cf, Zl and Zp, by Python's `unicodedata` 14.0.
     const FORMATS: [(u32, u32); 21] = [
         (0xad, 0xad),
         (0x600, 0x605),
@@ -73,7 +74,7 @@ mod tests {
         (0xe0001, 0xe0001),
         (0xe0020, 0xe007f),
     ];
-    /// Those of them that are seen (numbers and verses in Arabic, Syriac and Kaithi stand on them), and the two joiners.
+    /// The visible ones among them (marks for numbers and verses in Arabic, Syriac and Kaithi), and the two joiners.
     const SHOWN: [(u32, u32); 8] = [
         (0x600, 0x605),
         (0x6dd, 0x6dd),
@@ -91,7 +92,7 @@ mod tests {
         for c in '\0'..=char::MAX {
             let n = c as u32;
             let control = n < 0x20 || (0x7f..0xa0).contains(&n);
-            // Not assigned, but kept for such characters.
+            // Unassigned, but reserved for such characters.
             let kept = n == 0x2065 || (0xe0000..0xe0080).contains(&n);
             let expected = control || kept || within(&FORMATS, n) && !within(&SHOWN, n);
             assert_eq!(acts(c), expected, "U+{n:04X}");

@@ -1,11 +1,12 @@
-//! Distributions along curves of the plane that many papers draw: no mixtures, so without modes.
+//! Distributions along plane curves that many papers use. They are not mixtures, so they have no modes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Points of the plane along curves, drawn afresh at each step. Each is the usual one where nothing is set: that of scikit-learn, or of Johnson
-/// et al. 2016 (the pinwheel), at the sizes of Grathwohl et al. 2019 (FFJORD). u is uniform on [0, 1), k an even choice, and all noise normal.
+/// Points along plane curves, drawn afresh at each step. The defaults are those of scikit-learn, or of Johnson et al.
+/// 2016 for the pinwheel, at the sizes of Grathwohl et al. 2019 (FFJORD). u is uniform on [0, 1), k is uniform over the
+/// arms, and all noise is normal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "shape", deny_unknown_fields)]
 pub enum Toy {
@@ -15,11 +16,11 @@ pub enum Toy {
         turns: f64,
         /// σ of the noise of each coordinate.
         noise: f64,
-        /// How many samples there are in all; none: drawn without end.
+        /// The size of the data set; `None`: unlimited draws.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// (1 + radial·n, tangential·n′), turned by 2πk/arms + rate·exp(its first coordinate) and doubled.
+    /// (1 + radial·n, tangential·n′), rotated by 2πk/arms + rate·exp(its first coordinate) and doubled.
     Pinwheel {
         /// Arms.
         arms: u32,
@@ -29,11 +30,11 @@ pub enum Toy {
         tangential: f64,
         /// How much an arm is bent.
         rate: f64,
-        /// How many samples there are in all; none: drawn without end.
+        /// The size of the data set; `None`: unlimited draws.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// (−t cos t, t sin t)/3 with t = 2π·turns·√u, turned by 2πk/arms.
+    /// (−t cos t, t sin t)/3 with t = 2π·turns·√u, rotated by 2πk/arms.
     Spirals {
         /// Arms.
         arms: u32,
@@ -41,26 +42,26 @@ pub enum Toy {
         turns: f64,
         /// σ of the noise of each coordinate.
         noise: f64,
-        /// How many samples there are in all; none: drawn without end.
+        /// The size of the data set; `None`: unlimited draws.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Evenly on one of two circles about the origin.
+    /// Uniformly on one of two circles around the origin.
     Circles {
         /// Radius of the outer one.
         radius: f64,
-        /// The radius of the inner one as a share of that.
+        /// The radius of the inner circle as a fraction of the outer one's.
         factor: f64,
         /// σ of the noise of each coordinate.
         noise: f64,
-        /// How many samples there are in all; none: drawn without end.
+        /// The size of the data set; `None`: unlimited draws.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
 }
 
 impl Toy {
-    /// Each of them, as it is where nothing is set.
+    /// All shapes with their default settings.
     pub const ALL: [Toy; 4] = [
         Toy::SwissRoll { turns: 1.5, noise: 0.2, limit: None },
         Toy::Pinwheel { arms: 5, radial: 0.3, tangential: 0.1, rate: 0.25, limit: None },
@@ -68,7 +69,7 @@ impl Toy {
         Toy::Circles { radius: 3.0, factor: 0.5, noise: 0.24, limit: None },
     ];
 
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Toy::SwissRoll { .. } => "swiss_roll",
@@ -78,7 +79,7 @@ impl Toy {
         }
     }
 
-    /// How many samples there are in all; none: drawn without end.
+    /// Returns the size of the data set; `None`: unlimited draws.
     pub fn limit(&self) -> Option<u32> {
         match *self {
             Toy::SwissRoll { limit, .. }
@@ -88,7 +89,7 @@ impl Toy {
         }
     }
 
-    /// The same without a limit.
+    /// Returns the same distribution without a limit.
     pub fn endless(mut self) -> Toy {
         match &mut self {
             Toy::SwissRoll { limit, .. }
@@ -99,7 +100,7 @@ impl Toy {
         self
     }
 
-    /// No coordinate is farther out, but for what is beyond three standard deviations.
+    /// Returns the largest absolute coordinate, except for noise beyond three standard deviations.
     pub fn reach(&self) -> f64 {
         match *self {
             Toy::SwissRoll { turns, noise, .. } => std::f64::consts::TAU * (0.75 + turns) / 5.0 + 3.0 * noise,
@@ -110,7 +111,7 @@ impl Toy {
     }
 }
 
-/// As a sweep file would spell it, on one line.
+/// As written in a sweep file, on one line.
 impl fmt::Display for Toy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();

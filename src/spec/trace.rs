@@ -1,18 +1,18 @@
-//! At which steps of training losses are kept: at few enough that those of ten thousand jobs are still small.
+//! The training steps at which losses are saved: few enough that the losses of ten thousand jobs stay small.
 
-/// Points of a job at most, in each of its series.
+/// Maximum number of points per series and job.
 pub const MOST: u64 = 256;
 
-/// Names of the series that are kept.
+/// Names of the saved series.
 pub const NAMES: [&str; 6] = ["loss_d", "loss_g", "output_real", "output_fake", "output_real_2", "output_fake_2"];
 
-/// Losses of a training of so many `steps` are kept at multiples of this: the smallest power of two with which they are [`MOST`] at most. All
-/// steps that are kept of a longer training, as far as a shorter one goes, are kept of the shorter one.
+/// Returns the stride at which losses of a training of `steps` steps are saved: the smallest power of two that gives at
+/// most [`MOST`] points. So a longer training saves a subset of the steps that a shorter one saves.
 pub fn stride(steps: u64) -> u64 {
     steps.div_ceil(MOST).max(1).next_power_of_two()
 }
 
-/// Whether losses are kept at `step` (from 1 on) of a training of so many `steps`.
+/// Returns whether losses are saved at `step` (from 1) of a training of `steps` steps.
 pub fn is_kept(step: u64, steps: u64) -> bool {
     step > 0 && step <= steps && step.is_multiple_of(stride(steps))
 }

@@ -1,10 +1,11 @@
-//! Keys that a file sets and that change nothing: no mistake, since a file may be on its way, but worth a word.
+//! Keys that a file sets although they change nothing. Files are often unfinished, so this is a warning and not an
+//! error.
 
 use super::error::Mistakes;
 use super::keys::Key;
 use super::settings::Place;
 
-/// A key that the file, or a variant, sets or sweeps.
+/// A key that the file or a variant sets or sweeps.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
     pub key: Key,
@@ -12,7 +13,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Says that it changes nothing in any job of `whose`: a variant, or the file.
+    /// Warns that the key changes nothing in any job of `whose`, which names a variant or the file.
     pub(super) fn warn(&self, whose: &str, warnings: &mut Mistakes) {
         let Said { key, place } = self;
         warnings.advise(
@@ -20,8 +21,8 @@ impl Said {
             &place.span,
             format!("`{}` changes nothing in any job of {whose}", key.name()),
             match key.owner() {
-                Some(owner) => format!("it belongs to {owner}: leave it out, or set that"),
-                None => "leave it out".to_owned(),
+                Some(owner) => format!("it belongs to {owner}: remove it, or set that"),
+                None => "remove it".to_owned(),
             },
         );
     }
@@ -42,9 +43,12 @@ mod tests {
         assert_eq!(
             warnings("objective: gan\nclip: 0.1\nmodel: {width: 64, dropout: 0.5, noise: 3}\nscore: {splits: 4}"),
             [
-                "f:5:7: clip: `clip` changes nothing in any job of `gan` (it belongs to `objective: wgan`; that of a formula stands inside `objective: {…}`: leave it out, or set that)",
-                "f:6:16: model.width: `width` changes nothing in any job of `gan` (it belongs to `arch: dcgan`, `metz` or `resnet`: leave it out, or set that)",
-                "f:7:17: score.splits: `splits` changes nothing in any job of `gan` (it belongs to the score `inception_score`: leave it out, or set that)",
+                "f:5:7: clip: `clip` changes nothing in any job of `gan` (it belongs to `objective: wgan`; for \
+                formulas, set it inside `objective: {…}`: remove it, or set that)",
+                "f:6:16: model.width: `width` changes nothing in any job of `gan` (it belongs to `arch: dcgan`, `metz` \
+                or `resnet`: remove it, or set that)",
+                "f:7:17: score.splits: `splits` changes nothing in any job of `gan` (it belongs to the score \
+                `inception_score`: remove it, or set that)",
             ]
         );
         let written =
@@ -62,7 +66,7 @@ mod tests {
             "objective: gan\nvariants: [{name: a, train: {momentum: 0.5}, grid: {optimizer: [adam, sgd]}}]",
             "objective: gan\nvariants: [{name: a, train: {adam_betas: [0.5, 0.9], optimizer_generator: sgd}}]",
             "grid: {clip: [0.1, 0.2]}\nvariants: [{objective: gan}, {objective: wgan}]",
-            // Every job has a learning rate, if not this one.
+            // Every job has a learning rate, even if the swept one changes nothing here.
             "objective: gan\nvariants: [{name: a, train: {lr: 1}, grid: {lr_generator: [0.1]}}]",
         ] {
             assert_eq!(warnings(fine), [""; 0], "{fine}");
@@ -71,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_variant_has_its_own_keys() {
-        let text = "grid: {penalty_power: [2, 3]}\nvariants: [{objective: gan, alpha: 0.1}, {objective: d2gan, alpha: 0.1, beta: 1}]";
+        let text = "grid: {penalty_power: [2, 3]}\nvariants: [{objective: gan, alpha: 0.1}, \
+            {objective: d2gan, alpha: 0.1, beta: 1}]";
         let found = warnings(text);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(
@@ -84,6 +89,6 @@ mod tests {
     fn logits_that_are_squashed_are_doubted() {
         let found = warnings("objective: d2gan\nalpha: 1\nbeta: 1\nmodel: {discriminator: [{linear: 1}, softplus]}");
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("f:7:38: model.discriminator[1]: losses are of logits"), "{found:?}");
+        assert!(found[0].starts_with("f:7:38: model.discriminator[1]: losses expect logits"), "{found:?}");
     }
 }

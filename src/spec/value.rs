@@ -14,14 +14,14 @@ use super::metric::Metric;
 use super::moves::{Moves, Weights};
 use super::network::Network;
 use super::objective::{Objective, Written};
-use super::own::{Own, Source};
+use super::own_data::{OwnData, Source};
 use super::parameters::Plain;
 use super::penalty::Penalty;
 use super::schedule::Written as Schedule;
 use super::scoring::ScoringNetwork;
 use super::yaml::{Content, Name, Node};
 
-/// Kinds of networks.
+/// Kinds of network architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
     /// Fully connected.
@@ -33,10 +33,10 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Arch; 4] = [Arch::Mlp, Arch::Conv(Design::Dcgan), Arch::Conv(Design::Metz), Arch::Resnet];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Arch::Mlp => "mlp",
@@ -50,14 +50,14 @@ impl Arch {
 /// The hidden layers of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Hidden {
-    /// Their sizes.
+    /// Only their sizes.
     Sizes(Vec<u32>),
     /// The whole network, layer by layer.
     Layers(Network),
 }
 
 impl Hidden {
-    /// Their sizes; none of a network that is written out.
+    /// Returns their sizes; empty if the network is written out layer by layer.
     pub(super) fn sizes(&self) -> &[u32] {
         match self {
             Hidden::Sizes(sizes) => sizes,
@@ -68,10 +68,10 @@ impl Hidden {
 
 /// The value of a [`Key`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// A number, or yes or no.
+pub enum SettingValue {
+    /// A number, a flag, a text or a list.
     Plain(Plain),
-    /// A number that changes in the course of training.
+    /// A number that changes during training.
     Schedule(Schedule),
     /// Adam's two decay rates.
     Pair(f64, f64),
@@ -79,146 +79,150 @@ pub enum Value {
     Hidden(Hidden),
     /// A data set.
     Dataset(Dataset),
-    /// A data set of the user's own: what the file says, and what lies there.
-    Own(Arc<Source>, Own),
-    /// An objective, its own settings at their defaults.
+    /// One of the user's own data sets: what the file says, and what was found at its path.
+    Own(Arc<Source>, OwnData),
+    /// A built-in objective with its settings at their defaults.
     Objective(Objective),
-    /// An objective of the file's own.
+    /// An objective written out in the file.
     Formulas(Arc<Written>),
     /// Gradient penalties.
     Penalties(Arc<[Penalty]>),
-    /// A kind of networks.
+    /// A kind of architecture.
     Arch(Arch),
-    /// What noise is drawn from.
+    /// The distribution that noise is drawn from.
     NoiseDistribution(NoiseDistribution),
     /// A normalisation.
     Norm(Norm),
-    /// An activation, or none.
+    /// An activation; `None` for none.
     Activation(Option<Activation>),
-    /// How weights start.
+    /// How weights are initialised.
     Init(Init),
     /// An optimiser.
     Optimizer(Optimizer),
-    /// How products are computed.
+    /// The precision of matrix products.
     Precision(Precision),
-    /// What becomes of the state in which training ends.
+    /// What happens to the final checkpoint of a training.
     Checkpoints(Checkpoints),
-    /// When sheets of samples are drawn.
+    /// When sample sheets are drawn.
     Sheets(Sheets),
-    /// In which order players move.
+    /// The order in which players move.
     Moves(Moves),
     /// Which of a generator's weights make samples.
     Weights(Weights),
     /// Scores.
     Metrics(BTreeSet<Metric>),
-    /// What sees images.
+    /// The network that scores images.
     Network(ScoringNetwork),
 }
 
-impl Value {
-    /// A whole number, which is no larger than a key's may be.
-    pub(super) fn count(count: u64) -> Value {
-        Value::Plain(Plain::Whole(count as i64))
+impl SettingValue {
+    /// Returns a whole number, which must not exceed `i64::MAX`.
+    pub(super) fn count(count: u64) -> SettingValue {
+        SettingValue::Plain(Plain::Whole(count as i64))
     }
 
-    /// Any finite number.
-    pub(super) fn number(number: f64) -> Value {
-        Value::Plain(number.into())
+    /// Returns a finite number.
+    pub(super) fn number(number: f64) -> SettingValue {
+        SettingValue::Plain(number.into())
     }
 
-    /// Yes or no.
-    pub(super) fn flag(flag: bool) -> Value {
-        Value::Plain(Plain::Flag(flag))
+    /// Returns a flag.
+    pub(super) fn flag(flag: bool) -> SettingValue {
+        SettingValue::Plain(Plain::Flag(flag))
     }
 
-    /// Hidden sizes.
-    pub(super) fn sizes<'a>(sizes: impl IntoIterator<Item = &'a u32>) -> Value {
-        Value::Hidden(Hidden::Sizes(sizes.into_iter().copied().collect()))
+    /// Returns hidden sizes.
+    pub(super) fn sizes<'a>(sizes: impl IntoIterator<Item = &'a u32>) -> SettingValue {
+        SettingValue::Hidden(Hidden::Sizes(sizes.into_iter().copied().collect()))
     }
 
-    /// The number that it is, for comparisons by size.
+    /// Returns the value as a number for comparisons by size, or `None` if it has no size.
     pub(super) fn as_number(&self) -> Option<f64> {
         match self {
-            Value::Plain(plain) => plain.number(),
+            SettingValue::Plain(plain) => plain.number(),
             _ => None,
         }
     }
 
-    /// The largest number that it is at any step.
+    /// Returns the largest number that it is at any step, or `None` if it is not a number.
     pub(super) fn greatest(&self) -> Option<f64> {
         match self {
-            Value::Schedule(schedule) => schedule.ends().into_iter().reduce(f64::max),
+            SettingValue::Schedule(schedule) => schedule.ends().into_iter().reduce(f64::max),
             other => other.as_number(),
         }
     }
 }
 
-/// As a sweep file would spell it, on one line; a schedule in short.
-impl fmt::Display for Value {
+/// As written in a sweep file, on one line; a schedule is shortened.
+impl fmt::Display for SettingValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |items: Vec<String>| format!("[{}]", items.join(", "));
         match self {
-            Value::Plain(plain) => plain.fmt(f),
-            Value::Schedule(schedule) => schedule.fmt(f),
-            Value::Pair(first, second) => write!(f, "[{first}, {second}]"),
-            Value::Hidden(Hidden::Sizes(sizes)) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
-            Value::Hidden(Hidden::Layers(network)) => network.fmt(f),
-            Value::Dataset(Dataset::Gaussians(mixture)) => mixture.fmt(f),
-            Value::Dataset(Dataset::Toy(toy)) => toy.fmt(f),
-            Value::Dataset(dataset) => f.write_str(dataset.name()),
-            Value::Own(source, _) => source.fmt(f),
-            Value::Objective(objective) => f.write_str(objective.name()),
-            Value::Formulas(written) => written.fmt(f),
-            Value::Penalties(penalties) => f.write_str(&list(penalties.iter().map(Penalty::to_string).collect())),
-            Value::Activation(None) => f.write_str("none"),
-            Value::Activation(Some(activation)) => activation.fmt(f),
-            Value::Init(init) => init.fmt(f),
-            Value::Arch(arch) => f.write_str(arch.name()),
-            Value::NoiseDistribution(distribution) => f.write_str(distribution.name()),
-            Value::Norm(norm) => f.write_str(norm.name()),
-            Value::Precision(precision) => f.write_str(precision.name()),
-            Value::Checkpoints(checkpoints) => f.write_str(checkpoints.name()),
-            Value::Sheets(sheets) => f.write_str(sheets.name()),
-            Value::Moves(moves) => f.write_str(moves.name()),
-            Value::Weights(weights) => f.write_str(weights.name()),
-            Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
-            Value::Network(network) => f.write_str(network.name()),
-            Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
+            SettingValue::Plain(plain) => plain.fmt(f),
+            SettingValue::Schedule(schedule) => schedule.fmt(f),
+            SettingValue::Pair(first, second) => write!(f, "[{first}, {second}]"),
+            SettingValue::Hidden(Hidden::Sizes(sizes)) => {
+                f.write_str(&list(sizes.iter().map(u32::to_string).collect()))
+            }
+            SettingValue::Hidden(Hidden::Layers(network)) => network.fmt(f),
+            SettingValue::Dataset(Dataset::Gaussians(mixture)) => mixture.fmt(f),
+            SettingValue::Dataset(Dataset::Toy(toy)) => toy.fmt(f),
+            SettingValue::Dataset(dataset) => f.write_str(dataset.name()),
+            SettingValue::Own(source, _) => source.fmt(f),
+            SettingValue::Objective(objective) => f.write_str(objective.name()),
+            SettingValue::Formulas(written) => written.fmt(f),
+            SettingValue::Penalties(penalties) => {
+                f.write_str(&list(penalties.iter().map(Penalty::to_string).collect()))
+            }
+            SettingValue::Activation(None) => f.write_str("none"),
+            SettingValue::Activation(Some(activation)) => activation.fmt(f),
+            SettingValue::Init(init) => init.fmt(f),
+            SettingValue::Arch(arch) => f.write_str(arch.name()),
+            SettingValue::NoiseDistribution(distribution) => f.write_str(distribution.name()),
+            SettingValue::Norm(norm) => f.write_str(norm.name()),
+            SettingValue::Precision(precision) => f.write_str(precision.name()),
+            SettingValue::Checkpoints(checkpoints) => f.write_str(checkpoints.name()),
+            SettingValue::Sheets(sheets) => f.write_str(sheets.name()),
+            SettingValue::Moves(moves) => f.write_str(moves.name()),
+            SettingValue::Weights(weights) => f.write_str(weights.name()),
+            SettingValue::Optimizer(optimizer) => f.write_str(optimizer.name()),
+            SettingValue::Network(network) => f.write_str(network.name()),
+            SettingValue::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
         }
     }
 }
 
-/// The longest training.
+/// Maximum number of training steps.
 pub(super) const MAX_STEPS: u64 = 1_000_000_000;
-/// The largest layer.
+/// Maximum size of a layer.
 pub(super) const MAX_SIZE: u64 = 1 << 16;
 
-/// Reads one value: where it stands, and where its mistakes go.
+/// Reads one value. Holds where it stands and where its mistakes go.
 pub(super) struct Reader<'a> {
     pub node: &'a Node,
     pub path: &'a str,
     pub mistakes: &'a mut Mistakes,
 }
 
-/// Where several values of a key go.
+/// Returns a hint where to write several values of a key.
 fn swept(key: &Key) -> String {
-    format!("several values are swept: `grid: {{{}: […]}}`", key.name())
+    format!("to sweep several values, write `grid: {{{}: […]}}`", key.name())
 }
 
 impl<'a> Reader<'a> {
-    /// The value of `key`; `None` after a mistake, which is reported.
-    pub(super) fn read(mut self, key: &Key) -> Option<Value> {
+    /// Reads the value of `key`; `None` after a mistake, which is reported.
+    pub(super) fn read(mut self, key: &Key) -> Option<SettingValue> {
         if let Some(changing) = self.changing(key) {
             return changing;
         }
         match key {
-            Key::Own(declared) => self.like(&declared.usual).map(Value::Plain),
-            // Who knows it reads it.
+            Key::Own(declared) => self.like(&declared.usual).map(SettingValue::Plain),
+            // Only sweeps that have this key can read it.
             Key::Elsewhere(_) => None,
-            // Of several with one name, each says where it is used which numbers it takes.
+            // Several objectives may have a parameter of this name, so the range is checked where it is used.
             Key::Parameter(name) if self.mistakes.vocabulary.named.contains(&**name) => {
                 let before = self.mistakes.len();
-                let found = self.number("a number", |_| true).map(Value::number);
+                let found = self.number("a number", |_| true).map(SettingValue::number);
                 if let Content::List(_) = self.node.content {
                     self.mistakes.help_from(before, &swept(key));
                 }
@@ -238,7 +242,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A reader of the same node.
+    /// Returns a reader of the same node.
     fn again(&mut self) -> Reader<'_> {
         Reader { node: self.node, path: self.path, mistakes: self.mistakes }
     }
@@ -247,16 +251,16 @@ impl<'a> Reader<'a> {
         self.mistakes.add(self.path, &self.node.span, format!("expected {what}, found {}", self.node.describe()));
     }
 
-    /// Yes or no.
-    pub(super) fn flag(&mut self) -> Option<Value> {
+    /// Reads a flag.
+    pub(super) fn flag(&mut self) -> Option<SettingValue> {
         let flag = self.node.value().as_bool();
         if flag.is_none() {
             self.expected("`true` or `false`");
         }
-        flag.map(Value::flag)
+        flag.map(SettingValue::flag)
     }
 
-    /// A number, a word, a flag, or a list of these.
+    /// Reads a number, a word, a flag, or a list of these.
     pub(super) fn plain(&mut self) -> Option<Plain> {
         let found = match &self.node.content {
             Content::List(nodes) => {
@@ -281,7 +285,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Whether it is a whole number that is larger than any that is kept to its last digit.
+    /// Returns whether this is a whole number too large to be stored exactly.
     fn is_huge(&self) -> bool {
         match &self.node.content {
             Content::Scalar { text, plain: true } => {
@@ -293,10 +297,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value of the kind that `usual` is.
+    /// Reads a value of the same kind as `usual`.
     pub(super) fn like(&mut self, usual: &Plain) -> Option<Plain> {
         let (path, span) = (self.path, self.node.span.clone());
-        let of = |what: &str| format!("{what}, as its default {usual} is");
+        let of = |what: &str| format!("{what}, like its default {usual}");
         match usual {
             Plain::Flag(_) => {
                 let flag = self.node.value().as_bool();
@@ -309,12 +313,12 @@ impl<'a> Reader<'a> {
                 let whole = self.node.value().as_i64();
                 if whole.is_none() {
                     let message = format!("expected {}, found {}", of("a whole number"), self.node.describe());
-                    let help = format!("where it may be a fraction, write the default with a point: {usual}.0");
+                    let help = format!("if fractions are allowed, write the default with a decimal point: {usual}.0");
                     self.mistakes.advise(path, &span, message, help);
                 }
                 whole.map(Plain::Whole)
             }
-            // A trainer's declarations have no schedules.
+            // The defaults that a trainer declares are never schedules.
             Plain::Number(_) | Plain::Schedule(_) => self.number(&of("a number"), |_| true).map(Plain::from),
             Plain::Text(_) => {
                 let text = self.node.text().filter(|text| !self.node.is_nothing() && !text.contains('\0'));
@@ -333,7 +337,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number; `1e4` is one too.
+    /// Reads a whole number; `1e4` counts as one.
     pub(super) fn count(&mut self, min: u64, max: u64) -> Option<u64> {
         let value = self.node.value();
         let whole = |x: f64| x.fract() == 0.0 && x >= 0.0 && x <= max as f64;
@@ -345,7 +349,7 @@ impl<'a> Reader<'a> {
         count
     }
 
-    /// A finite number for which `ok` holds; −0 becomes 0.
+    /// Reads a finite number for which `ok` holds; −0 becomes 0.
     pub(super) fn number(&mut self, what: &str, ok: impl Fn(f64) -> bool) -> Option<f64> {
         let number = self.node.value().as_f64().filter(|&x| x.is_finite() && ok(x));
         if number.is_none() {
@@ -354,12 +358,12 @@ impl<'a> Reader<'a> {
         number.map(|x| x + 0.0)
     }
 
-    /// Adam's two decay rates.
-    pub(super) fn betas(&mut self) -> Option<Value> {
+    /// Reads Adam's two decay rates.
+    pub(super) fn betas(&mut self) -> Option<SettingValue> {
         let takes = |key: &Described, x: f64| matches!(key.kind, Kind::Number(range) if range.holds(x));
         match serde_yaml::from_value::<(f64, f64)>(self.node.value()) {
             Ok((first, second)) if takes(&ADAM_BETA1, first) && takes(&ADAM_BETA2, second) => {
-                Some(Value::Pair(first + 0.0, second + 0.0))
+                Some(SettingValue::Pair(first + 0.0, second + 0.0))
             }
             _ => {
                 self.expected("two numbers, in (-1, 1) and in [0, 1), such as [0.5, 0.999]");
@@ -385,7 +389,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The one entry of a map `{name: …}`.
+    /// Returns the entry of a map with a single one, `{name: …}`.
     pub(super) fn single(&self) -> Option<(&'a Name, &'a Node)> {
         let node: &'a Node = self.node;
         match &node.content {
@@ -394,14 +398,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of scores.
-    pub(super) fn metrics(&mut self) -> Option<Value> {
+    /// Reads a list of scores.
+    pub(super) fn metrics(&mut self) -> Option<SettingValue> {
         let Content::List(items) = &self.node.content else {
-            self.expected("a list of scores, such as [wasserstein, modes_covered], or [] for none");
+            self.expected("a list of scores, such as [wasserstein, modes_covered], or [] for no scores");
             return None;
         };
         let known = Metric::ALL.map(|metric| (metric.name(), metric));
         let found: Vec<Option<Metric>> = items.iter().map(|node| self.at(node).named("a score", &known)).collect();
-        found.into_iter().collect::<Option<_>>().map(Value::Metrics)
+        found.into_iter().collect::<Option<_>>().map(SettingValue::Metrics)
     }
 }

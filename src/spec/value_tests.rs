@@ -3,8 +3,8 @@ use crate::keys::Key;
 use crate::value::*;
 use crate::yaml::{self, Content};
 
-fn read(key: &str, text: &str) -> Option<Value> {
-    // A map around it, since the parser takes whole documents.
+fn read(key: &str, text: &str) -> Option<SettingValue> {
+    // Wrapped in a map, since the parser takes whole documents.
     let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
     let mut mistakes = Mistakes::default();
     let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(&Key::find(key).unwrap());
@@ -51,10 +51,12 @@ fn what_a_value_shows_reads_as_the_same_value() {
                 "mnist_1k",
                 "cifar10",
                 "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}",
-                "{gaussians: {layout: ring, modes: 3, radius: 2, covariance: 0.1, dims: 16, weights: [0.2, 0.3, 0.5], limit: 50000}}",
+                "{gaussians: {layout: ring, modes: 3, radius: 2, covariance: 0.1, dims: 16, \
+                 weights: [0.2, 0.3, 0.5], limit: 50000}}",
                 "{gaussians: {layout: means, means: [[0, 0, 1], [-1.5, 2, 0]], covariance: [0.1, 0.2, 1]}}",
                 "{gaussians: {layout: means, means: [[0], [1]], covariance: 0.02, limit: 10}}",
-                "{gaussians: {layout: manifolds, offsets: [0, 3], noise_dims: 5, covariance: 1, dims: 9, weights: [0.1, 0.9]}}",
+                "{gaussians: {layout: manifolds, offsets: [0, 3], noise_dims: 5, covariance: 1, dims: 9, \
+                 weights: [0.1, 0.9]}}",
                 "swiss_roll",
                 "pinwheel",
                 "spirals",
@@ -76,7 +78,7 @@ fn what_a_value_shows_reads_as_the_same_value() {
 fn spellings_that_mean_the_same_are_the_same() {
     assert_eq!(read("lr", "2e-4"), read("lr", "0.0002"));
     assert_eq!(read("alpha", "1.0"), read("alpha", "1"));
-    assert_eq!(read("steps", "1e4"), Some(Value::count(10_000)));
+    assert_eq!(read("steps", "1e4"), Some(SettingValue::count(10_000)));
     for (text, same) in [
         ("{gaussians: {}}", "gaussians"),
         ("{gaussians: {dims: 2}}", "gaussians"),

@@ -1,11 +1,11 @@
-//! Every key of a sweep file with values of the wrong kind: nothing in them is taken for something, and no message contradicts itself.
+//! Every key of a sweep file with values of the wrong kind: none is misread, and no message contradicts itself.
 
 use super::keys::{Key, Section, fixed};
 use super::sweep::Sweep;
 
 const BASE: &str = "sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {steps: 10}\n";
 
-/// The file with `key: value` in the place of what it says of the key.
+/// Returns the file with `key: value` in place of its own value of the key.
 fn with(section: Option<&str>, key: &str, value: &str) -> String {
     let line = match section {
         None => format!("{key}: {value}"),
@@ -19,7 +19,7 @@ fn with(section: Option<&str>, key: &str, value: &str) -> String {
     others.chain([line.as_str()]).map(|line| line.to_owned() + "\n").collect()
 }
 
-/// What is said of the file; nothing where it has jobs.
+/// Returns the messages about the file; empty if it has jobs.
 fn messages(text: &str) -> Vec<String> {
     match Sweep::parse("f", text).and_then(|sweep| sweep.expand()) {
         Ok(_) => Vec::new(),
@@ -27,7 +27,7 @@ fn messages(text: &str) -> Vec<String> {
     }
 }
 
-/// Every place where something can stand, as a section and a key in it.
+/// Every place for a value, as a section and a key in it.
 fn places() -> Vec<(Option<&'static str>, String)> {
     let keys = |section: Section| {
         let name = Section::NAMED.contains(&section).then(|| section.name());
@@ -96,7 +96,7 @@ fn nothing_is_taken_for_something() {
         "score.metrics: []",
         // No penalty.
         "penalties: []",
-        // Nothing swept, left out, expected or set.
+        // Nothing swept, excluded, expected or set.
         "grid: {}",
         "zip: {}",
         "exclude: []",

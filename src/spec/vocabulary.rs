@@ -1,4 +1,5 @@
-//! Which names a part of a file knows: those of a trainer of the user's own are others than those of the program's.
+//! The names that a part of a file may use. They depend on the trainer: the user's own has other parameters than the
+//! built-in one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,32 +13,32 @@ use sweep_formula::parse::{is_name, is_taken};
 /// The names that can be set for the jobs of a variant.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vocabulary {
-    /// The trainer of the user's own that trains them; the program's own where there is none.
+    /// The user's own trainer; `None` for the built-in one.
     pub trainer: Option<Arc<Trainer>>,
-    /// Trainers of other variants that read the same part of the file: what only they know is no mistake.
+    /// Trainers of other variants that read the same part of the file: names that only they know are fine.
     pub others: Vec<Option<Arc<Trainer>>>,
-    /// Whether one of them has read it before, and has said what nobody knows.
+    /// Whether the part was already read for another trainer, and its unknown names were reported.
     pub again: bool,
     /// Parameters that the file's own objectives and penalties name.
     pub named: Arc<BTreeSet<Arc<str>>>,
 }
 
 impl Vocabulary {
-    /// What is known where this one trains, of a file that names these parameters.
+    /// Returns the names for this trainer, in a file that names these parameters.
     pub(super) fn of(trainer: Option<Arc<Trainer>>, named: Arc<BTreeSet<Arc<str>>>) -> Self {
         Vocabulary { trainer, others: Vec::new(), again: false, named }
     }
 
-    /// The key with this full path or name.
+    /// Returns the key with this full path or name.
     pub(super) fn find(&self, text: &str) -> Option<Key> {
         self.known(self.trainer.as_ref(), text).or_else(|| self.elsewhere(text))
     }
 
-    /// The same for what stands in this section.
+    /// Returns the key with this name in this section.
     pub(super) fn within(&self, section: Section, text: &str) -> Option<Key> {
         let stands = |key: &Key| key.section() == section && key.name() == text;
         let here = match (&self.trainer, section) {
-            // Beside a trainer's parameters the file has words of its own.
+            // Next to a trainer's parameters, only `dataset` keeps its meaning.
             (Some(_), Section::Top) if text == DATASET => Key::find(text),
             (Some(_), Section::Score) => Key::find(text),
             (trainer, _) => self.known(trainer.as_ref(), text),
@@ -48,7 +49,7 @@ impl Vocabulary {
         })
     }
 
-    /// Whether variants with the program's own trainer read the same part of the file.
+    /// Returns whether variants with the built-in trainer read the same part of the file.
     pub(super) fn has_built_in(&self) -> bool {
         self.trainer.is_none() || self.others.iter().any(Option::is_none)
     }
@@ -58,7 +59,7 @@ impl Vocabulary {
         self.others.iter().find_map(find).map(|_| Key::Elsewhere(text.into()))
     }
 
-    /// Whether what has this name is a number where another trainer trains: here it has then no size, and that is no mistake.
+    /// Returns whether another trainer has a number with this name. If so, it is fine that it is not a number here.
     pub(super) fn numeric_elsewhere(&self, text: &str) -> bool {
         let find = |trainer: &Option<Arc<Trainer>>| self.known(trainer.as_ref(), text);
         self.others.iter().filter_map(find).any(|key| key.numeric())
@@ -73,7 +74,7 @@ impl Vocabulary {
         own.or_else(|| Key::find(text).filter(|key| text == DATASET || key.section() == Section::Score))
     }
 
-    /// All names of a section.
+    /// Returns all names in a section.
     pub(super) fn names(&self, section: Section) -> Vec<&str> {
         match (&self.trainer, section) {
             (None, Section::Top) => {
@@ -89,10 +90,10 @@ impl Vocabulary {
     }
 }
 
-/// The one key of the program's own that stands beside the parameters of a trainer of the user's own.
+/// The only built-in key next to the parameters of the user's own trainer.
 const DATASET: &str = "dataset";
 
-/// The parameters that `node` names, a sweep file as a whole: in `parameters` of objectives, and in penalties.
+/// Returns the parameters that a sweep file names, in `parameters` of objectives and in penalties.
 pub(super) fn named(node: &Node) -> BTreeSet<Arc<str>> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![node];
@@ -120,7 +121,7 @@ pub(super) fn named(node: &Node) -> BTreeSet<Arc<str>> {
             }
         }
     }
-    // What the program has a key for is none of the file's own; whoever declares it so is told.
+    // A built-in key cannot be the file's own; it is reported where it is declared.
     found.retain(|name| !matches!(Key::find(name), Some(Key::Fixed(_))) && !is_taken(name));
     found
 }

@@ -1,20 +1,20 @@
 //! YAML with positions: a tree of nodes that know where they stand in the text.
 //!
-//! Built on the events of `saphyr-parser` and without recursion, so that no text can overflow the stack; aliases are copied, and
-//! depth and number of nodes are bounded, so that no text can fill the memory either.
+//! Built on the events of `saphyr-parser` without recursion, so that no text can overflow the stack. Aliases are
+//! copied, and depth and number of nodes are limited, so that no text can fill the memory.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-/// Bytes of a file at most.
+/// Maximum size of a file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
-/// Lists and maps inside each other at most.
+/// Maximum nesting depth of lists and maps.
 const MAX_DEPTH: usize = 32;
-/// Nodes at most, those that aliases repeat included.
+/// Maximum number of nodes, with aliases counted each time.
 const MAX_NODES: usize = 200_000;
-/// Characters of a value that a message shows at most.
+/// Maximum number of characters of a value that a message shows.
 const MAX_SHOWN: usize = 40;
 
 /// A value and its place.
@@ -22,7 +22,7 @@ const MAX_SHOWN: usize = 40;
 pub struct Node {
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// What stands there.
+    /// The value.
     pub content: Content,
 }
 
@@ -31,14 +31,14 @@ pub struct Node {
 pub enum Content {
     /// One word, number or text.
     Scalar {
-        /// Without quotes and escapes.
+        /// The text without quotes and escapes.
         text: String,
-        /// Without quotes in the file: may mean a number, a truth value or nothing.
+        /// Whether it has no quotes in the file: then it may be a number, a truth value or null.
         plain: bool,
     },
     /// A list.
     List(Vec<Node>),
-    /// A map in the order of the file; keys may repeat.
+    /// A map in file order; keys may repeat.
     Map(Vec<(Name, Node)>),
 }
 
@@ -51,17 +51,17 @@ pub struct Name {
     pub text: String,
 }
 
-/// A text that is not the YAML that this program reads.
+/// Text that is not valid YAML, or uses YAML that this program does not accept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Syntax {
-    /// Where.
+    /// Where it is wrong.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
 }
 
 impl Node {
-    /// As `serde_yaml` sees it: plain scalars become numbers, truth values or null where they look like one.
+    /// Returns the value as `serde_yaml` would: plain scalars that look like numbers, truth values or null become such.
     pub fn value(&self) -> serde_yaml::Value {
         use serde_yaml::Value;
         match &self.content {
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    /// What it is, for "expected a number, found …".
+    /// Describes it for "expected a number, found …".
     pub fn describe(&self) -> String {
         let short = |text: &str| text.chars().count() <= MAX_SHOWN;
         match &self.content {
@@ -98,12 +98,12 @@ impl Node {
         }
     }
 
-    /// Whether there is no value: nothing behind a colon or a dash, `~` or `null`.
+    /// Returns whether there is no value: nothing after a colon or a dash, `~` or `null`.
     pub fn is_nothing(&self) -> bool {
         matches!(&self.content, Content::Scalar { plain: true, .. }) && self.value().is_null()
     }
 
-    /// On one line; of what is longer than anybody wants to read, the beginning.
+    /// Returns the node on one line; long ones are cut.
     fn flow(&self) -> String {
         // Recursion is safe here: no node is deeper than MAX_DEPTH.
         let inside = |items: &mut dyn Iterator<Item = String>| {
@@ -130,7 +130,7 @@ impl Node {
         }
     }
 
-    /// The word of a scalar.
+    /// Returns the text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. } => Some(text),
@@ -156,22 +156,22 @@ impl Node {
     }
 }
 
-/// A list or map whose end has not come yet.
+/// A list or map that is not finished.
 struct Open {
     start: usize,
     anchor: usize,
     content: Content,
-    /// In a map: the key that waits for its value.
+    /// In a map, the key whose value comes next.
     key: Option<Name>,
 }
 
-/// The one document of `text`; an empty text is an empty map.
+/// Parses the single document in `text`; an empty text is an empty map.
 pub fn load(text: &str) -> Result<Node, Syntax> {
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        let message = format!("the file has {} bytes, but at most {MAX_BYTES} are allowed", text.len());
         return Err(Syntax { span: 0..0, message });
     }
-    // A byte order mark is no content; replaced by nothing, it would shift every position.
+    // A byte order mark is not content. Removing it shifts positions, which `skipped` corrects.
     let (text, skipped) = text.strip_prefix('\u{feff}').map_or((text, 0), |rest| (rest, '\u{feff}'.len_utf8()));
     // The parser counts characters; everything else here counts bytes.
     let bytes: Vec<usize> = text.char_indices().map(|(at, _)| at + skipped).chain([text.len() + skipped]).collect();
@@ -203,7 +203,7 @@ impl Loader {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.root.is_some() => {
-                Err("a second document starts here; a sweep file has one".to_owned())
+                Err("a second document starts here, but a sweep file has only one".to_owned())
             }
             Event::DocumentStart(_) => Ok(()),
             Event::Scalar(text, style, anchor, tag) => {
@@ -221,7 +221,7 @@ impl Loader {
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open { start, anchor, content, .. }) => {
-                    // A flow collection ends with its bracket. A block ends nowhere: the parser's place for that lies behind the
+                    // A flow collection ends at its bracket. For the end of a block, the parser's position is after the
                     // empty lines and comments that follow.
                     let block = if span.is_empty() { last_end(&content) } else { None };
                     let end = block.unwrap_or(span.end).max(start);
@@ -238,7 +238,7 @@ impl Loader {
                     self.nodes += node.nodes();
                     self.add(node, 0)
                 }
-                None => Err("an alias of something that is not complete yet".to_owned()),
+                None => Err("an alias inside the value that it refers to".to_owned()),
             },
         }
     }
@@ -254,7 +254,7 @@ impl Loader {
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), String> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(format!("more than {MAX_NODES} values, aliases counted as often as they stand"));
+            return Err(format!("more than {MAX_NODES} values (aliases count each time)"));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -275,12 +275,12 @@ impl Loader {
     }
 }
 
-/// A value that stands by itself, such as one on a command line.
+/// Returns a value that is not in a file, such as one on a command line.
 pub(super) fn scalar(text: &str) -> Node {
     Node { span: 0..text.len(), content: Content::Scalar { text: text.to_owned(), plain: true } }
 }
 
-/// Where the last value ends.
+/// Returns where the last value ends.
 fn last_end(content: &Content) -> Option<usize> {
     match content {
         Content::Scalar { .. } => None,
@@ -290,11 +290,11 @@ fn last_end(content: &Content) -> Option<usize> {
 }
 
 fn refuse(tagged: bool) -> Result<(), String> {
-    if tagged { Err("tags (`!…`) mean nothing in a sweep file".to_owned()) } else { Ok(()) }
+    if tagged { Err("tags (`!…`) are not allowed in a sweep file".to_owned()) } else { Ok(()) }
 }
 
 fn too_deep() -> String {
-    format!("lists and maps inside each other more than {MAX_DEPTH} deep")
+    format!("lists and maps are nested more than {MAX_DEPTH} deep")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
+//! Cohorts and their attempts: how an attempt starts and ends, and what happens to its members.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::{self, LogError, Reader};
 use sweep_wire::status::Change;
 
-/// How an attempt ended: what its worker said, or that it said nothing.
+/// How an attempt ended, as its worker reported or because it died without a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
@@ -31,9 +31,9 @@ pub enum AttemptOutcome {
     OutOfMemory,
     /// An error that concerns the whole cohort.
     Failed,
-    /// An error that trying again will not mend.
+    /// An error that a retry will not fix.
     Refused,
-    /// The worker was gone without a last event.
+    /// The worker disappeared without a last event.
     Died,
 }
 
@@ -47,7 +47,7 @@ impl AttemptOutcome {
         AttemptOutcome::Died,
     ];
 
-    /// The name in the database and in reports.
+    /// Returns the name in the database and in reports.
     pub fn name(self) -> &'static str {
         match self {
             AttemptOutcome::Finished => "finished",
@@ -71,7 +71,7 @@ impl From<Outcome> for AttemptOutcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Finished => AttemptOutcome::Finished,
-            // Nobody's fault, and the message says why.
+            // Not an error of the cohort; the message says why.
             Outcome::Stopped | Outcome::Reached | Outcome::NoSpace => AttemptOutcome::Stopped,
             Outcome::OutOfMemory => AttemptOutcome::OutOfMemory,
             Outcome::Failed => AttemptOutcome::Failed,
@@ -80,44 +80,44 @@ impl From<Outcome> for AttemptOutcome {
     }
 }
 
-/// What becomes of the members that have not ended.
+/// What happens to the members that have not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Members {
-    /// They wait to go on.
+    /// They wait to be continued.
     Release,
-    /// They have failed for good.
+    /// They failed for good.
     Fail,
 }
 
-/// The end of an attempt, as the orchestrator saw it: the content of `attempt-<n>/end.json`.
+/// The end of an attempt as the orchestrator recorded it: the content of `attempt-<n>/end.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptEnd {
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// In words; empty when finished.
+    /// A message for people; empty when finished.
     pub message: String,
     /// The last lines of the worker's stderr; empty when finished.
     pub stderr: String,
-    /// What becomes of the members that have not ended.
+    /// What happens to the members that have not ended.
     pub members: Members,
     /// When, in seconds since the Unix epoch.
     pub at: f64,
 }
 
 impl AttemptEnd {
-    /// Writes it beside the attempt's event log, so that `sweep rebuild` knows what no worker
-    /// could say. Call it before [`Store::end_attempt`].
+    /// Writes it next to the attempt's event log, so `sweep rebuild` knows what no worker could report. Call it before
+    /// [`Store::end_attempt`].
     pub fn save(&self, attempt: &AttemptFolder) -> Result<(), StoreError> {
         files::write_json(&attempt.end(), self)
     }
 
-    /// Reads what [`AttemptEnd::save`] wrote; `None` where nothing was.
+    /// Reads what [`AttemptEnd::save`] wrote; `None` if there is no file.
     pub fn load(attempt: &AttemptFolder) -> Result<Option<AttemptEnd>, StoreError> {
         files::read_json(&attempt.end(), "the end of an attempt")
     }
 
-    /// The end of a worker whose orchestrator is gone too.
+    /// Creates the end of a worker whose orchestrator is gone, too.
     pub(super) fn orphaned(at: f64) -> AttemptEnd {
         AttemptEnd {
             outcome: AttemptOutcome::Died,
@@ -130,8 +130,8 @@ impl AttemptEnd {
 }
 
 impl Store {
-    /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
-    /// ended are released or fail. Returns the jobs whose state this changed.
+    /// Ends an attempt after all of its log is ingested. An outcome that the worker reported itself is kept. Members
+    /// that have not ended are released or fail. Returns the jobs whose state this changed.
     pub async fn end_attempt(
         &self,
         cohort: CohortId,
@@ -144,7 +144,8 @@ impl Store {
         Ok(changed)
     }
 
-    /// Applies a change to those of `jobs` to which it makes sense, and returns these. What a user decides: [`Store::decide`].
+    /// Applies a change to those `jobs` whose state allows it, and returns them. For decisions of a user, use
+    /// [`Store::decide`].
     pub async fn change(&self, jobs: &[JobId], to: Change) -> Result<Vec<JobId>, StoreError> {
         let mut transaction = self.write().await?;
         let changed = change(&mut transaction, jobs, to, "").await?;
@@ -152,21 +153,24 @@ impl Store {
         Ok(changed)
     }
 
-    /// At the start of an orchestrator, when no other one runs: attempts that nobody ended are read to the end of their logs and ended,
-    /// their unfinished jobs wait to go on. Returns these. Of a log that is damaged, what stands before the damage counts.
+    /// Ends attempts that an earlier orchestrator left open, after reading their logs to the end; their unfinished jobs
+    /// wait to be continued. Returns these jobs. In a damaged log, events before the damage count. Call it at the start
+    /// of an orchestrator, while no other runs.
     pub async fn release_stale(&self, home: &Home) -> Result<Vec<JobId>, StoreError> {
         if let Some(before) = self.claim(home).await? {
             let (before, home) = (before.display(), home.display());
-            tracing::warn!("the runs of this database were in {before}; from now on they are in {home}");
+            tracing::warn!("the runs of this database were in {before}; they are in {home} now");
         }
-        // A worker's own last event may be known and what the orchestrator made of it not: then its jobs still run. Only a job's latest
-        // attempt says so: the end of an earlier one has had its effect, and the user may have wanted the job tried again since.
-        let open: Vec<Open> = sqlx::query_as(
+        // The database may have a worker's last event but not the orchestrator's reaction to it, so its jobs still
+        // count as running. Only a job's latest attempt matters: the end of an earlier one has had its effect, and the
+        // user may have retried the job since.
+        let open: Vec<OpenAttempt> = sqlx::query_as(
             "SELECT a.cohort, a.number, c.directory, a.log_offset, a.log_events, a.pid IS NOT NULL AS started, b.steps \
              FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
              WHERE a.outcome IS NULL OR EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
                 WHERE m.cohort = a.cohort AND j.state = 'running' \
-                AND NOT EXISTS (SELECT 1 FROM members AS om JOIN attempts AS o ON o.cohort = om.cohort WHERE om.job = j.id AND \
+                AND NOT EXISTS (SELECT 1 FROM members AS om JOIN attempts AS o ON o.cohort = om.cohort WHERE om.job = \
+                j.id AND \
                     iif(o.cohort = a.cohort, o.number > a.number, o.started_at > a.started_at))) ORDER BY a.started_at",
         )
         .fetch_all(self.pool())
@@ -177,12 +181,12 @@ impl Store {
             let directory = home.run_in(Path::new(&open.directory)).attempt(attempt);
             let mut end = AttemptEnd::orphaned(now());
             if let Some(error) = self.read_rest(cohort, &open, &directory).await? {
-                tracing::warn!("{error}; what stands before it counts");
+                tracing::warn!("{error}; the events before it are used");
                 end.message = error;
             }
             let known = AttemptEnd::load(&directory).or_else(|error| match error {
                 StoreError::Format { .. } => {
-                    tracing::warn!("{error}; its worker counts as died");
+                    tracing::warn!("{error}; its worker is recorded as died");
                     Ok(None)
                 }
                 error => Err(error),
@@ -190,7 +194,7 @@ impl Store {
             let end = match known? {
                 Some(end) => end,
                 None => {
-                    // For a rebuild; what has been deleted stays away.
+                    // Saved for a rebuild; a deleted folder is not created again.
                     if files::is_directory(directory.path())? {
                         end.save(&directory)?;
                     }
@@ -199,7 +203,8 @@ impl Store {
             };
             ends.push((cohort, attempt, end));
         }
-        // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
+        // Only after all logs are read: a job may be in an earlier cohort, too, whose end must not release it before
+        // that.
         let mut released = Vec::new();
         for (cohort, attempt, end) in ends {
             released.extend(self.end_attempt(cohort, attempt, &end).await?);
@@ -209,16 +214,17 @@ impl Store {
 }
 
 impl Store {
-    /// Ingests what the log of an attempt has beyond what is known. What follows that is no log of it, in words.
+    /// Ingests the part of an attempt's log that is not in the database. Returns an error message if the log is damaged
+    /// after that.
     async fn read_rest(
         &self,
         cohort: CohortId,
-        open: &Open,
+        open: &OpenAttempt,
         directory: &AttemptFolder,
     ) -> Result<Option<String>, StoreError> {
         let order = files::read_order(&directory.order()).or_else(|error| match error {
             StoreError::Format { .. } => {
-                tracing::warn!("{error}; its log is read as the database knows it");
+                tracing::warn!("{error}; its log is checked against the database instead");
                 Ok(None)
             }
             error => Err(error),
@@ -245,8 +251,13 @@ impl Store {
 }
 
 impl Store {
-    /// What the log of an attempt must be like, where its order is damaged or gone.
-    async fn check(&self, cohort: CohortId, open: &Open, directory: &AttemptFolder) -> Result<Check, StoreError> {
+    /// Returns the check for an attempt's log if its order is damaged or gone.
+    async fn check(
+        &self,
+        cohort: CohortId,
+        open: &OpenAttempt,
+        directory: &AttemptFolder,
+    ) -> Result<Check, StoreError> {
         let members: Vec<String> = sqlx::query_scalar("SELECT job FROM members WHERE cohort = ?")
             .bind(cohort.to_string())
             .fetch_all(self.pool())
@@ -263,7 +274,7 @@ impl Store {
 
 row! {
     /// An attempt that an earlier orchestrator may not have ended.
-    struct Open {
+    struct OpenAttempt {
         cohort: String,
         number: u32,
         directory: String,
@@ -274,7 +285,7 @@ row! {
     }
 }
 
-/// What [`Store::end_attempt`] does.
+/// Implements [`Store::end_attempt`].
 pub(super) async fn end_attempt(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
@@ -307,8 +318,8 @@ pub(super) async fn end_attempt(
     }
 }
 
-/// Makes a cohort known, with its members in their order; of a known one, members that were cancelled in it and are not `without` are in it
-/// again. `directory` is relative to the home directory. Whether it is new.
+/// Adds a cohort with its members in order, and returns whether it is new. In a known cohort, members that were
+/// cancelled and are not in `without` become members again. `directory` is relative to the home directory.
 pub(super) async fn insert_cohort(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: &Cohort,
@@ -337,7 +348,7 @@ pub(super) async fn insert_cohort(
             .await?;
     }
     if new.rows_affected() == 0 {
-        // What is measured may be something else since, and what went on from another cohort may begin at its start.
+        // The scores asked for may have changed since, and a cohort that continued another may now begin at its start.
         sqlx::query("UPDATE cohorts SET scoring = ?1 WHERE id = ?2 AND scoring <> ?1")
             .bind(scoring)
             .bind(cohort.id.to_string())
@@ -364,16 +375,18 @@ pub(super) async fn insert_cohort(
     Ok(false)
 }
 
-/// Gives each job what was measured, on its way, of the shorter one whose last state it goes on from.
+/// Copies to each job the results during training of the shorter job whose last state it continues.
 pub(super) async fn carry_over(
     transaction: &mut Transaction<'static, Sqlite>,
     after: &[(JobId, JobId)],
 ) -> Result<(), StoreError> {
     for (job, earlier) in after {
-        // Its last step is one that the longer job measures itself, if it is to be measured there.
+        // Not those at the shorter job's last step: the longer job measures there itself if asked to.
         sqlx::query(
-            "INSERT OR IGNORE INTO scores SELECT ?, s.step, s.metric, s.ask, s.kind, s.value, s.std, s.protocol FROM scores AS s \
-             JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id = j.blueprint WHERE s.job = ? AND s.step < b.steps",
+            "INSERT OR IGNORE INTO scores SELECT ?, s.step, s.metric, s.ask, s.kind, s.value, s.std, s.protocol FROM \
+            scores AS s \
+             JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id = j.blueprint WHERE s.job = ? AND s.step < \
+             b.steps",
         )
         .bind(job.to_string())
         .bind(earlier.to_string())
@@ -410,7 +423,7 @@ pub(super) async fn insert_attempt(
     Ok(())
 }
 
-/// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.
+/// Applies `to` to those `jobs` whose state allows it, with the message. Returns the changed jobs.
 pub(super) async fn change(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],

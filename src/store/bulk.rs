@@ -1,15 +1,16 @@
-//! Many rows in one statement: a call into SQLite costs more than a row.
+//! Writes many rows in one statement, because a call into SQLite costs more than a row.
 
 use sqlx::query_builder::{QueryBuilder, Separated};
 use sqlx::{Sqlite, Transaction};
 
 use super::StoreError;
 
-/// Rows in a statement. Full statements are all alike, and so are short ones of as many rows: SQLite compiles each of these once.
+/// Rows per statement. Statements with the same number of rows are identical, so SQLite compiles each once.
 const ROWS: usize = 200;
 const SHORT: usize = 4;
 
-/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose values `bind` pushes: an `INSERT`, or an `UPDATE … FROM`.
+/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose values `bind` pushes: an `INSERT`, or an
+/// `UPDATE … FROM`.
 pub(super) async fn insert<R>(
     transaction: &mut Transaction<'static, Sqlite>,
     head: &'static str,

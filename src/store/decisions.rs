@@ -1,4 +1,5 @@
-//! What is decided about jobs, by users or since they are stopped early: a file of the home directory has it too, since no log of a worker does.
+//! Decisions about jobs, by users or by early stopping. A file of the home directory records them, too, because
+//! workers' logs do not.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -18,30 +19,31 @@ use sweep_system::whole;
 use sweep_wire::home::Home;
 use sweep_wire::status::{Change, Early};
 
-/// What becomes of a job.
+/// What happens to a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// It is not to be trained any more. A cohort that has begun goes on without it.
+    /// It is no longer trained. A cohort that has begun continues without it.
     Cancel,
-    /// It failed or was cancelled, and is to be tried again. A cancelled one is new then: it is in no begun cohort.
+    /// It failed or was cancelled, and is retried. A cancelled job then counts as new: it is in no started cohort.
     Retry,
-    /// It is done, and is to be trained again for scores of steps that are gone.
+    /// It is done, and is trained again for scores at steps that are gone.
     Again,
-    /// It is stopped early. A cohort that has begun goes on without it.
+    /// It is stopped early. A cohort that has begun continues without it.
     Stop(Stopped),
-    /// It was stopped early, and a sweep asks for it that does not stop it: it is new then, in no begun cohort.
+    /// It was stopped early, and a sweep that does not stop it needs it. It then counts as new: it is in no started
+    /// cohort.
     Reopen,
 }
 
 /// Why a job is stopped early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
-    /// What it is called for that.
+    /// The kind of early stopping.
     pub early: Early,
-    /// What was known of it at this step has decided it.
+    /// Its results at this step led to the decision.
     pub step: u64,
-    /// In words.
+    /// The reason, for people.
     pub why: String,
 }
 
@@ -65,56 +67,57 @@ struct Line {
     #[serde(flatten)]
     what: What,
     jobs: Vec<JobId>,
-    /// The attempts that were at these jobs.
+    /// The attempts that were training these jobs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     taken: Vec<Taken>,
 }
 
-/// How much of what an attempt has reported came before a decision. Times do not say it: what a worker reports is heard later, or once the
-/// next run begins, and on another machine it may have another clock.
+/// How much of an attempt's log came before a decision. Times do not tell: reports are read later, or when the next run
+/// begins, and a worker on another machine may have another clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// Of which cohort.
+    /// The cohort.
     pub cohort: CohortId,
-    /// Which attempt.
+    /// The attempt.
     pub attempt: u32,
-    /// So many events.
+    /// The number of events.
     pub events: u64,
 }
 
-/// What was decided about jobs.
+/// A decision about jobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What {
-    /// What becomes of them.
+    /// What happens to them.
     Change(Decision),
-    /// What a sweep asks for of them.
+    /// Which scores a sweep asks for.
     Ask(Ask),
 }
 
-/// What a sweep asks for of jobs from now on, until its file is run again.
+/// The scores a sweep asks for from now on, until its file is run again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     /// The sweep.
     pub sweep: String,
-    /// What it asked for: only entries that did ask for the other.
+    /// The scores it asked for before. Only entries with these are changed.
     pub before: Scores,
-    /// What it asks for instead.
+    /// The scores it asks for now.
     pub now: Scores,
 }
 
-/// Between two times of which one is later; floats of this century tell them apart.
+/// Seconds between two consecutive times; large enough for floats in this century.
 const APART: f64 = 1e-6;
 
 impl Store {
-    /// Does what a user wants with those of `jobs` to which it makes sense, and returns these. First of all, `decisions.jsonl` in the
-    /// home directory says so, so that [`super::rebuild()`] knows.
+    /// Applies a user's decision to those `jobs` whose state allows it, and returns them. Records it in
+    /// `decisions.jsonl` of the home directory first, for [`super::rebuild()`].
     ///
     /// # Errors
     ///
-    /// Where that file or the database cannot be written.
+    /// If that file or the database cannot be written.
     pub async fn decide(&self, home: &Home, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, StoreError> {
-        // After all that is known, also where that is of a machine whose clock is ahead: a rebuild takes it in this order.
+        // Later than everything in the database, even if that comes from a machine whose clock is ahead: a rebuild uses
+        // this order.
         let at = now().max(self.known_until().await? + APART);
         let mut transaction = self.write().await?;
         let mut concerned = Vec::new();
@@ -138,11 +141,11 @@ impl Store {
         Ok(concerned)
     }
 
-    /// Has a sweep ask for something else of `jobs`. First of all, `decisions.jsonl` says so.
+    /// Changes the scores that a sweep asks for from `jobs`. Records it in `decisions.jsonl` first.
     ///
     /// # Errors
     ///
-    /// Where that file or the database cannot be written.
+    /// If that file or the database cannot be written.
     pub async fn ask(&self, home: &Home, jobs: &[JobId], asked: Ask) -> Result<(), StoreError> {
         let at = now().max(self.known_until().await? + APART);
         let mut transaction = self.write().await?;
@@ -152,10 +155,12 @@ impl Store {
     }
 }
 
-/// Of the attempts that nobody has ended and that are at one of `jobs`, what is known: their workers may have reported more, and may still.
+/// Returns how much of their logs the open attempts on any of `jobs` have in the database. Their workers may have
+/// reported more.
 async fn taken(transaction: &mut Transaction<'static, Sqlite>, jobs: &[JobId]) -> Result<Vec<Taken>, StoreError> {
     let open: Vec<(String, u32, i64, String)> = sqlx::query_as(
-        "SELECT a.cohort, a.number, a.log_events, m.job FROM attempts AS a JOIN members AS m ON m.cohort = a.cohort AND m.gone = 0 \
+        "SELECT a.cohort, a.number, a.log_events, m.job FROM attempts AS a JOIN members AS m ON m.cohort = a.cohort \
+        AND m.gone = 0 \
          WHERE a.ended_at IS NULL ORDER BY a.started_at",
     )
     .fetch_all(&mut **transaction)
@@ -171,7 +176,7 @@ async fn taken(transaction: &mut Transaction<'static, Sqlite>, jobs: &[JobId]) -
     Ok(found)
 }
 
-/// Has a sweep that was run before `at` ask for something else of `jobs`.
+/// Changes the scores that a sweep asks for from `jobs`, if it was run before `at`.
 async fn ask(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
@@ -183,7 +188,8 @@ async fn ask(
     let now = scorings.id(transaction, now).await?;
     for job in jobs {
         sqlx::query(
-            "UPDATE entries SET scoring = ? WHERE job = ? AND scoring = ? AND sweep IN (SELECT id FROM sweeps WHERE name = ? AND updated_at <= ?)",
+            "UPDATE entries SET scoring = ? WHERE job = ? AND scoring = ? AND sweep IN (SELECT id FROM sweeps WHERE \
+            name = ? AND updated_at <= ?)",
         )
         .bind(now)
         .bind(job.to_string())
@@ -196,16 +202,15 @@ async fn ask(
     Ok(())
 }
 
-/// What becomes of some jobs, and of the attempts that are at them what the database is told before.
+/// Jobs, the decision about them, and how much of the logs of attempts on them the database gets before.
 pub type Decided = (Vec<JobId>, Decision, Vec<Taken>);
 
-/// Notes in `decisions.jsonl` of the home directory what becomes of those jobs to which it makes sense, for
-/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one. `at`: when, which is after all
-/// attempts that are known.
+/// Records decisions in `decisions.jsonl` of the home directory, for [`super::rebuild()`]; [`super::Write::Decided`]
+/// then puts them into the database. [`Store::decide`] does both. `at` must be after all known attempts.
 ///
 /// # Errors
 ///
-/// Where the file cannot be written.
+/// If the file cannot be written.
 pub fn note((home, at): (&Home, f64), decided: &[Decided]) -> Result<(), StoreError> {
     let line = |(jobs, decision, taken): &Decided| {
         let what = What::Change(decision.clone());
@@ -214,7 +219,7 @@ pub fn note((home, at): (&Home, f64), decided: &[Decided]) -> Result<(), StoreEr
     append(home, &decided.iter().map(line).collect::<Vec<_>>())
 }
 
-/// Does what was decided, in the database alone.
+/// Applies a decision in the database only.
 pub(super) async fn apply(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
@@ -223,10 +228,10 @@ pub(super) async fn apply(
     let why = if let Decision::Stop(stopped) = decision { stopped.why.as_str() } else { "" };
     for job in change(transaction, jobs, decision.into(), why).await? {
         let leaves = match decision {
-            // Who is trained again is new: its cohort would measure what it was to measure then.
+            // A job that is trained again counts as new: its old cohort would measure the old scores.
             Decision::Cancel | Decision::Again => true,
             Decision::Stop(Stopped { step, .. }) => {
-                // It may have come further than what has decided it.
+                // It may have trained beyond the step of the decision.
                 sqlx::query("UPDATE jobs SET step = ? WHERE id = ?")
                     .bind(*step as i64)
                     .bind(job.to_string())
@@ -256,15 +261,15 @@ fn append(home: &Home, lines: &[Line]) -> Result<(), StoreError> {
     write().map_err(|source| StoreError::File { path: path.clone(), source })
 }
 
-/// Decisions on their way into a new database.
+/// Decisions to apply to a new database.
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
-    /// In the order in which they were made, without what is done. No time is before that of an earlier line.
+    /// Decisions not yet applied, in the order they were made. No time is before that of an earlier line.
     lines: Vec<Line>,
 }
 
 impl Decisions {
-    /// Those of a home directory. Adds to `warnings` what is none.
+    /// Loads the decisions of a home directory. Adds a warning for each invalid line.
     pub(super) fn load(home: &Home, warnings: &mut Vec<String>) -> Result<Decisions, StoreError> {
         let path = home.decisions();
         let text = match fs::read(&path) {
@@ -286,8 +291,8 @@ impl Decisions {
         Ok(Decisions { lines })
     }
 
-    /// The same with the names that jobs have today. One that had several names, under which it was trained several times, is cancelled where
-    /// it was under each of them.
+    /// Translates them to today's job ids. A job with several former ids, under which it was trained several times, is
+    /// cancelled under each of them.
     pub(super) fn of(mut self, renamed: &HashMap<JobId, JobId>) -> Decisions {
         let mut cancelled: HashSet<JobId> = HashSet::new();
         for line in &self.lines {
@@ -318,7 +323,7 @@ impl Decisions {
         self
     }
 
-    /// Only those that were made later than `since`.
+    /// Keeps only those made later than `since`.
     pub(super) fn since(mut self, since: f64) -> Decisions {
         self.lines.retain(|line| line.at > since);
         self
@@ -328,15 +333,15 @@ impl Decisions {
         self.lines.is_empty()
     }
 
-    /// The time of the first decision about one of `jobs` that is not done yet, and how many events of this attempt, which is at them, came before
-    /// it, where that is known.
+    /// Returns the time of the first decision about any of `jobs` that is not applied yet, and how many events of this
+    /// attempt came before it, if known.
     pub(super) fn next(&self, attempt: (CohortId, u32), jobs: &HashSet<JobId>) -> Option<(f64, Option<u64>)> {
         let line = self.lines.iter().find(|line| line.jobs.iter().any(|job| jobs.contains(job)))?;
         let taken = line.taken.iter().find(|taken| (taken.cohort, taken.attempt) == attempt);
         Some((line.at, taken.map(|taken| taken.events)))
     }
 
-    /// Does what was decided up to `until`, about these jobs or about all.
+    /// Applies the decisions up to `until`, about these jobs or about all.
     pub(super) async fn replay(
         &mut self,
         store: &Store,

@@ -1,4 +1,4 @@
-//! What can go wrong with the database.
+//! Database errors.
 
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,19 @@ use sweep_spec::id::CohortId;
 use sweep_wire::home::Home;
 use sweep_wire::log::LogError;
 
-/// What is wrong with the database, where, and what to do.
+/// A database error: what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no database yet.
-    #[error("no results yet at {path}: {advice}, or name another database with --db or --home", path = .0.display(), advice = first_step(.0))]
-    Missing(PathBuf),
-    /// Nobody can see whether there is one.
     #[error(
-        "cannot look for the database {path}: {source}; it must lie in a directory that you may read (--db and --home name other places)"
+        "no results yet at {path}: {advice}, or name another database with --db or --home",
+        path = .0.display(), advice = first_step(.0)
+    )]
+    Missing(PathBuf),
+    /// It is impossible to tell whether there is one.
+    #[error(
+        "cannot look for the database {path}: {source}; it must be in a directory that you may read (--db and --home \
+        name other places)"
     )]
     Hidden {
         /// Where it should be.
@@ -25,26 +29,29 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// A folder is where it should be.
-    #[error("{folder} is a folder: --db names a file, such as {file}", folder = .0.display(), file = Home::new(.0).database().display())]
-    Folder(PathBuf),
-    /// There are attempts that the database does not know.
+    /// There is a folder in its place.
     #[error(
-        "{path} is not the database of all runs in {}: it was lost, or is older than {} (the first of {count}); `sweep rebuild` makes it anew \
-         from them",
+        "{folder} is a folder: --db names a file, such as {file}",
+        folder = .0.display(), file = Home::new(.0).database().display()
+    )]
+    Folder(PathBuf),
+    /// There are attempts that are not in the database.
+    #[error(
+        "{path} lacks some of the runs in {}, starting with {} ({count} in all): the database was lost or is an older \
+        copy; `sweep rebuild` recreates it from the runs",
         home.display(), first.display()
     )]
-    Strangers {
+    UnknownAttempts {
         /// The database.
         path: PathBuf,
         /// The home directory.
         home: PathBuf,
-        /// An attempt that is not in the database.
+        /// The first attempt that is not in the database.
         first: PathBuf,
-        /// How many there are.
+        /// The number of such attempts.
         count: usize,
     },
-    /// The file cannot be opened, or is no SQLite database.
+    /// The file cannot be opened or is not an SQLite database.
     #[error("cannot open the database {path}: {source}{}", advised(code(source)))]
     Open {
         /// The file.
@@ -52,10 +59,10 @@ pub enum StoreError {
         /// Why.
         source: sqlx::Error,
     },
-    /// The tables are those of an earlier version of the program.
+    /// The tables are from an earlier version of the program.
     #[error(
-        "the database {path} has the tables of version {found}, this program has version {expected}: the next `sweep run`, or \
-         `sweep rebuild`, brings it up to date"
+        "the database {path} has tables of version {found}, but this program needs version {expected}: the next `sweep \
+        run` or `sweep rebuild` updates it"
     )]
     Older {
         /// The file.
@@ -65,10 +72,10 @@ pub enum StoreError {
         /// The program's.
         expected: i64,
     },
-    /// The tables are those of a later version of the program.
+    /// The tables are from a later version of the program.
     #[error(
-        "the database {path} has the tables of version {found}, this program has version {expected}: a newer `sweep` wrote it; use \
-         that one, or another database (--db)"
+        "the database {path} has tables of version {found}, but this program has version {expected}: a newer `sweep` \
+        wrote it; use that one, or another database (--db)"
     )]
     Newer {
         /// The file.
@@ -79,54 +86,52 @@ pub enum StoreError {
         expected: i64,
     },
     /// A database of another program.
-    #[error("{0} is a database of another program: --db names one for this program, which need not be there yet")]
+    #[error("{0} is a database of another program: with --db, name a database of this program or a new file")]
     Foreign(PathBuf),
-    /// No database at all, where another one is to take its place.
+    /// The file to be replaced is not a database.
     #[error(
-        "{0} is no database, and stays what it is: --db names one for this program, which need not be there yet; should it be a damaged \
-         one, move it away and run the command again"
+        "{0} is not a database, and was left as it is: with --db, name a database of this program or a new file; if it \
+        is a damaged database, move it away and run the command again"
     )]
     NoDatabase(PathBuf),
-    /// It has the runs of another home directory.
+    /// The database has the runs of another home directory.
     #[error(
-        "the database has the runs of {recorded}, not those of {asked}: `--home {recorded}` goes on with them, and another --db is \
-         for those of {asked}"
+        "the database has the runs of {recorded}, not of {asked}: continue with `--home {recorded}`, or name another \
+        --db for {asked}"
     )]
     OtherHome {
-        /// Whose runs it has.
+        /// The home directory it belongs to.
         recorded: PathBuf,
-        /// Whose runs were asked for.
+        /// The requested home directory.
         asked: PathBuf,
     },
-    /// The tables cannot be brought up to date.
-    #[error(
-        "cannot bring the tables of {path} up to date: {source} (`sweep rebuild` recreates them from the run directories)"
-    )]
+    /// The tables cannot be updated.
+    #[error("cannot update the tables of {path}: {source} (`sweep rebuild` recreates them from the run directories)")]
     Migrate {
         /// The file.
         path: PathBuf,
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
-    /// A statement failed.
+    /// An SQL statement failed.
     #[error("the database: {}{}", .0, advised(code(.0)))]
     Sql(#[from] sqlx::Error),
-    /// The database holds what the program never writes.
+    /// The database has a value that the program never writes.
     #[error(
-        "the database holds {what} `{found}`, expected {expected}: `sweep rebuild` recreates it from the run directories"
+        "the database has {what} `{found}`, expected {expected}: `sweep rebuild` recreates it from the run directories"
     )]
     Corrupt {
         /// What it is.
         what: &'static str,
-        /// What is there.
+        /// The value found.
         found: String,
-        /// What should be.
+        /// What was expected.
         expected: String,
     },
-    /// SQLite, while many rows are read.
+    /// SQLite failed while reading many rows.
     #[error("the database: {}{}", .0, advised(code_of_scan(.0)))]
     Scan(#[from] rusqlite::Error),
-    /// A seed that SQLite's integers cannot hold.
+    /// A seed too large for SQLite's integers.
     #[error("seed {0} is too large: expected at most {max}, the largest integer of SQLite", max = i64::MAX)]
     Seed(u64),
     /// A sweep that was never run.
@@ -134,15 +139,16 @@ pub enum StoreError {
     NoSweep {
         /// What was asked for.
         name: String,
-        /// What there is, the newest first.
+        /// The known sweeps, newest first.
         known: Vec<String>,
     },
-    /// No job's id begins like this.
+    /// No job's id starts with this.
     #[error(
-        "no job `{0}`: expected the first characters of a job's id, as in `sweep query 'SELECT job, variant, seed FROM results'`"
+        "no job `{0}`: expected the first characters of a job's id, as in `sweep query 'SELECT job, variant, seed FROM \
+        results'`"
     )]
     NoJob(String),
-    /// Several jobs' ids begin like this.
+    /// Several jobs' ids start with this.
     #[error("`{prefix}` names {count} jobs, {}: give more of its characters", some(examples, *count))]
     AmbiguousJob {
         /// What was asked for.
@@ -152,7 +158,7 @@ pub enum StoreError {
         /// Some of them.
         examples: Vec<String>,
     },
-    /// SQL of a user that SQLite refuses.
+    /// SQLite refuses the user's SQL.
     #[error("{0}")]
     Query(String),
     /// An attempt that was never started.
@@ -163,18 +169,19 @@ pub enum StoreError {
         /// The attempt.
         attempt: u32,
     },
-    /// Events are missing between what is in the database and what came.
+    /// Events are missing between those in the database and those read.
     #[error(
-        "events of cohort {cohort}, attempt {attempt}: expected number {expected} next, found {found}; its log lost a line"
+        "events of cohort {cohort}, attempt {attempt}: expected event {expected} next, found {found}; its log lost a \
+        line"
     )]
     Gap {
         /// The cohort.
         cohort: CohortId,
         /// The attempt.
         attempt: u32,
-        /// The next event's number.
+        /// The number of the next event.
         expected: u64,
-        /// What came.
+        /// The number found.
         found: u64,
     },
     /// An event log cannot be read.
@@ -188,36 +195,36 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file of the home directory is not what it should be.
+    /// A file of the home directory has the wrong content.
     #[error("{path}: not {expected}: {message}")]
     Format {
         /// The file.
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
-        /// Why it is not.
+        /// What is wrong.
         message: String,
     },
 }
 
-/// What to do where there is no database at `path`.
+/// Returns the advice if there is no database at `path`.
 fn first_step(path: &Path) -> &'static str {
     let runs = path.parent().is_some_and(|home| Home::new(home).runs().is_dir());
     if runs {
-        "runs are there, but their database is not: `sweep rebuild` makes it anew"
+        "there are runs without their database: `sweep rebuild` recreates it"
     } else {
         "run `sweep run FILE` first"
     }
 }
 
 impl StoreError {
-    /// Whether the machine or the user's files are the cause, rather than this program.
+    /// Whether the cause is the machine or the user's files rather than this program.
     pub fn is_environment(&self) -> bool {
         match self {
             StoreError::Missing(_)
             | StoreError::Hidden { .. }
             | StoreError::Folder(_)
-            | StoreError::Strangers { .. }
+            | StoreError::UnknownAttempts { .. }
             | StoreError::Foreign(_)
             | StoreError::NoDatabase(_)
             | StoreError::Open { .. }
@@ -239,13 +246,13 @@ impl StoreError {
         }
     }
 
-    /// Whether another program keeps the database locked: the same may work later.
+    /// Whether another program has the database locked, so trying later may work.
     pub fn is_locked(&self) -> bool {
         let (StoreError::Sql(error) | StoreError::Open { source: error, .. }) = self else { return false };
         code(error).is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
     }
 
-    /// Whether the user asked for what is not there or makes no sense.
+    /// Whether the user asked for something that does not exist or makes no sense.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
@@ -253,13 +260,13 @@ impl StoreError {
         )
     }
 
-    /// An error about something in a column that does not parse.
+    /// Creates the error for a column that does not parse.
     pub(super) fn corrupt(what: &'static str, found: impl ToString, expected: impl ToString) -> Self {
         StoreError::Corrupt { what, found: found.to_string(), expected: expected.to_string() }
     }
 }
 
-/// SQLite's code, of an error that is its.
+/// Returns SQLite's code, if the error comes from SQLite.
 fn code(error: &sqlx::Error) -> Option<c_int> {
     error.as_database_error()?.code()?.parse().ok()
 }
@@ -273,7 +280,7 @@ pub(super) fn of_environment(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || code(error).is_some_and(is_environment)
 }
 
-/// Whether a code of SQLite says that the machine or the file is the cause.
+/// Whether a code of SQLite means that the machine or the file is the cause.
 pub(super) fn is_environment(code: c_int) -> bool {
     advice(code).is_some()
 }
@@ -282,16 +289,16 @@ fn advised(code: Option<c_int>) -> String {
     code.and_then(advice).map_or(String::new(), |advice| format!("; {advice}"))
 }
 
-/// What to do about an error of SQLite that the machine or the file causes.
+/// Returns what to do about an SQLite error caused by the machine or the file.
 fn advice(code: c_int) -> Option<&'static str> {
-    // What is above says more about how it came.
+    // The higher bits only give more detail.
     match code & 0xff {
-        ffi::SQLITE_FULL => Some("make room on its disk and run the command again"),
+        ffi::SQLITE_FULL => Some("free some space on its disk and run the command again"),
         ffi::SQLITE_IOERR => Some(
-            "its disk is full, or fails, or `ulimit -f` lets it grow no further: see to that and run the command again",
+            "the disk is full or failing, or `ulimit -f` limits the file's size: fix that and run the command again",
         ),
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
-            Some("another program keeps it locked: end that one's transaction and run the command again")
+            Some("another program has it locked: end that program's transaction and run the command again")
         }
         ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
             Some("it and its directory must be writable (--db names another place)")
@@ -300,13 +307,13 @@ fn advice(code: c_int) -> Option<&'static str> {
             Some("it must be a file that you may read, in a directory that you may write to (--db names another place)")
         }
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => {
-            Some("it is damaged, or no database: `sweep rebuild` recreates it from the run directories")
+            Some("it is damaged or not a database: `sweep rebuild` recreates it from the run directories")
         }
         _ => None,
     }
 }
 
-/// `a and b`, or `a, b, c and 2 others` where there are more.
+/// Formats `a and b`, or `a, b, c and 2 others` if there are more.
 fn some(examples: &[String], count: usize) -> String {
     match (count.saturating_sub(examples.len()), examples) {
         (0, [most @ .., last]) if !most.is_empty() => format!("{} and {last}", most.join(", ")),

@@ -1,4 +1,4 @@
-//! Files of the home directory that the database is rebuilt from.
+//! Reads and writes the files of the home directory that the database is rebuilt from.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use sweep_system::whole::{self, NewFile, Survives};
 use sweep_wire::home::{AttemptFolder, Home, RunFolder, attempt_of, is_json, rescoring_of};
 use sweep_wire::order::Order;
 
-/// Writes `value` to `path`, whole and durable.
+/// Writes `value` to `path` as JSON, atomically and durably.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     let write = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
@@ -27,12 +27,12 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Sto
     write().map_err(|source: io::Error| StoreError::File { path: path.to_owned(), source })
 }
 
-/// Reads JSON; `None` where there is no such file.
+/// Reads JSON; `None` if there is no such file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Option<T>, StoreError> {
     read(path, expected, |text| serde_json::from_slice(text))
 }
 
-/// An order, also of an earlier program; none where there is no such file.
+/// Reads an order, also one from an earlier program; `None` if there is no such file.
 pub(super) fn read_order(path: &Path) -> Result<Option<Order>, StoreError> {
     read(path, "an order", Order::parse)
 }
@@ -51,7 +51,7 @@ fn read<T>(
     parse(&text).map(Some).map_err(format)
 }
 
-/// Whether there is something at `path`; an error where that cannot be seen, which is no sign that there is nothing.
+/// Whether anything is at `path`. It is an error if that cannot be determined.
 pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     fs::exists(path).map_err(|source| StoreError::File { path: path.to_owned(), source })
 }
@@ -69,17 +69,17 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     whole::remove(path).map_err(|source| StoreError::File { path: path.to_owned(), source })
 }
 
-/// The folders of cohorts in a home directory.
+/// Lists the folders of cohorts in a home directory.
 pub(super) fn runs(home: &Home) -> Result<Vec<RunFolder>, StoreError> {
     Ok(list(&home.runs())?.into_iter().map(RunFolder::at).collect())
 }
 
-/// The attempts of a cohort with their numbers, in order.
+/// Lists the attempts of a cohort with their numbers, in order.
 pub(super) fn attempts(run: &RunFolder) -> Result<Vec<(u32, AttemptFolder)>, StoreError> {
     numbered(run, attempt_of, |number| run.attempt(number))
 }
 
-/// The complete logs of scores that were computed anew with their numbers, in order.
+/// Lists the complete logs of rescorings with their numbers, in order.
 pub(super) fn rescorings(run: &RunFolder) -> Result<Vec<(u32, PathBuf)>, StoreError> {
     numbered(run, rescoring_of, |number| run.rescoring(number))
 }
@@ -95,14 +95,14 @@ fn numbered<T>(
     Ok(numbers.into_iter().map(|number| (number, item(number))).collect())
 }
 
-/// The files of sweeps in a home directory.
+/// Lists the files of sweeps in a home directory.
 pub(super) fn sweeps(home: &Home) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = list(&home.sweeps())?;
     paths.retain(|path| is_json(path));
     Ok(paths)
 }
 
-/// What lies in a directory, sorted; nothing where there is none.
+/// Lists the content of a directory, sorted; empty if there is no such directory.
 pub(super) fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let file = |source| StoreError::File { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {

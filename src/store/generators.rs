@@ -1,4 +1,4 @@
-//! Whose generators training has left.
+//! Finds out which generators training saved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -9,11 +9,12 @@ use serde::de::IgnoredAny;
 
 use sweep_spec::id::JobId;
 
-/// The jobs whose generators are in the file at `path`, by the names of its tensors, `<job>.<layer>.<name>`: whether all of it is there is not looked at.
+/// Returns the jobs whose generators are in the file at `path`, from the names of its tensors, `<job>.<layer>.<name>`.
+/// Does not check that the file is complete.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or does not begin as a safetensors file does.
+/// If it cannot be read or does not start like a safetensors file.
 pub fn generators_in(path: &Path) -> io::Result<BTreeSet<JobId>> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
@@ -42,7 +43,8 @@ mod tests {
         let jobs = [JobId::of(b"one"), JobId::of(b"two")];
         let tensor = r#"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
         let header = format!(
-            r#"{{"__metadata__":{{"checksum":"x"}},"{0}.0.weight":{tensor},"{0}.0.bias":{tensor},"{1}.raw.0.weight":{tensor}}}"#,
+            "{{\"__metadata__\":{{\"checksum\":\"x\"}},\"{0}.0.weight\":{tensor},\"{0}.0.bias\":{tensor},\
+             \"{1}.raw.0.weight\":{tensor}}}",
             jobs[0], jobs[1]
         );
         let whole = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 12]].concat();

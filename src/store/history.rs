@@ -1,4 +1,4 @@
-//! What is known of the jobs of a sweep from step to step: what decides which of them are stopped early.
+//! The results of a sweep's jobs by step, which decide which jobs are stopped early.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,25 @@ use sweep_wire::event::Score;
 use sweep_wire::losses::Losses;
 use sweep_wire::status::Status;
 
-/// A job of a sweep, on its way.
+/// A job of a sweep, with its results so far.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Steps done.
     pub step: u64,
-    /// What the sweep asks for, by step, ascending. How it was measured is left out.
+    /// The scores that the sweep asks for, by step in ascending order, without protocols.
     pub scores: Vec<(u64, Score)>,
-    /// Its losses, where they were asked for.
+    /// Its losses, if they were requested.
     pub losses: Losses,
 }
 
 impl Store {
-    /// The jobs of a sweep; with their `losses`, which take their time.
+    /// Reads the jobs of a sweep, with their `losses` if wanted, which takes longer.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn history(&self, sweep: &str, losses: bool) -> Result<HashMap<JobId, History>, StoreError> {
         let mut all: HashMap<JobId, History> = HashMap::new();
         let jobs = "SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?";
@@ -53,8 +53,10 @@ impl Store {
             .await?;
         }
         let declared = self.declared(sweep).await?;
-        let sql = "SELECT DISTINCT c.job, c.step, c.metric, c.value, k.json FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
-                   CROSS JOIN scores AS c CROSS JOIN asks AS k WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND c.job = e.job \
+        let sql = "SELECT DISTINCT c.job, c.step, c.metric, c.value, k.json FROM sweeps AS s CROSS JOIN entries AS e \
+            CROSS JOIN asked AS a \
+                   CROSS JOIN scores AS c CROSS JOIN asks AS k WHERE s.name = ? AND e.sweep = s.id AND a.scoring = \
+                   e.scoring AND c.job = e.job \
                    AND c.metric = a.metric AND c.ask = a.ask AND k.id = a.ask ORDER BY c.job, c.step, c.metric, k.id";
         self.scan(sql, [sweep], |row| {
             let json = text(row, 4)?;

@@ -1,5 +1,5 @@
-//! Which home directory's runs a database has. Its paths are relative to that one: with another, it would look for logs in vain, and a
-//! rebuild would lose the sweeps of the first.
+//! The home directory that a database belongs to. Its paths are relative to it. With another home directory, logs would
+//! not be found, and a rebuild would lose the first one's sweeps.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,11 +13,11 @@ use sweep_wire::home::Home;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 impl Store {
-    /// Makes the database that of `home`. Returns where its runs were before, if that directory is gone and so was moved.
+    /// Assigns the database to `home`. Returns where its runs were before, if that directory is gone and so was moved.
     ///
     /// # Errors
     ///
-    /// Where it has the runs of another home directory.
+    /// If it has the runs of another home directory.
     pub async fn claim(&self, home: &Home) -> Result<Option<PathBuf>, StoreError> {
         let asked = absolute(home.path());
         let recorded = self.check_home(home).await?;
@@ -34,7 +34,8 @@ impl Store {
         Ok(recorded)
     }
 
-    /// The home directory that is recorded, if any; an error where that is another one than `asked`, and still there.
+    /// Returns the recorded home directory, if any. It is an error if that is another one than `asked` and still
+    /// exists.
     pub(super) async fn check_home(&self, asked: &Home) -> Result<Option<PathBuf>, StoreError> {
         let (recorded, asked) = (self.recorded_home().await?, absolute(asked.path()));
         if let Some(recorded) = recorded.as_ref().filter(|recorded| **recorded != asked) {
@@ -43,11 +44,11 @@ impl Store {
         Ok(recorded)
     }
 
-    /// Where the database is; nowhere, if it is in memory.
+    /// Returns the path of the database; empty if it is in memory.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn file(&self) -> Result<PathBuf, StoreError> {
         let file: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
             .fetch_one(self.pool())
@@ -60,9 +61,10 @@ impl Store {
         Ok(path.map(PathBuf::from))
     }
 
-    /// A home directory that is gone was moved, and one that the database lies in was copied with it.
+    /// Accepts another home directory if the recorded one is gone, so it was moved, or if the database is inside the
+    /// new one, so it was copied with it.
     async fn check_moved(&self, recorded: &Path, asked: &Path) -> Result<(), StoreError> {
-        // One that others keep to themselves is not gone.
+        // A directory that cannot be accessed is not gone.
         let gone = fs::exists(recorded).is_ok_and(|there| !there);
         if gone || absolute(&self.file().await?).starts_with(asked) {
             return Ok(());
@@ -71,17 +73,17 @@ impl Store {
     }
 }
 
-/// Refuses to replace the file at `path` by a database of `home` if it is not one of this program, or has the runs of another home
-/// directory. One that cannot be read says nothing.
+/// Refuses to replace the file at `path` with a database of `home` if it is not a database of this program or belongs
+/// to another home directory. A database that cannot be read may be replaced.
 pub(super) async fn check(path: &Path, home: &Home) -> Result<(), StoreError> {
     if !is_file(path)? {
         return Ok(());
     }
-    // The usual one may be damaged.
+    // The usual database may be damaged.
     if !is_sqlite(path)? && absolute(path) != absolute(&home.database()) {
         return Err(StoreError::NoDatabase(path.to_owned()));
     }
-    // Where nothing lies beside it, reading leaves nothing there either.
+    // Without files next to it, open it as immutable, so reading creates none.
     let readable = options(path).read_only(true).immutable(is_alone(&absolute(path)));
     let Ok(pool) = connect(readable, path).await else { return Ok(()) };
     let store = Store { pool };
@@ -94,11 +96,11 @@ pub(super) async fn check(path: &Path, home: &Home) -> Result<(), StoreError> {
     result
 }
 
-/// Whether a file begins as all of SQLite do, or is empty.
+/// Whether a file starts like an SQLite database or is empty.
 fn is_sqlite(path: &Path) -> Result<bool, StoreError> {
     let read = || {
         let mut start = Vec::new();
-        // Reading from anything else may take for ever.
+        // Reading from anything else may block forever.
         if !fs::metadata(path)?.is_file() {
             return Ok(false);
         }

@@ -1,11 +1,11 @@
-//! Events into rows.
+//! Turns events into rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sqlx::{Sqlite, Transaction};
 
-use super::fold::{Attempt, Fold, Job};
+use super::attempt_state::{Attempt, AttemptState, Job};
 use super::losses::write_losses;
 use super::register::{parse_id, parse_status};
 use super::scorings::{asks, parse_scores};
@@ -25,14 +25,14 @@ pub(super) struct Ingest<'a> {
     pub(super) cohort: CohortId,
     /// The attempt.
     pub(super) attempt: u32,
-    /// What was read from its log; events that are in the database already are ignored.
+    /// Events from its log; those already in the database are ignored.
     pub(super) records: &'a [Record],
-    /// Where in the log reading goes on: [`sweep_wire::log::Batch::offset`].
+    /// The log offset where reading continues: [`sweep_wire::log::Batch::offset`].
     pub(super) offset: u64,
 }
 
 impl Store {
-    /// Applies events of one attempt to its jobs, scores and samples, and moves its log offset, in one transaction.
+    /// Applies events of one attempt to its jobs, scores and samples, and advances its log offset, in one transaction.
     pub async fn ingest(
         &self,
         cohort: CohortId,
@@ -46,7 +46,7 @@ impl Store {
         Ok(())
     }
 
-    /// Where reading the log of an attempt goes on.
+    /// Returns the offset where reading an attempt's log continues.
     pub async fn log_offset(&self, cohort: CohortId, attempt: u32) -> Result<u64, StoreError> {
         let offset: Option<i64> = sqlx::query_scalar("SELECT log_offset FROM attempts WHERE cohort = ? AND number = ?")
             .bind(cohort.to_string())
@@ -57,10 +57,10 @@ impl Store {
     }
 }
 
-/// Of which job, which, at which step, and what was asked for.
+/// Job, metric, step, and what was asked for.
 pub(super) type Key = (JobId, Measure, u64, String);
 
-/// Of which blueprint, which, and how it was measured.
+/// Blueprint, metric, and protocol.
 pub(super) type Floor = (String, Measure, String);
 
 /// Scores, paths of samples by job and step, and losses.
@@ -72,7 +72,7 @@ struct News {
     losses: BTreeMap<JobId, Losses>,
 }
 
-/// Applies what several attempts report.
+/// Applies the reports of several attempts.
 pub(super) async fn ingest(
     transaction: &mut Transaction<'static, Sqlite>,
     batches: &[Ingest<'_>],
@@ -93,7 +93,7 @@ pub(super) async fn ingest(
     .await
 }
 
-/// Applies what one attempt reports to itself and its jobs; scores and samples are added to `news`.
+/// Applies the reports of one attempt to the attempt and its jobs; adds scores and samples to `news`.
 async fn apply(
     transaction: &mut Transaction<'static, Sqlite>,
     batch: &Ingest<'_>,
@@ -102,11 +102,11 @@ async fn apply(
     let &Ingest { cohort, attempt, records, .. } = batch;
     let (Place { directory, blueprint, steps, scores }, known) = known(transaction, cohort, attempt).await?;
     let before = known.jobs.clone();
-    let mut fold = known;
-    fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
+    let mut state = known;
+    state.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: state.attempt.events, found })?;
 
-    write_attempt(transaction, batch, &fold.attempt).await?;
-    let changed: Vec<_> = fold.jobs.iter().filter(|(id, job)| before.get(id) != Some(job)).collect();
+    write_attempt(transaction, batch, &state.attempt).await?;
+    let changed: Vec<_> = state.jobs.iter().filter(|(id, job)| before.get(id) != Some(job)).collect();
     let head = "UPDATE jobs SET state = new.column2, step = new.column3, seconds = new.column4, \
          message = new.column5, scoring = new.column6 FROM (";
     bulk::insert(transaction, head, &changed, ") AS new WHERE id = new.column1", |row, (id, job)| {
@@ -118,44 +118,46 @@ async fn apply(
     let key = |(job, metric, step, asked): (_, _, _, Option<String>)| {
         (job, metric, step, asked.unwrap_or_else(|| usual(metric)))
     };
-    news.scores.extend(fold.scores.into_iter().map(|(of, score)| (key(of), score)));
+    news.scores.extend(state.scores.into_iter().map(|(of, score)| (key(of), score)));
     let path = |(key, path)| (key, format!("{directory}/{path}"));
-    news.samples.extend(fold.samples.into_iter().map(path));
-    for (job, mut losses) in fold.losses {
+    news.samples.extend(state.samples.into_iter().map(path));
+    for (job, mut losses) in state.losses {
         losses.retain(|step| trace::is_kept(step, steps));
         let known = news.losses.remove(&job).unwrap_or_default();
         news.losses.insert(job, known.merged(&losses));
     }
-    let floors = fold.floors.into_iter();
+    let floors = state.floors.into_iter();
     news.floors.extend(floors.map(|((metric, protocol), floor)| ((blueprint.clone(), metric, protocol), floor)));
     Ok(())
 }
 
-/// Where a cohort lies, and what its members share.
+/// A cohort's folder and what its members share.
 struct Place {
     directory: String,
     blueprint: String,
-    /// Of the whole training.
+    /// Steps of the whole training.
     steps: u64,
-    /// What was to be measured.
+    /// The scores asked for.
     scores: Scores,
 }
 
-/// What is asked for of `metric` where nobody says it.
+/// Returns what is asked for `metric` if the event does not say.
 pub(super) fn usual(scores: &[Arc<blueprint::Score>], metric: Measure) -> String {
     let first = scores.iter().find(|score| score.measures().any(|other| other == metric));
     first.map_or_else(|| "{}".to_owned(), |score| score.asks(metric).to_string())
 }
 
-/// The cohort's place, and what is known of an attempt and its jobs.
+/// Returns the cohort's place and the current state of an attempt and its jobs.
 async fn known(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
     attempt: u32,
-) -> Result<(Place, Fold), StoreError> {
+) -> Result<(Place, AttemptState), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, c.blueprint, b.steps AS steps, g.json AS scores, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
-         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
+        "SELECT c.directory, c.blueprint, b.steps AS steps, g.json AS scores, a.log_events, a.step AS attempt_step, \
+        m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
+         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
+         JOIN scorings AS g ON g.id = c.scoring JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
     .bind(cohort.to_string())
@@ -170,13 +172,16 @@ async fn known(
     let job = |Known { id, state, step, seconds, scoring, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, scoring, message }))
     };
-    // Who was cancelled here may be in another cohort by now.
+    // A member that was cancelled here may be in another cohort by now.
     let jobs = rows.into_iter().filter(|row| !row.gone).map(job).collect::<Result<_, StoreError>>()?;
-    Ok((place, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
+    Ok((
+        place,
+        AttemptState { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..AttemptState::default() },
+    ))
 }
 
 row! {
-    /// A member of a cohort, beside what is known of an attempt.
+    /// A member of a cohort, in a row with the state of an attempt.
     struct Known {
         directory: String,
         blueprint: String,
@@ -202,7 +207,8 @@ async fn write_attempt(
     let (started, ended) = (attempt.started.as_ref(), attempt.ended.as_ref());
     sqlx::query(
         "UPDATE attempts SET log_offset = max(log_offset, ?), log_events = ?, step = ?, rate = coalesce(?, rate), \
-         started_at = coalesce(?, started_at), pid = coalesce(?, pid), host = coalesce(?, host), device = coalesce(?, device), \
+         started_at = coalesce(?, started_at), pid = coalesce(?, pid), host = coalesce(?, host), device = coalesce(?, \
+         device), \
          ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message), \
          warnings = warnings || ? \
          WHERE cohort = ? AND number = ?",
@@ -226,7 +232,7 @@ async fn write_attempt(
     Ok(())
 }
 
-/// Writes scores, over those of which the same was asked.
+/// Writes scores, replacing those with the same request.
 pub(super) async fn write_scores(
     transaction: &mut Transaction<'static, Sqlite>,
     scores: BTreeMap<Key, Score>,
@@ -236,7 +242,8 @@ pub(super) async fn write_scores(
     let ids = protocols(transaction, rows.iter().map(|(.., protocol)| protocol.as_str()).collect()).await?;
     let asks = asks(transaction, rows.iter().map(|((.., asked), ..)| asked.as_str()).collect()).await?;
     let head = "INSERT INTO scores (job, step, metric, ask, kind, value, std, protocol) ";
-    let tail = " ON CONFLICT (job, metric, step, ask) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std, \
+    let tail = " ON CONFLICT (job, metric, step, ask) DO UPDATE SET kind = excluded.kind, value = excluded.value, std \
+        = excluded.std, \
                 protocol = excluded.protocol";
     bulk::insert(transaction, head, &rows, tail, |row, ((job, metric, step, asked), value, std, protocol)| {
         let (kind, value) = kind(*value);
@@ -253,7 +260,8 @@ pub(super) async fn write_floors(
     let rows: Vec<_> = floors.into_iter().map(|(key, floor)| (key, floor.value, floor.std)).collect();
     let ids = protocols(transaction, rows.iter().map(|((.., protocol), ..)| protocol.as_str()).collect()).await?;
     let head = "INSERT INTO floors (blueprint, metric, kind, value, std, protocol) ";
-    let tail = " ON CONFLICT (blueprint, metric, protocol) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std";
+    let tail = " ON CONFLICT (blueprint, metric, protocol) DO UPDATE SET kind = excluded.kind, value = excluded.value, \
+        std = excluded.std";
     bulk::insert(transaction, head, &rows, tail, |row, ((blueprint, metric, protocol), value, std)| {
         let (kind, value) = kind(*value);
         row.push_bind(blueprint.clone()).push_bind(metric.name()).push_bind(kind);
@@ -262,14 +270,14 @@ pub(super) async fn write_floors(
     .await
 }
 
-/// The ids of protocols; new ones get one.
+/// Returns the ids of protocols; new protocols get one.
 async fn protocols(
     transaction: &mut Transaction<'static, Sqlite>,
     used: BTreeSet<&str>,
 ) -> Result<HashMap<String, i64>, StoreError> {
     let mut ids = HashMap::with_capacity(used.len());
     for json in used {
-        // Most of them are known: looking first keeps the table from being written each time.
+        // Most are known, so looking first avoids writing to the table each time.
         let known = sqlx::query_scalar("SELECT id FROM protocols WHERE json = ?")
             .bind(json)
             .fetch_optional(&mut **transaction)
@@ -288,7 +296,7 @@ async fn protocols(
     Ok(ids)
 }
 
-/// How a float is stored: SQLite turns NaN into NULL, so its kind stands beside it.
+/// Returns a float's kind and value as stored: SQLite turns NaN into NULL, so its kind is stored next to it.
 pub(super) fn kind(value: f64) -> (&'static str, Option<f64>) {
     match value {
         value if value.is_nan() => ("nan", None),

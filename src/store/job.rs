@@ -1,4 +1,4 @@
-//! Reading one job.
+//! Reads one job.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use sweep_spec::job::{Job, Scores};
 use sweep_spec::parameters::Parameters;
 use sweep_wire::status::Status;
 
-/// All that is known of one job.
+/// Everything about one job.
 #[derive(Clone, Debug)]
 pub struct JobDetails {
     /// Its id.
     pub id: JobId,
     /// Its settings.
     pub job: Job,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Steps done.
     pub step: u64,
-    /// The steps that a shorter job had done, from which it went on; 0 where it began at the start.
+    /// The steps of the shorter job that it continued; 0 if it began at the start.
     pub after: u64,
-    /// Its share of its cohort's training time, once it is done.
+    /// Its share of its cohort's training time, once it is done; in seconds.
     pub seconds: Option<f64>,
     /// Why it failed or diverged.
     pub message: String,
-    /// The sweeps and variants that ask for it, with its values of the swept keys as JSON.
+    /// The sweeps and variants it belongs to, with its values of the swept keys as JSON.
     pub entries: Vec<(String, String, String)>,
-    /// The attempts of its cohorts, the first one first.
+    /// The attempts of its cohorts, in order of time.
     pub attempts: Vec<Attempt>,
     /// Its scores, by step.
     pub scores: Vec<Scored>,
     /// What was asked for, by [`Scored::ask`].
     pub asks: BTreeMap<i64, serde_json::Value>,
-    /// What was to be measured of it in the cohort that it was in last, and what sweeps ask for of its last step beside that.
+    /// The scores its last cohort was asked to measure, and other scores that sweeps ask for at its last step.
     pub asked: Scores,
     /// How they were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
@@ -60,30 +60,30 @@ pub struct Attempt {
     pub members: usize,
     /// Counts from 1 in each cohort.
     pub number: u32,
-    /// Where it ran.
+    /// The slot it ran in.
     pub slot: String,
-    /// On which host.
+    /// The host.
     pub host: String,
-    /// On what.
+    /// The device.
     pub device: String,
-    /// From when, in seconds since the Unix epoch.
+    /// When it started, in seconds since the Unix epoch.
     pub started_at: f64,
-    /// Until when.
+    /// When it ended, in seconds since the Unix epoch.
     pub ended_at: Option<f64>,
     /// How it ended; `None` while it runs.
     pub outcome: Option<AttemptOutcome>,
-    /// In words.
+    /// A message for people.
     pub message: String,
-    /// What its worker had to put up with.
+    /// Its worker's warnings.
     pub warnings: Vec<String>,
-    /// The last lines of the worker's stderr, when it did not finish.
+    /// The last lines of the worker's stderr, if it did not finish.
     pub stderr: String,
     /// Steps done.
     pub step: u64,
 }
 
 impl Store {
-    /// At most so many jobs whose ids begin so, with variant, seed and state in words.
+    /// Returns at most `most` jobs whose ids start with `prefix`, with variant, seed and state in words.
     pub async fn jobs_beginning(&self, prefix: &str, most: u32) -> Result<Vec<(String, String)>, StoreError> {
         if !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Vec::new());
@@ -95,15 +95,16 @@ impl Store {
         Ok(rows.bind(prefix).bind(most).fetch_all(self.pool()).await?)
     }
 
-    /// The job whose id begins with `prefix`.
+    /// Finds the job whose id starts with `prefix`.
     pub async fn find_job(&self, prefix: &str) -> Result<JobId, StoreError> {
         let prefix = prefix.trim().to_ascii_lowercase();
         if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(StoreError::NoJob(prefix));
         }
-        // Every id that begins with the prefix lies between it and it with a character behind all digits: a search in the primary key.
-        // What earlier programs called jobs stands in people's notes.
-        let sql = "SELECT id FROM jobs WHERE id >= ?1 AND id < ?1 || 'g' UNION SELECT job FROM renamed WHERE was >= ?1 AND was < ?1 || 'g' \
+        // Every id with the prefix sorts between the prefix and the prefix plus a character after all digits, so this
+        // is a search in the primary key. Former ids may be in people's notes.
+        let sql = "SELECT id FROM jobs WHERE id >= ?1 AND id < ?1 || 'g' UNION SELECT job FROM renamed WHERE was >= ?1 \
+            AND was < ?1 || 'g' \
                    ORDER BY id";
         let found: Vec<String> = sqlx::query_scalar(sql).bind(&prefix).fetch_all(self.pool()).await?;
         match found.as_slice() {
@@ -117,11 +118,12 @@ impl Store {
         }
     }
 
-    /// All that is known of a job.
+    /// Reads everything about a job.
     pub async fn job(&self, id: JobId) -> Result<JobDetails, StoreError> {
         let key = id.to_string();
         let row: Option<(String, i64, String, i64, Option<f64>, String)> = sqlx::query_as(
-            "SELECT b.json, j.seed, j.state, j.step, j.seconds, j.message FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
+            "SELECT b.json, j.seed, j.state, j.step, j.seconds, j.message FROM jobs AS j JOIN blueprints AS b ON b.id \
+            = j.blueprint \
              WHERE j.id = ?",
         )
         .bind(&key)
@@ -156,9 +158,11 @@ impl Store {
             Ok((id, parsed.map_err(|_| StoreError::corrupt("what was asked for", json, "JSON"))?))
         };
         let asked: Vec<(String, bool)> = sqlx::query_as(
-            "SELECT g.json, o.place = 0 FROM (SELECT * FROM (SELECT c.scoring AS scoring, 0 AS place, 0 AS ordinal FROM members AS m \
+            "SELECT g.json, o.place = 0 FROM (SELECT * FROM (SELECT c.scoring AS scoring, 0 AS place, 0 AS ordinal \
+            FROM members AS m \
              JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) UNION ALL \
-             SELECT scoring, 1, ordinal FROM entries WHERE job = ?1) AS o JOIN scorings AS g ON g.id = o.scoring ORDER BY o.place, o.ordinal",
+             SELECT scoring, 1, ordinal FROM entries WHERE job = ?1) AS o JOIN scorings AS g ON g.id = o.scoring ORDER \
+             BY o.place, o.ordinal",
         )
         .bind(&key)
         .fetch_all(self.pool())
@@ -171,12 +175,14 @@ impl Store {
             Ok(parse_scores(json)?.iter().map(of).collect())
         };
         let asked = asked.iter().map(parse).collect::<Result<Vec<Scores>, StoreError>>()?;
-        // A cohort that was out of memory went on as halves: all of one blueprint.
+        // A cohort that ran out of memory continued as halves, all with the same blueprint.
         let after: Option<i64> = sqlx::query_scalar(
             "WITH RECURSIVE origins AS (SELECT id, blueprint FROM cohorts WHERE id = (SELECT c.id FROM members AS m \
              JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) \
-             UNION SELECT c.id, c.blueprint FROM origins AS o JOIN parents AS p ON p.cohort = o.id JOIN cohorts AS c ON c.id = p.parent \
-             WHERE c.blueprint <> o.blueprint OR EXISTS (SELECT 1 FROM members AS m WHERE m.cohort = c.id AND m.job = ?1)) \
+             UNION SELECT c.id, c.blueprint FROM origins AS o JOIN parents AS p ON p.cohort = o.id JOIN cohorts AS c \
+             ON c.id = p.parent \
+             WHERE c.blueprint <> o.blueprint OR EXISTS (SELECT 1 FROM members AS m WHERE m.cohort = c.id AND m.job = \
+             ?1)) \
              SELECT max(b.steps) FROM origins AS o JOIN blueprints AS b ON b.id = o.blueprint \
              WHERE o.blueprint <> (SELECT blueprint FROM jobs WHERE id = ?1)",
         )

@@ -1,11 +1,11 @@
-//! SQLite: the only place that names sqlx and rusqlite.
+//! SQLite: the only package that uses sqlx and rusqlite.
 //!
-//! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
-//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`, with `runs/<cohort>/rescore-<n>.jsonl` ([`RescoreLog`]) and
-//! `decisions.jsonl` ([`Decision`]); [`rebuild`] recreates it from them. It has one writer, the orchestrator, or who computes scores anew while none runs; everybody else
-//! opens it read-only.
+//! The database is a projection of files in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
+//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`, with `runs/<cohort>/rescore-<n>.jsonl`
+//! ([`RescoreLog`]) and `decisions.jsonl` ([`Decision`]); [`rebuild`] recreates it from them. It has one writer, the
+//! orchestrator, or a rescoring while none runs; everybody else opens it read-only.
 
-// Under this name the tests of the crates above see it, with whom its own share src/store/tests/sweeps.rs.
+// Tests of other crates share src/store/tests/sweeps.rs, which uses this name.
 #[cfg(test)]
 extern crate self as sweep_store;
 
@@ -13,15 +13,15 @@ extern crate self as sweep_store;
 mod row;
 
 mod attempt;
+mod attempt_state;
 mod bulk;
 mod catch_up;
 mod decisions;
-mod earlier;
 mod error;
 mod exported;
 mod files;
-mod fold;
-mod former;
+mod finished_jobs;
+mod former_ids;
 mod generators;
 mod history;
 mod home;
@@ -41,10 +41,10 @@ mod resume;
 mod scan;
 mod scorings;
 mod shown;
-mod strangers;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod unknown_attempts;
 mod views;
 mod write;
 
@@ -59,13 +59,13 @@ pub use live::Watched;
 pub use losses::Series;
 pub use open::Store;
 pub use progress::{Left, Progress, Running};
-pub use query::{Sink, Value};
+pub use query::{Sink, SqlValue};
 pub use rebuild::{Rebuilt, rebuild};
 pub use register::Registered;
 pub use rescoring::{DoneCohort, Measured, RescoreLog};
 pub use results::{Entry, Results, Scored, Sweep};
 pub use resume::Resumable;
 pub use shown::Span;
-pub use strangers::orphaned_attempts;
 pub use sweep::{NewEntry, NewSweep, Scripts};
+pub use unknown_attempts::orphaned_attempts;
 pub use write::{NewAttempt, Write};

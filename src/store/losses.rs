@@ -1,4 +1,4 @@
-//! Losses over training: one row a job, which grows while it trains.
+//! Losses over training: one row per job, which grows during training.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,33 +13,34 @@ use sweep_spec::id::JobId;
 use sweep_spec::trace;
 use sweep_wire::losses::{Losses, Number};
 
-/// Jobs that are looked up in one statement.
+/// Jobs looked up in one statement.
 const JOBS: usize = 200;
 
-/// How a number went over the training of a job: `loss_d` and `loss_g`, the losses of discriminators and generator; `output_real` and
-/// `output_fake`, what the discriminator said on average of real and of generated samples; `output_real_2`, `output_fake_2` of a second one.
+/// The course of a number over the training of a job: `loss_d` and `loss_g`, the losses of discriminators and
+/// generator; `output_real` and `output_fake`, the discriminator's mean output on real and on generated samples;
+/// `output_real_2` and `output_fake_2`, those of a second one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// Its name.
     pub name: Arc<str>,
-    /// Steps done, ascending; many series share them.
+    /// Steps done, in ascending order; many series share them.
     pub steps: Arc<[u64]>,
     /// A value for each step; may be NaN or infinite.
     pub values: Vec<f32>,
 }
 
 impl Store {
-    /// Reads the losses of the jobs of a sweep, those of one job in the order of their names. A job that has none is left out: it has not
-    /// trained, or an earlier version of this program, or another trainer, trained it.
+    /// Reads the losses of a sweep's jobs, those of one job in the order of their names. Jobs without losses are left
+    /// out: they have not trained, or an own trainer or an earlier version of this program trained them.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn read_losses(&self, results: &mut Results) -> Result<(), StoreError> {
         let sql = "SELECT l.job, l.steps, l.series FROM losses AS l WHERE l.job IN \
                    (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?)";
         let all = &mut results.losses;
-        // Jobs of one length have the same steps.
+        // Jobs of the same length have the same steps.
         let mut last: (String, Arc<[u64]>) = (String::new(), Arc::from([]));
         let mut names: BTreeMap<String, Arc<str>> = BTreeMap::new();
         self.scan(sql, [&results.sweep.name], |row| {
@@ -59,7 +60,7 @@ impl Store {
     }
 }
 
-/// The series, at the steps at which it has something.
+/// Returns the series at the steps where it has values.
 pub(super) fn one(name: Arc<str>, steps: &Arc<[u64]>, values: &[Number]) -> Series {
     let there = steps.iter().zip(values).filter_map(|(step, value)| Some((*step, value.0?)));
     let (at, values): (Vec<u64>, Vec<f32>) = there.unzip();
@@ -67,7 +68,7 @@ pub(super) fn one(name: Arc<str>, steps: &Arc<[u64]>, values: &[Number]) -> Seri
     Series { name, steps, values }
 }
 
-/// Writes losses, over those that jobs have at the same steps.
+/// Writes losses, replacing those at the same steps.
 pub(super) async fn write_losses(
     transaction: &mut Transaction<'static, Sqlite>,
     mut losses: BTreeMap<JobId, Losses>,
@@ -84,8 +85,8 @@ pub(super) async fn write_losses(
     .await
 }
 
-/// Gives `job` the losses of `earlier`, a shorter one whose last state it goes on from, at the steps at which a job of its length has some.
-/// What it has of its own stays.
+/// Copies to `job` the losses of `earlier`, the shorter job whose last state it continues, at the steps where a job of
+/// its length records losses. Its own losses stay.
 pub(super) async fn carry_over(
     transaction: &mut Transaction<'static, Sqlite>,
     job: JobId,
@@ -104,7 +105,7 @@ pub(super) async fn carry_over(
     write_losses(transaction, [(job, whole)].into()).await
 }
 
-/// What some jobs have so far.
+/// Returns the losses of some jobs so far.
 async fn known(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: impl Iterator<Item = &JobId>,
@@ -128,7 +129,7 @@ async fn known(
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    // Numbers and names: nothing that JSON could not hold.
+    // Numbers and names always fit into JSON.
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -142,7 +143,7 @@ pub(super) fn parse_series(json: &str) -> Result<BTreeMap<String, Vec<Number>>, 
     serde_json::from_str(json).map_err(corrupt)
 }
 
-/// As much of a long text as tells which it is.
+/// Returns the start of a long text, enough to recognise it.
 fn start(json: &str) -> String {
     json.chars().take(60).collect()
 }

@@ -1,4 +1,4 @@
-//! Opening: the one place where the database is created, migrated and given its views.
+//! Opens the database: the only place where it is created, migrated and given its views.
 
 use std::cmp::Ordering;
 use std::fs;
@@ -13,12 +13,13 @@ use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::error::of_environment;
 use super::files::{is_there, remove};
-use super::{StoreError, former, views};
+use super::{StoreError, former_ids, views};
 use sweep_system::disk::shared;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::database::Database;
 
-/// The files of `migrations/`, in their order. sqlx's macro for that would compile sqlx and SQLite a second time, for the compiler itself.
+/// The files of `migrations/`, in order. sqlx's macro for this would compile sqlx and SQLite a second time, for the
+/// compiler.
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations);
 
 pub(super) fn migrations() -> Migrator {
@@ -40,7 +41,7 @@ pub(super) fn migrations() -> Migrator {
     Migrator::with_migrations((1..).zip(files).map(migration).collect())
 }
 
-/// How long another program that writes is waited for.
+/// How long to wait for another program that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The results database. Clones share one connection.
@@ -50,13 +51,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `path` for writing: creates it with its directory, and brings its tables and views up to date.
+    /// Opens the database at `path` for writing. Creates it with its directory if necessary, and updates its tables and
+    /// views.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
         Store::open_within(path, PATIENCE).await
     }
 
-    /// The same, but gives up after `patience` where another program keeps the database locked: [`StoreError::is_locked`]. Once it is open,
-    /// it is as patient as any.
+    /// Opens it in the same way, but gives up after `patience` if another program has the database locked:
+    /// [`StoreError::is_locked`]. Once open, it waits as long as usual.
     pub async fn open_within(path: &Path, patience: Duration) -> Result<Store, StoreError> {
         let store = Store::writable(path, patience).await?;
         store.wait_for_locks(PATIENCE).await?;
@@ -72,37 +74,38 @@ impl Store {
             .busy_timeout(patience)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A power cut may lose the last transactions but cannot damage the file; the logs give them again.
+            // A power cut may lose the last transactions but cannot damage the file; the logs have them.
             .synchronous(SqliteSynchronous::Normal)
-            // Pages of 4 kB that the log beside the file may have before they are moved into it, which waits for the disk.
+            // Number of 4 kB pages in the WAL before they are moved into the file, which waits for the disk.
             .pragma("wal_autocheckpoint", "8000")
             .statement_cache_capacity(200);
         Store { pool: connect(options, path).await? }.up_to_date(path).await
     }
 
-    /// A database in memory, for tests and trials.
+    /// Opens a database in memory, for tests.
     pub async fn open_in_memory() -> Result<Store, StoreError> {
         let path = Path::new(":memory:");
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         Store { pool: connect(options, path).await? }.up_to_date(path).await
     }
 
-    /// Opens the database at `path` so that nothing can be changed through the connection.
+    /// Opens the database at `path` read-only.
     pub async fn open_existing_read_only(path: &Path) -> Result<Store, StoreError> {
         Ok(Store::open_to_read(path).await?.0)
     }
 
-    /// The same, and whether it is read as if nobody could write to it: changes are not seen then.
+    /// Opens it read-only, and also returns whether it is opened as immutable, in which case changes are not seen.
     pub(super) async fn open_to_read(path: &Path) -> Result<(Store, bool), StoreError> {
         if !is_file(path)? {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        // Reading through memory saves a copy of each page; not from where another machine may cut the file off, which would kill this process.
+        // Memory mapping saves a copy of each page. It is off on shared file systems, where another machine may
+        // truncate the file, which would kill this process.
         let mapped = if shared(path).is_some() { "0" } else { "2147418112" };
         let readable = options(path).read_only(true).pragma("mmap_size", mapped);
         let (pool, immutable) = match connect(readable, path).await {
             Ok(pool) => (pool, false),
-            // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.
+            // In a read-only directory, SQLite cannot create the files that WAL needs next to the database.
             Err(_) if is_alone(path) => (connect(options(path).read_only(true).immutable(true), path).await?, true),
             Err(error) => return Err(error),
         };
@@ -118,11 +121,14 @@ impl Store {
             return Err(StoreError::Newer { path: path.to_owned(), found, expected });
         }
         if (1..expected).contains(&found) {
-            // Who cannot write needs no copy of what was there before.
+            // Fails here if it cannot write, before making a backup.
             self.write().await?.rollback().await?;
             let backup = self.back_up(path, found).await?;
             let (path, backup) = (path.display(), backup.display());
-            tracing::warn!("{path} gets the tables of this version of the program; as it was, it is {backup} now");
+            tracing::warn!(
+                "updating the tables of {path} to this version of the program; a copy of the old database \
+                is {backup}"
+            );
         }
         MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) if of_environment(&error) => {
@@ -131,23 +137,23 @@ impl Store {
             source => StoreError::Migrate { path: path.to_owned(), source },
         })?;
         let mut transaction = self.write().await?;
-        former::rename(&mut transaction).await?;
+        former_ids::rename(&mut transaction).await?;
         views::ensure(&mut transaction).await?;
         transaction.commit().await?;
         Ok(self)
     }
 
-    /// Writes a copy of the database to `path`, where nothing is.
+    /// Writes a copy of the database to `path`, which must not exist.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or the copy not be written.
+    /// If it cannot be read or the copy cannot be written.
     pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         sqlx::query("VACUUM INTO ?").bind(as_file(path).to_string_lossy().as_ref()).execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Copies the database, whose tables are of version `version`, into a file of its own beside it, which is the answer.
+    /// Copies the database, with tables of version `version`, into a file next to it, and returns that file's path.
     async fn back_up(&self, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
         let database = Database::at(path);
         let part = database.copy_part(version);
@@ -171,8 +177,8 @@ impl Store {
         match found.cmp(&expected) {
             Ordering::Less if found == 0 => Err(StoreError::Missing(path)),
             Ordering::Less => Err(StoreError::Older { path, found, expected }),
-            // Who was to bring it up to date came no further than its tables.
-            Ordering::Equal if former::are_there(&self.pool).await? => {
+            // An update was interrupted after its tables were migrated.
+            Ordering::Equal if former_ids::are_there(&self.pool).await? => {
                 Err(StoreError::Older { path, found: found - 1, expected })
             }
             Ordering::Equal => Ok(()),
@@ -180,7 +186,7 @@ impl Store {
         }
     }
 
-    /// The latest migration; 0 where the file is empty.
+    /// Returns the latest migration; 0 if the file is empty.
     pub(super) async fn version(&self, path: &Path) -> Result<i64, StoreError> {
         let open = |source| StoreError::Open { path: path.to_owned(), source };
         let count = "SELECT count(*), coalesce(sum(name = '_sqlx_migrations'), 0) FROM sqlite_master";
@@ -197,28 +203,30 @@ impl Store {
 
     /// Waits until everything is written and closes the file.
     pub async fn close(self) {
-        // The last one that closes it moves the log beside the file into it. Where others read on, what they have no need of any more moves
-        // now, so that the file alone is a copy of all that there is. Nobody is waited for; who only reads can't, and need not.
+        // The last connection to close moves the WAL into the file. If others still read, this moves what they no
+        // longer need, so the file alone is a complete copy. It waits for nobody; a read-only connection cannot do it
+        // and need not.
         let _ = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await;
         self.pool.close().await;
     }
 
-    /// The connection, for reading.
+    /// Returns the connection, for reading.
     pub(super) fn pool(&self) -> &SqlitePool {
         &self.pool
     }
 
-    /// A transaction that writes: it takes the write lock at once, so that it cannot fail half way because another has it.
+    /// Begins a write transaction. It takes the write lock at once, so it cannot fail halfway because another
+    /// connection has it.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
-/// Whether a file lies at `path`, which may be a database.
+/// Whether there is a file at `path`, which may be a database.
 ///
 /// # Errors
 ///
-/// Where a folder lies there, or nobody can see whether anything does.
+/// If there is a folder, or it is impossible to tell what is there.
 pub(super) fn is_file(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(StoreError::Folder(path.to_owned())),
@@ -228,17 +236,17 @@ pub(super) fn is_file(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Whether no log of SQLite lies beside the database at `path`, which then has everything.
+/// Whether there is no SQLite log next to the database at `path`, so the file has everything.
 pub(super) fn is_alone(path: &Path) -> bool {
     fs::exists(Database::at(path).log()).is_ok_and(|there| !there)
 }
 
-/// The latest migration of this program.
+/// Returns the latest migration of this program.
 fn expected() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
-/// The same file under a name that SQLite takes for nothing else: `file:x` would be a URI, and `:memory:` no file.
+/// Returns the path in a form that SQLite cannot misread: `file:x` would be a URI, and `:memory:` no file.
 pub(super) fn as_file(path: &Path) -> PathBuf {
     Path::new(".").join(path)
 }
@@ -257,7 +265,7 @@ pub(super) async fn connect(options: SqliteConnectOptions, path: &Path) -> Resul
         .connect_with(options)
         .await
         .map_err(open)?;
-    // Opening is lazy: only a read tells whether this is a database at all.
+    // Opening is lazy: only a read shows whether this is a database.
     sqlx::query("SELECT count(*) FROM sqlite_master").execute(&pool).await.map_err(open)?;
     Ok(pool)
 }

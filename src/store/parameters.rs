@@ -9,11 +9,11 @@ use super::{NewSweep, StoreError, views};
 use sweep_spec::keys::parameter_names;
 use sweep_spec::parameters::Plain;
 
-/// The columns of one parameter as [`plain`] reads them: its name, its number, and what else it is.
+/// The columns of one parameter for [`plain`]: its name, its number, and any other value as JSON.
 pub(super) const COLUMNS: &str =
     "p.name, CAST(p.value AS REAL), coalesce(p.json, iif(typeof(p.value) = 'integer', CAST(p.value AS TEXT), NULL))";
 
-/// A parameter, by its number, or by what else it is.
+/// Returns a parameter from its number or its other value.
 pub(super) fn plain(number: f64, json: Option<&str>) -> Result<Plain, StoreError> {
     match json {
         None => Ok(Plain::Number(number)),
@@ -22,7 +22,7 @@ pub(super) fn plain(number: f64, json: Option<&str>) -> Result<Plain, StoreError
     }
 }
 
-/// What stands in the columns `value` and `json`.
+/// The content of the columns `value` and `json`.
 pub(super) enum Stored {
     Number(f64),
     Whole(i64),
@@ -44,8 +44,7 @@ impl Stored {
     }
 }
 
-/// Notes which parameters and scores `sweep` has that the program does not know by itself, of trainers and of objectives of the user's own; they
-/// get columns.
+/// Records the parameters and scores of `sweep` that own trainers and own objectives define, so they get columns.
 pub(super) async fn declare(
     transaction: &mut Transaction<'static, Sqlite>,
     sweep: &NewSweep,
@@ -53,7 +52,7 @@ pub(super) async fn declare(
     let (mut names, mut seen): (BTreeSet<(&str, &str)>, BTreeSet<_>) = Default::default();
     let known = parameter_names();
     for entry in &sweep.entries {
-        // Jobs of one shape have the same, and are many.
+        // Many jobs have the same shape and so the same names.
         let shape = Arc::as_ptr(&entry.job.blueprint);
         if seen.insert((entry.variant.as_str(), entry.scores.as_ptr(), shape)) {
             let own = entry.job.blueprint.own().is_some();

@@ -1,4 +1,4 @@
-//! Reading what `sweep status` shows: jobs by state, and what runs.
+//! Reads what `sweep status` shows: jobs by state, and running attempts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,57 +7,57 @@ use super::{Store, StoreError};
 use sweep_spec::id::{BlueprintId, CohortId};
 use sweep_wire::status::Status;
 
-/// How far a sweep is.
+/// The progress of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The sweep's name.
     pub sweep: String,
-    /// How many of its jobs stand where. A job that stands in several entries counts once.
+    /// Its jobs by status. A job in several entries counts once.
     pub states: BTreeMap<Status, usize>,
-    /// What its unfinished jobs still need.
+    /// The work left for its unfinished jobs.
     pub left: Vec<Left>,
-    /// What runs of it.
+    /// Its running attempts.
     pub running: Vec<Running>,
 }
 
-/// What is left to do for the jobs of a blueprint.
+/// The work left for the jobs of a blueprint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Left {
     /// The blueprint.
     pub blueprint: BlueprintId,
-    /// Whether a trainer of the user's own has it: what a step is, it alone knows.
+    /// Whether an own trainer trains it, which alone knows what a step is.
     pub own: bool,
-    /// Model-steps that are left.
+    /// Model-steps left.
     pub steps: u64,
-    /// Seconds a model-step takes in a slot, by the jobs that are done.
+    /// Seconds per model-step in a slot, from the finished jobs.
     pub pace: Option<f64>,
 }
 
-/// An attempt that runs.
+/// A running attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Running {
     /// The cohort.
     pub cohort: CohortId,
-    /// What it trains.
+    /// Its blueprint.
     pub blueprint: BlueprintId,
     /// The attempt.
     pub attempt: u32,
-    /// Where.
+    /// Its slot.
     pub slot: String,
-    /// On what, in words; empty before the worker's first event.
+    /// Its device, in words; empty before the worker's first event.
     pub device: String,
-    /// Members, and those of them that still train.
+    /// All members, and those that still train.
     pub members: (usize, usize),
-    /// Steps done, and to do in all.
+    /// Steps done, and steps in all.
     pub step: (u64, u64),
-    /// Model-steps per second, the last reported.
+    /// Model-steps per second, as last reported.
     pub rate: Option<f64>,
-    /// Since when, in seconds since the Unix epoch.
+    /// When it started, in seconds since the Unix epoch.
     pub started_at: f64,
 }
 
 impl Running {
-    /// Seconds until this cohort is done, at the last reported rate.
+    /// Estimates the seconds until this cohort is done, at the last reported rate.
     pub fn seconds_left(&self) -> Option<f64> {
         let rate = self.rate.filter(|rate| *rate > 0.0)?;
         Some(self.step.1.saturating_sub(self.step.0) as f64 * self.members.1 as f64 / rate)
@@ -65,11 +65,11 @@ impl Running {
 }
 
 impl Store {
-    /// Seconds that jobs of trainers of the user's own took that are done, on average, by their blueprints.
+    /// Returns the average training time of finished jobs of own trainers by blueprint, in seconds.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn own_seconds(&self) -> Result<HashMap<BlueprintId, f64>, StoreError> {
         let sql = "SELECT j.blueprint, avg(j.seconds) FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
                    WHERE b.objective = 'own' AND j.state = 'done' AND j.seconds IS NOT NULL GROUP BY j.blueprint";
@@ -79,19 +79,19 @@ impl Store {
 }
 
 impl Progress {
-    /// Jobs of the sweep.
+    /// Counts the jobs of the sweep.
     pub fn jobs(&self) -> usize {
         self.states.values().sum()
     }
 
-    /// Jobs that need no more training.
+    /// Counts the jobs that need no more training.
     pub fn ended(&self) -> usize {
         self.states.iter().filter(|(status, _)| status.is_final()).map(|(_, count)| count).sum()
     }
 
-    /// Seconds until all is done in the slots that are at work now: at the last reported rates of what runs, or as jobs took that are done.
-    /// Blueprints of which nothing has run yet are taken to be as fast as the others on average, sweep's own apart from others; none where
-    /// that is not known either.
+    /// Estimates the seconds until everything is done in the slots that are busy now, from the last reported rates of
+    /// running attempts or the times of finished jobs. Blueprints without such data are assumed to be as fast as the
+    /// average of the others, own trainers separately; `None` if that is unknown, too.
     pub fn seconds_left(&self) -> Option<f64> {
         let rates = |of: &Left| -> Vec<f64> {
             let of = self.running.iter().filter(|running| running.blueprint == of.blueprint);
@@ -114,12 +114,14 @@ impl Progress {
 }
 
 impl Store {
-    /// How far a sweep is.
+    /// The progress of a sweep.
     pub async fn progress(&self, sweep: &str) -> Result<Progress, StoreError> {
         let rows: Vec<(String, String, bool, i64, i64, Option<f64>)> = sqlx::query_as(
-            "SELECT j.state, b.id, b.objective = 'own', count(*), sum(max(b.steps - j.step, 0)), avg(j.seconds) / b.steps \
+            "SELECT j.state, b.id, b.objective = 'own', count(*), sum(max(b.steps - j.step, 0)), avg(j.seconds) / \
+            b.steps \
              FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
-             WHERE j.id IN (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) GROUP BY j.state, b.id",
+             WHERE j.id IN (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) GROUP \
+             BY j.state, b.id",
         )
         .bind(sweep)
         .fetch_all(self.pool())
@@ -139,7 +141,8 @@ impl Store {
 
     async fn running(&self, sweep: &str) -> Result<Vec<Running>, StoreError> {
         let rows: Vec<RunningRow> = sqlx::query_as(
-            "SELECT a.cohort, c.blueprint, a.number, a.slot, a.device, count(*) AS members, sum(j.state = 'running') AS training, \
+            "SELECT a.cohort, c.blueprint, a.number, a.slot, a.device, count(*) AS members, sum(j.state = 'running') \
+            AS training, \
              a.step, b.steps, a.rate, a.started_at \
              FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
              JOIN members AS m ON m.cohort = a.cohort JOIN jobs AS j ON j.id = m.job \
@@ -224,9 +227,9 @@ mod tests {
         assert_eq!(seconds(vec![slow(None), fast(None)], at_work()), Some(60.0), "the longest of what runs");
         let both = || vec![running(1, (25, 30), None), running(1, (25, 30), Some(0.5))];
         assert_eq!(seconds(vec![slow(None), fast(Some(0.001))], both()), Some(31.5));
-        // What runs says more than what is done.
+        // Running attempts count more than finished ones.
         assert_eq!(seconds(vec![slow(Some(100.0)), fast(Some(0.001))], both()), Some(31.5));
-        // A step of the user's own says nothing of one of sweep's.
+        // A step of an own trainer says nothing about a built-in one.
         assert_eq!(seconds(vec![slow(None), fast(None)], both()), None);
         assert_eq!(seconds(vec![slow(None), fast(Some(0.001)), left(3, false, 1000, None)], both()), Some(32.0));
         assert_eq!(seconds(vec![slow(Some(2.0)), fast(Some(0.001))], Vec::new()), None, "nothing runs");

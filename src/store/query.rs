@@ -1,4 +1,4 @@
-//! SQL of the user's own, which can read and nothing else.
+//! The user's own SQL, which can only read.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::ControlFlow;
@@ -10,9 +10,9 @@ use rusqlite::types::ValueRef;
 use super::error::is_environment;
 use super::{Store, StoreError};
 
-/// One value of a row, as SQLite has it.
+/// One value of a row, with SQLite's types.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum SqlValue {
     /// NULL.
     Null,
     /// An integer.
@@ -25,23 +25,23 @@ pub enum Value {
     Blob(Vec<u8>),
 }
 
-/// Takes the rows of a query one by one, so that millions of them need no memory. Breaks when it wants no more.
+/// Receives the rows of a query one by one, so millions of rows need no memory. Breaks to stop the query.
 pub trait Sink {
-    /// The names of the columns, once, before the first row, also when there is none.
+    /// Receives the names of the columns once, before the first row, even if there are no rows.
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()>;
-    /// One row.
-    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()>;
+    /// Receives one row.
+    fn row(&mut self, values: Vec<SqlValue>) -> ControlFlow<()>;
 }
 
 impl Store {
-    /// Runs one SQL statement and hands its rows to `sink`. Whatever the connection may do, the statement can only read: SQLite asks
-    /// `authorize` about each thing that it would do.
+    /// Runs one SQL statement and hands its rows to `sink`. The statement can only read, even on a writable connection:
+    /// SQLite asks `authorize` about every action.
     pub async fn query(&self, sql: &str, sink: &mut impl Sink) -> Result<(), StoreError> {
         let mut connection = self.pool().acquire().await?;
         let mut locked = connection.lock_handle().await?;
         let handle = locked.as_raw_handle().as_ptr();
-        // SAFETY: the handle is that of an open connection of the one SQLite that is linked into this program. `locked` keeps
-        // everybody else from it and outlives `borrowed`, which does not close it.
+        // SAFETY: the handle belongs to an open connection of the one SQLite that is linked into this program. `locked`
+        // keeps all others from using it and outlives `borrowed`, which does not close it.
         let borrowed = unsafe { rusqlite::Connection::from_handle(handle) }?;
         let _guard = ReadOnly::new(handle);
         run(&borrowed, sql, sink)
@@ -52,7 +52,7 @@ fn run(connection: &rusqlite::Connection, sql: &str, sink: &mut impl Sink) -> Re
     let mut statement = connection.prepare(sql).map_err(query_error)?;
     let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
     if names.is_empty() {
-        return Err(StoreError::Query("this SQL has no result: expected one SELECT; queries only read".to_owned()));
+        return Err(StoreError::Query("this SQL returns no rows: expected one SELECT; queries only read".to_owned()));
     }
     let columns = names.len();
     if sink.columns(names).is_break() {
@@ -68,23 +68,23 @@ fn run(connection: &rusqlite::Connection, sql: &str, sink: &mut impl Sink) -> Re
     Ok(())
 }
 
-fn value(value: ValueRef<'_>) -> Value {
+fn value(value: ValueRef<'_>) -> SqlValue {
     match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(value) => Value::Integer(value),
-        ValueRef::Real(value) => Value::Real(value),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(value) => SqlValue::Integer(value),
+        ValueRef::Real(value) => SqlValue::Real(value),
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_owned()),
     }
 }
 
-/// As long as it lives, a connection only reads.
+/// While it lives, the connection can only read.
 struct ReadOnly {
     handle: *mut ffi::sqlite3,
 }
 
 impl ReadOnly {
-    /// `handle` must be that of a connection that stays open.
+    /// Makes a connection read-only. `handle` must belong to a connection that stays open.
     fn new(handle: *mut ffi::sqlite3) -> Self {
         // SAFETY: the callback has no state.
         unsafe { ffi::sqlite3_set_authorizer(handle, Some(authorize), ptr::null_mut()) };
@@ -99,7 +99,7 @@ impl Drop for ReadOnly {
     }
 }
 
-/// What a statement may ask the database about itself.
+/// The pragmas that a statement may use.
 const PRAGMAS: [&CStr; 9] = [
     c"table_info",
     c"table_xinfo",
@@ -112,7 +112,7 @@ const PRAGMAS: [&CStr; 9] = [
     c"compile_options",
 ];
 
-/// Whether a statement may do something. `first` and `second` say what it does that to, by kind of action.
+/// Decides whether a statement may perform an action. `first` and `second` are its arguments, depending on the action.
 unsafe extern "C" fn authorize(
     _: *mut c_void,
     action: c_int,
@@ -122,7 +122,7 @@ unsafe extern "C" fn authorize(
     _: *const c_char,
 ) -> c_int {
     let text = |text: *const c_char| {
-        // SAFETY: SQLite hands over strings that live as long as this call, or null.
+        // SAFETY: SQLite passes strings that live as long as this call, or null.
         (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
     };
     let allowed = match action {

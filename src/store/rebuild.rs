@@ -1,4 +1,4 @@
-//! Recreating the database from the home directory.
+//! Recreates the database from the home directory.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -26,51 +26,51 @@ use sweep_wire::log::{self, LogError, Reader};
 use sweep_wire::order::{Member, Order};
 use sweep_wire::status::Change;
 
-/// What [`rebuild`] found.
+/// The result of [`rebuild`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rebuilt {
     /// Sweeps registered again.
     pub sweeps: usize,
-    /// Attempts whose orders and events were read.
+    /// Attempts read from their orders and events.
     pub attempts: usize,
-    /// Logs of scores that were computed anew.
+    /// Logs of rescorings read.
     pub rescorings: usize,
     /// Where the earlier database is now.
     pub backup: Option<PathBuf>,
-    /// What could not be read, and so is not in the new database.
+    /// What could not be read and is missing from the new database.
     pub warnings: Vec<String>,
 }
 
-/// One attempt as it lies in the home directory.
-pub(super) struct Found {
+/// One attempt found in the home directory.
+pub(super) struct FoundAttempt {
     pub(super) order: Order,
-    /// Where the cohort's folder is, relative to the home directory.
+    /// The cohort's folder, relative to the home directory.
     place: PathBuf,
     run: RunFolder,
     pub(super) folder: AttemptFolder,
     pub(super) started_at: f64,
 }
 
-/// What an attempt has left behind.
+/// How an attempt left its cohort.
 pub(super) enum End {
-    /// All members that were left have ended.
+    /// All remaining members have ended.
     Settled,
-    /// Members may wait to go on.
+    /// Members may wait to be continued.
     Open,
-    /// Generators, which a cohort leaves when it has finished, and a log that does not end.
+    /// The log does not end, but the cohort saved its generators, which it does when it finishes.
     Cut,
 }
 
-/// Makes the database `path` anew from `home/sweeps/*.json`, `home/runs/*/attempt-*/` and `home/runs/*/rescore-*.jsonl`. It is built beside
-/// `path` and takes its place when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run
-/// meanwhile.
+/// Recreates the database `path` from `home/sweeps/*.json`, `home/runs/*/attempt-*/` and `home/runs/*/rescore-*.jsonl`.
+/// It is built next to `path` and replaces it when it is complete; the earlier database stays as
+/// `<path>.bak-<seconds>`. No orchestrator may run at the same time.
 ///
-/// What users decided in `home/decisions.jsonl` is done at its time among the attempts.
+/// Users' decisions in `home/decisions.jsonl` are applied in order of time between the attempts.
 ///
 /// # Errors
 ///
-/// Where a file cannot be read, since it may be sound, and where `path` is something else than a database of this program. Then the earlier
-/// database stays where it is.
+/// If a file cannot be read, because it may be intact, or if `path` is not a database of this program. Then the earlier
+/// database stays in place.
 pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     home::check(path, home).await?;
     let new = Database::at(path).successor();
@@ -110,7 +110,7 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     for attempt in &found {
         decisions.replay(&store, attempt.started_at, None).await?;
         let cohort = attempt.order.cohort;
-        // A cohort that was over goes on only when the user wants its failed jobs tried again.
+        // A finished cohort continues only if the user retries its failed jobs.
         let retry = settled.remove(&cohort);
         begin(&store, attempt, retry).await?;
         match finish(&store, attempt, &mut decisions, &mut rebuilt.warnings).await? {
@@ -124,7 +124,9 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
         if store.is_open(attempt.order.cohort).await? {
             let log = attempt.folder.events();
             let (what, path) = (if files::is_there(&log)? { "cut" } else { "missing" }, log.display());
-            rebuilt.warnings.push(format!("{path}: the log is {what}: jobs that it had finished train again"));
+            rebuilt
+                .warnings
+                .push(format!("{path}: the log is {what}: jobs that it had finished will be trained again"));
         }
     }
     rebuilt.attempts = found.len();
@@ -140,27 +142,27 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     Ok(rebuilt)
 }
 
-/// Sorts attempts by when they were made: a job may go from one cohort to another. Where a clock was set back, those of one cohort
-/// have their numbers.
-pub(super) fn in_turn(found: &mut [Found]) {
+/// Sorts attempts by time, because a job may move from one cohort to another. Attempts of one cohort are in the order
+/// of their numbers, even if the clock was set back.
+pub(super) fn in_turn(found: &mut [FoundAttempt]) {
     found.sort_by_key(|attempt| (attempt.order.cohort, attempt.order.attempt));
     let mut latest = HashMap::new();
     found.sort_by_cached_key(|attempt| {
         let latest = latest.entry(attempt.order.cohort).or_insert(0.0_f64);
         *latest = latest.max(attempt.started_at);
-        // Of numbers that are not negative, the order of the bits is theirs.
+        // Non-negative floats have the same order as their bits.
         latest.to_bits()
     });
 }
 
-pub(super) fn attempts(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
+pub(super) fn attempts(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<FoundAttempt>, StoreError> {
     let mut found = Vec::new();
     for run in files::runs(home)? {
         for (_, folder) in files::attempts(&run)? {
             if files::is_directory(folder.path())? {
                 match read(home, &run, folder) {
                     Ok(Some(attempt)) => found.push(attempt),
-                    // Without an order no worker was told to do anything.
+                    // Without an order, no worker was started.
                     Ok(None) => {}
                     Err(error) => warnings.push(damage(error)?),
                 }
@@ -170,7 +172,8 @@ pub(super) fn attempts(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<Fo
     Ok(found)
 }
 
-/// What is wrong with the content of a file, in words. One that cannot be read may be sound: that is an error still.
+/// Turns an error about the content of a file into a warning. A file that cannot be read may be intact, so that remains
+/// an error.
 fn damage(error: StoreError) -> Result<String, StoreError> {
     match error {
         StoreError::Format { .. } | StoreError::Log(LogError::Garbage { .. }) => Ok(error.to_string()),
@@ -178,21 +181,21 @@ fn damage(error: StoreError) -> Result<String, StoreError> {
     }
 }
 
-fn read(home: &Home, run: &RunFolder, folder: AttemptFolder) -> Result<Option<Found>, StoreError> {
+fn read(home: &Home, run: &RunFolder, folder: AttemptFolder) -> Result<Option<FoundAttempt>, StoreError> {
     let file = folder.order();
     let Some(order) = files::read_order(&file)? else { return Ok(None) };
-    // What is wrong with a log is said when its turn comes.
+    // Errors in the log are reported when the log is ingested.
     let head = log::head(&folder.events()).unwrap_or_default();
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
     let modified = || modified().map(seconds);
     let started_at =
         order.at.or_else(|| head.records.first().map(|record| record.at)).or_else(modified).unwrap_or_else(now);
     let place = run.path().strip_prefix(home.path()).unwrap_or(run.path()).to_owned();
-    Ok(Some(Found { order, place, run: run.clone(), folder, started_at }))
+    Ok(Some(FoundAttempt { order, place, run: run.clone(), folder, started_at }))
 }
 
-/// Makes an attempt known, after a retry of its failed jobs if the user wanted one.
-pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(), StoreError> {
+/// Adds an attempt, after retrying its failed jobs if the user wanted that.
+pub(super) async fn begin(store: &Store, found: &FoundAttempt, retry: bool) -> Result<(), StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job = |member: &Member| Job {
@@ -214,9 +217,10 @@ pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(
     transaction.commit().await?;
     store.rename(&found.order.renamed()).await?;
     if new || retry {
-        // A failed job is put into another cohort only when the user wants it tried again.
+        // A failed job is in another cohort only if the user retried it.
         let failed: Vec<String> = sqlx::query_scalar(
-            "SELECT j.id FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND m.gone = 0 AND j.state = 'failed'",
+            "SELECT j.id FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND m.gone = 0 AND \
+            j.state = 'failed'",
         )
         .bind(id.to_string())
         .fetch_all(store.pool())
@@ -231,10 +235,10 @@ pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(
     transaction.commit().await.map_err(StoreError::from)
 }
 
-/// Does what a known attempt has reported, as far as that is not known, and ends it.
+/// Ingests the rest of an attempt's reports and ends the attempt.
 pub(super) async fn finish(
     store: &Store,
-    found: &Found,
+    found: &FoundAttempt,
     decisions: &mut Decisions,
     warnings: &mut Vec<String>,
 ) -> Result<End, StoreError> {
@@ -254,10 +258,10 @@ pub(super) async fn finish(
     let left = match (&end, last.map(|record| record.event)) {
         (Some(AttemptEnd { members: Members::Fail, .. }), _) => End::Settled,
         (Some(_), _) => End::Open,
-        // The orchestrator writes no end where the worker's word was enough.
+        // The orchestrator writes no end if the worker's report was enough.
         (None, Some(Event::Ended { outcome: Outcome::Finished, .. })) => End::Settled,
         (None, Some(Event::Ended { .. })) => End::Open,
-        // What is damaged is said below.
+        // Damage is reported below.
         (None, _) if damaged.is_none() && files::is_there(&kept)? => End::Cut,
         (None, _) => End::Open,
     };
@@ -270,10 +274,10 @@ pub(super) async fn finish(
     Ok(left)
 }
 
-/// Ingests the log of an attempt up to its end, or to where it is none. Its last event, and what is wrong with what follows.
+/// Ingests the log of an attempt up to its end or to the first damage. Returns its last event and the error, if any.
 async fn events(
     store: &Store,
-    found: &Found,
+    found: &FoundAttempt,
     decisions: &mut Decisions,
 ) -> Result<(Option<Record>, Option<String>), StoreError> {
     let Order { cohort, attempt, .. } = found.order;
@@ -302,7 +306,7 @@ async fn events(
             break;
         }
     }
-    // All that it reported came before.
+    // All its reports came before.
     while let Some((decided, Some(_))) = decisions.next((cohort, attempt), &members) {
         decisions.replay(store, decided, Some(&members)).await?;
     }
@@ -312,7 +316,8 @@ async fn events(
 impl Store {
     /// Whether jobs of a cohort need more training.
     async fn is_open(&self, cohort: CohortId) -> Result<bool, StoreError> {
-        let sql = "SELECT DISTINCT j.state FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND m.gone = 0";
+        let sql = "SELECT DISTINCT j.state FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND \
+            m.gone = 0";
         let states: Vec<String> = sqlx::query_scalar(sql).bind(cohort.to_string()).fetch_all(self.pool()).await?;
         let states = states.iter().map(|state| parse_status(state)).collect::<Result<Vec<_>, _>>()?;
         Ok(states.iter().any(|state| !state.is_final()))
@@ -323,7 +328,7 @@ fn members_of(order: &Order) -> HashSet<JobId> {
     order.members.iter().map(|member| member.id).collect()
 }
 
-/// The scores that were computed anew, in the order in which they were: those of one cohort have their numbers.
+/// Reads the logs of rescorings in order of time; those of one cohort in the order of their numbers.
 fn rescorings(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<rescoring::Log>, StoreError> {
     let mut logs = Vec::new();
     for run in files::runs(home)? {
@@ -343,7 +348,7 @@ fn rescorings(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<rescoring::
     Ok(logs)
 }
 
-/// Puts `new` into the place of `old`; returns where the earlier file is.
+/// Replaces `old` with `new`; returns where the earlier file is now.
 fn replace(new: &Database, old: &Database) -> Result<Option<PathBuf>, StoreError> {
     let rename = |from: &Path, to: &Path, survives| match whole::rename(from, to, survives) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -351,12 +356,13 @@ fn replace(new: &Database, old: &Database) -> Result<Option<PathBuf>, StoreError
     };
     let mut at = now() as u64;
     let mut backup = old.replaced(at);
-    // Another of the same second, or of a clock that was set back, stays.
+    // A backup from the same second, or from before the clock was set back, is not overwritten.
     while backup.files().iter().any(|file| fs::symlink_metadata(file).is_ok()) {
         at += 1;
         backup = old.replaced(at);
     }
-    // What is not yet in the file itself is in the files beside it. What the old ones held was durable, or is not to be had.
+    // Changes not yet in the file itself are in the files next to it. Those of the old ones were durable, or are lost
+    // anyway.
     rename(&old.log(), &backup.log(), Survives::Kill)?;
     rename(&old.index(), &backup.index(), Survives::Kill)?;
     let had = rename(old.path(), backup.path(), Survives::Kill)?;

@@ -1,4 +1,4 @@
-//! Registering a sweep: its jobs become rows, those that other sweeps have trained already are found again.
+//! Registers a sweep: its jobs become rows. Jobs that other sweeps have trained already are found again.
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
@@ -13,21 +13,23 @@ use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_wire::status::Status;
 
-/// What registering found.
+/// The result of registering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
-    /// Where each job of the sweep stands.
+    /// The status of each job of the sweep.
     pub states: HashMap<JobId, Status>,
 }
 
 impl Store {
-    /// Puts a sweep, its jobs and its entries into the database, in one transaction. Under a known name it replaces the earlier
-    /// entries; jobs, scores and attempts stay.
+    /// Adds a sweep, its jobs and its entries to the database, in one transaction. Under a known name, it replaces the
+    /// earlier entries; jobs, scores and attempts stay.
     pub async fn register(&self, sweep: &NewSweep) -> Result<Registered, StoreError> {
         let mut transaction = self.write().await?;
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO sweeps (name, file, source, updated_at, looks) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE \
-             SET file = excluded.file, source = excluded.source, updated_at = excluded.updated_at, looks = excluded.looks \
+            "INSERT INTO sweeps (name, file, source, updated_at, looks) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO \
+            UPDATE \
+             SET file = excluded.file, source = excluded.source, updated_at = excluded.updated_at, looks = \
+             excluded.looks \
              RETURNING id",
         )
         .bind(&sweep.name)
@@ -43,7 +45,7 @@ impl Store {
         sqlx::query("DELETE FROM entries WHERE sweep = ?").bind(id).execute(&mut *transaction).await?;
         let (mut scorings, mut known) = (Scorings::default(), HashMap::new());
         for entry in &sweep.entries {
-            // Most entries share theirs.
+            // Most entries share the same scores.
             if let hash_map::Entry::Vacant(place) = known.entry(entry.scores.as_ptr()) {
                 place.insert(scorings.id(&mut transaction, &entry.scores).await?);
             }
@@ -59,10 +61,11 @@ impl Store {
         Ok(Registered { states: self.states(&sweep.name).await? })
     }
 
-    /// Where each job of a sweep stands; empty for an unknown sweep.
+    /// Returns the status of each job of a sweep; empty for an unknown sweep.
     pub async fn states(&self, sweep: &str) -> Result<HashMap<JobId, Status>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT DISTINCT j.id, j.state FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+            "SELECT DISTINCT j.id, j.state FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id \
+            = e.job \
              WHERE s.name = ?",
         )
         .bind(sweep)
@@ -72,12 +75,12 @@ impl Store {
     }
 }
 
-/// Makes jobs known, with their blueprints and parameters; known ones stay as they are.
+/// Adds jobs with their blueprints and parameters; known ones stay as they are.
 pub(super) async fn insert_jobs<'a>(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: impl Iterator<Item = (JobId, &'a Job)>,
 ) -> Result<(), StoreError> {
-    // Jobs of one blueprint share it: its hash is needed once for all of them.
+    // Jobs share blueprints, so each is hashed only once.
     let mut blueprints: HashMap<*const Blueprint, String> = HashMap::new();
     let (mut rows, mut parameters, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for (id, job) in jobs {
@@ -119,12 +122,12 @@ pub(super) async fn insert_jobs<'a>(
     .await
 }
 
-/// An id column.
+/// Parses an id column.
 pub(super) fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| StoreError::corrupt("the id", text, "20 hexadecimal characters"))
 }
 
-/// A state column.
+/// Parses a state column.
 pub(super) fn parse_status(text: &str) -> Result<Status, StoreError> {
     text.parse().map_err(|_| StoreError::corrupt("the job state", text, Status::ALL.map(Status::name).join(", ")))
 }

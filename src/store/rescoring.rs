@@ -1,4 +1,5 @@
-//! Scores that were computed anew from the generators of a cohort: a log of their own, `rescore-<n>.jsonl`, beside the attempts.
+//! Rescorings: scores computed again from the generators of a cohort. They have a separate log, `rescore-<n>.jsonl`,
+//! next to the attempts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -23,33 +24,33 @@ use sweep_wire::event::{self, Event};
 use sweep_wire::home::RunFolder;
 use sweep_wire::log::{self, LogError, Writer};
 
-/// Jobs of one sweep that are done, of one cohort.
+/// Finished jobs of one sweep and one cohort.
 #[derive(Clone, Debug)]
 pub struct DoneCohort {
     /// The cohort.
     pub cohort: CohortId,
     /// Its directory, relative to the home directory.
     pub directory: PathBuf,
-    /// What its members share.
+    /// The blueprint that its members share.
     pub blueprint: Arc<Blueprint>,
     /// The jobs with their seeds, in the cohort's order.
     pub jobs: Vec<(JobId, u64)>,
-    /// What a sweep asks for of each of them, once for each way in which its entries do.
+    /// The scores a sweep asks for from each job; one item for each distinct request of its entries.
     pub scores: HashMap<JobId, Vec<Scores>>,
 }
 
-/// What was measured of a job of one metric, in one way.
+/// One way in which a job was measured by one metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
     /// The metric.
     pub metric: Measure,
     /// How: [`sweep_spec::blueprint::Score::asked`] as JSON.
     pub asked: String,
-    /// At which steps.
+    /// The steps at which it was.
     pub steps: Arc<BTreeSet<u64>>,
 }
 
-/// The log of a rescoring on its way. Until it is complete it has a temporary name, and is gone when this is dropped.
+/// The log of a running rescoring. Until it is complete, it has a temporary name and is deleted when this is dropped.
 #[derive(Debug)]
 pub struct RescoreLog {
     log: Writer,
@@ -58,15 +59,15 @@ pub struct RescoreLog {
 }
 
 impl RescoreLog {
-    /// The next one of `cohort`, whose folder is `run`. Nobody else may begin one there meanwhile.
+    /// Begins the next log of `cohort`, whose folder is `run`. Nobody else may begin one there at the same time.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be written to.
+    /// If the directory cannot be written to.
     pub fn begin(run: &RunFolder, cohort: CohortId) -> Result<Self, StoreError> {
         let number = rescorings(run)?.last().map_or(1, |(number, _)| number + 1);
         let (path, part) = (run.rescoring(number), run.rescoring_part(number));
-        // Of a process that was killed.
+        // Left by a process that was killed.
         remove(&part)?;
         let log = Writer::create(&part, cohort, number)?;
         let part = TempPath::try_from_path(&part).map_err(|source| StoreError::File { path: part, source })?;
@@ -77,12 +78,12 @@ impl RescoreLog {
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn append(&mut self, event: Event) -> Result<(), LogError> {
         self.log.append(event)
     }
 
-    /// Makes it durable, and gives it its name.
+    /// Makes it durable and gives it its final name.
     fn complete(self) -> Result<PathBuf, StoreError> {
         let RescoreLog { log, part, path } = self;
         drop(log);
@@ -93,12 +94,14 @@ impl RescoreLog {
 }
 
 impl Store {
-    /// The jobs of a sweep that are done, by cohort.
+    /// Returns the finished jobs of a sweep by cohort.
     pub async fn done(&self, sweep: &str) -> Result<Vec<DoneCohort>, StoreError> {
         let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(
-            "SELECT c.id, c.directory, c.blueprint, j.id, j.seed FROM cohorts AS c JOIN members AS m ON m.cohort = c.id \
+            "SELECT c.id, c.directory, c.blueprint, j.id, j.seed FROM cohorts AS c JOIN members AS m ON m.cohort = \
+            c.id \
              JOIN jobs AS j ON j.id = m.job WHERE j.state = 'done' AND j.id IN \
-                (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) ORDER BY c.ordinal, m.position",
+                (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) ORDER BY \
+                c.ordinal, m.position",
         )
         .bind(sweep)
         .fetch_all(self.pool())
@@ -123,10 +126,11 @@ impl Store {
         Ok(cohorts)
     }
 
-    /// What a sweep asks for of each of its jobs.
+    /// Returns the scores a sweep asks for from each of its jobs.
     async fn asked(&self, sweep: &str) -> Result<HashMap<JobId, Vec<Scores>>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT DISTINCT e.job, g.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN scorings AS g ON g.id = e.scoring \
+            "SELECT DISTINCT e.job, g.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN scorings AS g ON \
+            g.id = e.scoring \
              WHERE s.name = ? ORDER BY e.ordinal",
         )
         .bind(sweep)
@@ -148,16 +152,20 @@ impl Store {
         Ok(asked)
     }
 
-    /// What jobs of a sweep that are done were not measured of at their last step, and are asked for: metrics with their settings.
+    /// Returns the scores (metrics with their settings) that a sweep asks for at the last step of finished jobs and
+    /// that were not measured.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn unmeasured(&self, sweep: &str) -> Result<BTreeMap<JobId, BTreeSet<(Measure, String)>>, StoreError> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT e.job, a.metric, k.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
-             JOIN blueprints AS b ON b.id = j.blueprint JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask \
-             WHERE s.name = ? AND j.state = 'done' AND NOT EXISTS (SELECT 1 FROM scores AS c WHERE c.job = e.job AND c.metric = a.metric \
+            "SELECT e.job, a.metric, k.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON \
+            j.id = e.job \
+             JOIN blueprints AS b ON b.id = j.blueprint JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON \
+             k.id = a.ask \
+             WHERE s.name = ? AND j.state = 'done' AND NOT EXISTS (SELECT 1 FROM scores AS c WHERE c.job = e.job AND \
+             c.metric = a.metric \
              AND c.step = b.steps AND c.ask = a.ask)",
         )
         .bind(sweep)
@@ -170,11 +178,11 @@ impl Store {
         Ok(unmeasured)
     }
 
-    /// What was measured of each job that is done, whatever it was measured for.
+    /// Returns everything that was measured of each finished job.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn measured(&self) -> Result<HashMap<JobId, Vec<Measured>>, StoreError> {
         type Row = (String, Option<String>, Option<String>, Option<String>);
         let rows: Vec<Row> = sqlx::query_as(
@@ -197,27 +205,28 @@ impl Store {
         Ok(measured)
     }
 
-    /// Completes `log` and puts its scores into the database, in one transaction. They take the place of those that the same jobs have of
-    /// the same metrics at the same steps. Returns how many they are.
+    /// Completes `log` and puts its scores into the database, in one transaction. They replace the same jobs' scores of
+    /// the same metrics at the same steps. Returns their number.
     ///
     /// # Errors
     ///
-    /// Where the log cannot be completed, or is of jobs that are not in its cohort.
+    /// If the log cannot be completed or contains jobs that are not in its cohort.
     pub async fn rescored(&self, log: RescoreLog) -> Result<usize, StoreError> {
         self.ingest_rescoring(&log.complete()?).await
     }
 
-    /// Puts the scores of a complete log into the database; how many they are.
+    /// Puts the scores of a complete log into the database; returns their number.
     pub(super) async fn ingest_rescoring(&self, path: &Path) -> Result<usize, StoreError> {
         self.ingest_log(read(path)?).await
     }
 
-    /// Puts the scores of a complete log into the database; how many they are.
+    /// Puts the scores of a complete log into the database; returns their number.
     pub(super) async fn ingest_log(&self, log: Log) -> Result<usize, StoreError> {
         let Log { path, cohort, events, .. } = log;
         let renamed = self.renamed().await?;
         let mut transaction = self.write().await?;
-        let sql = "SELECT m.job, c.blueprint, b.json, g.json FROM members AS m JOIN cohorts AS c ON c.id = m.cohort JOIN blueprints AS b ON b.id = c.blueprint \
+        let sql = "SELECT m.job, c.blueprint, b.json, g.json FROM members AS m JOIN cohorts AS c ON c.id = m.cohort \
+            JOIN blueprints AS b ON b.id = c.blueprint \
                    JOIN scorings AS g ON g.id = c.scoring WHERE c.id = ?";
         let members: Vec<(String, String, String, String)> =
             sqlx::query_as(sql).bind(cohort.to_string()).fetch_all(&mut *transaction).await?;
@@ -227,7 +236,7 @@ impl Store {
             }
             None => (String::new(), None, [].into()),
         };
-        // What a program asked for that did not note it.
+        // Earlier programs did not record what they asked for.
         let measured = |score: &event::Score| match (usual.first(), &dataset, score.metric.known()) {
             (Some(usual), Some(dataset), Some(metric)) => {
                 as_measured(usual, dataset, metric, &score.protocol).asked(metric).to_string()
@@ -253,7 +262,7 @@ impl Store {
             }
         }
         if let Some((job, ..)) = scores.keys().find(|(job, ..)| !members.contains(job)) {
-            let message = format!("it scores job {job}, and cohort {cohort} has no such member");
+            let message = format!("it scores job {job}, which is not a member of cohort {cohort}");
             return Err(StoreError::Format { path, expected: "scores of a known cohort", message });
         }
         let count = scores.len();
@@ -268,13 +277,13 @@ impl Store {
 pub(super) struct Log {
     path: PathBuf,
     cohort: CohortId,
-    /// When its last event was.
+    /// The time of its last event.
     pub(super) at: f64,
     events: Vec<Event>,
 }
 
 impl Log {
-    /// What an earlier program measured, which did not note what was asked for: the protocols by job and metric.
+    /// Returns the scores of an earlier program, which did not record what was asked for: protocols by job and metric.
     pub(super) fn unnamed(&self) -> impl Iterator<Item = (JobId, Metric, &Value)> {
         let scored = self.events.iter().filter_map(|event| match event {
             Event::Scored { job, scores, .. } => Some((*job, scores)),
@@ -303,7 +312,7 @@ pub(super) fn read(path: &Path) -> Result<Log, StoreError> {
             at = record.at;
             events.push(record.event);
         }
-        // A batch ends before a line that is no event; the next read from there says what is wrong.
+        // A batch ends before an invalid line; the next read from there reports the error.
         let bytes = fs::metadata(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?.len();
         more = batch.offset > offset && batch.offset < bytes;
         if !more && batch.offset < bytes {

@@ -1,4 +1,4 @@
-//! Reading what a report is made of.
+//! Reads the data for reports.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use sweep_wire::status::Status;
 pub struct Sweep {
     /// Its name.
     pub name: String,
-    /// Where the YAML was when it was last run.
+    /// The path of the YAML file when it was last run.
     pub file: String,
-    /// The YAML.
+    /// The YAML text.
     pub source: String,
     /// When it was last run, in seconds since the Unix epoch.
     pub updated_at: f64,
-    /// The looks that were taken, where seeds are added until comparisons are decided.
+    /// The looks taken, if seeds are added until comparisons are decided.
     pub looks: Vec<Look>,
 }
 
@@ -32,36 +32,37 @@ pub struct Sweep {
 pub struct Results {
     /// The sweep.
     pub sweep: Sweep,
-    /// Its entries in their order.
+    /// Its entries, in order.
     pub entries: Vec<Entry>,
     /// The blueprints of its jobs.
     pub blueprints: BTreeMap<BlueprintId, Arc<Blueprint>>,
     /// How scores were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
-    /// What a perfect generator scores, by blueprint, metric and protocol.
+    /// The scores of a perfect generator, by blueprint, metric and protocol.
     pub floors: BTreeMap<(BlueprintId, Measure, i64), f64>,
-    /// The scores that it asks for of trainers of the user's own.
+    /// The scores it asks for from own trainers.
     pub declared: Vec<Measure>,
-    /// How many scores of a metric [`Store::read_curves`] has left out, since they have another protocol.
+    /// How many scores of a metric [`Store::read_curves`] left out because they have another protocol.
     pub apart: BTreeMap<Measure, usize>,
-    /// What was measured at any step, each metric under the protocol of most of its scores; while none has reached its last step.
+    /// The metrics measured at any step, each with the protocol of most of its scores; only while no job has reached
+    /// its last step.
     pub underway: Vec<(Measure, i64)>,
-    /// The attempts at its cohorts by their start, where [`Store::read_shown`] has read them.
+    /// The attempts at its cohorts by start time, if [`Store::read_shown`] has read them.
     pub attempts: Vec<Span>,
-    /// When that was, in seconds since the Unix epoch: until then attempts have run that have not ended.
+    /// When they were read, in seconds since the Unix epoch. Attempts without an end ran at least until then.
     pub as_of: Option<f64>,
-    /// How losses went, as far as [`Store::read_losses`] has read them.
+    /// Losses, if [`Store::read_losses`] has read them.
     pub losses: HashMap<JobId, Vec<Series>>,
 }
 
-/// One job that a sweep asks for.
+/// One job of a sweep.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its place in the expanded file.
+    /// Its position in the expanded file.
     pub ordinal: u64,
     /// The variant.
     pub variant: String,
-    /// The swept keys of the variant with this job's values.
+    /// This job's values of the variant's swept keys.
     pub axes: Arc<BTreeMap<String, serde_json::Value>>,
     /// The job.
     pub job: JobId,
@@ -69,40 +70,40 @@ pub struct Entry {
     pub blueprint: BlueprintId,
     /// Its seed.
     pub seed: u64,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it failed or diverged.
     pub message: String,
     /// Steps done.
     pub step: u64,
-    /// Its share of its cohort's training time, once it is done.
+    /// Its share of its cohort's training time, once it is done; in seconds.
     pub seconds: Option<f64>,
-    /// Seconds that its scorings took.
+    /// Time of its scorings, in seconds.
     pub scoring: f64,
-    /// Its scores at its last planned step, or at those that [`Store::read_scores`] has read them of.
+    /// Its scores at its last planned step, or at the step for which [`Store::read_scores`] has read them.
     pub scores: Vec<Scored>,
-    /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
+    /// Values of a metric by step, if [`Store::read_curves`] has read them.
     pub curves: BTreeMap<Measure, Vec<(u64, f64)>>,
-    /// Its sample sheets by step, PNGs relative to the home directory, where [`Store::read_shown`] has read them.
+    /// Its sample sheets by step (PNGs, relative to the home directory), if [`Store::read_shown`] has read them.
     pub sheets: Vec<(u64, String)>,
-    /// The cohorts that it was in, where the same has read them.
+    /// The cohorts it was in, if [`Store::read_shown`] has read them.
     pub cohorts: Vec<CohortId>,
 }
 
 /// One score of a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
-    /// Which.
+    /// The metric.
     pub metric: Measure,
     /// Steps done.
     pub step: u64,
-    /// Its value; may be NaN or infinite.
+    /// Its value, possibly NaN or infinite.
     pub value: f64,
-    /// Standard deviation over the splits of this scoring.
+    /// Standard deviation over the splits of the scoring.
     pub std: Option<f64>,
     /// Scores of different protocols are not comparable.
     pub protocol: i64,
-    /// What was asked for: of a job at a step, each metric has one score for each.
+    /// What was asked for. Each metric of a job at a step has one score per request.
     pub ask: i64,
 }
 
@@ -119,7 +120,7 @@ row! {
 }
 
 impl ScoreRow {
-    /// The score; NULL stands for NaN.
+    /// Returns the score; NULL means NaN.
     pub(super) fn scored(&self) -> Result<Scored, StoreError> {
         let (value, step) = (self.value.unwrap_or(f64::NAN), self.step as u64);
         Ok(Scored {
@@ -134,7 +135,7 @@ impl ScoreRow {
 }
 
 impl Store {
-    /// All registered sweeps, the last run first.
+    /// Returns all registered sweeps, the most recently run first.
     pub async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
         let rows: Vec<(String, String, String, f64, String)> =
             sqlx::query_as("SELECT name, file, source, updated_at, looks FROM sweeps ORDER BY updated_at DESC, name")
@@ -148,7 +149,7 @@ impl Store {
         rows.into_iter().map(sweep).collect()
     }
 
-    /// The sweep of this name, or the one that was run last.
+    /// Returns the sweep of this name, or the one that was run last.
     pub async fn sweep(&self, name: Option<&str>) -> Result<Sweep, StoreError> {
         let sweeps = self.sweeps().await?;
         let found = sweeps.iter().find(|sweep| name.is_none_or(|name| sweep.name == name));
@@ -159,7 +160,7 @@ impl Store {
         found.cloned().ok_or_else(unknown)
     }
 
-    /// The entries of a sweep with their final scores.
+    /// Reads the entries of a sweep with their final scores.
     pub async fn results(&self, sweep: &Sweep) -> Result<Results, StoreError> {
         let mut entries = self.entries(&sweep.name).await?;
         self.finals(&sweep.name, &mut entries).await?;
@@ -185,7 +186,7 @@ impl Store {
         })
     }
 
-    /// The scores that a sweep asks for of trainers of the user's own.
+    /// Returns the scores that a sweep asks for from own trainers.
     pub(super) async fn declared(&self, sweep: &str) -> Result<Declared, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT g.json FROM scorings AS g WHERE g.json LIKE '%\"reported\"%' AND EXISTS \
@@ -204,7 +205,8 @@ impl Store {
     }
 
     async fn underway(&self, sweep: &str) -> Result<Vec<(Measure, i64)>, StoreError> {
-        let sql = "SELECT c.metric, c.protocol FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON a.scoring = e.scoring \
+        let sql = "SELECT c.metric, c.protocol FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON \
+            a.scoring = e.scoring \
                    JOIN scores AS c ON c.job = e.job AND c.metric = a.metric AND c.ask = a.ask WHERE s.name = ? \
                    GROUP BY c.metric, c.protocol ORDER BY count(*) DESC, c.protocol";
         let declared = self.declared(sweep).await?;
@@ -224,7 +226,8 @@ impl Store {
     async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Measure, i64), f64>, StoreError> {
         let rows: Vec<(String, String, i64, Option<f64>)> = sqlx::query_as(
             "SELECT f.blueprint, f.metric, f.protocol, f.value FROM floors AS f WHERE f.blueprint IN \
-             (SELECT j.blueprint FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ?)",
+             (SELECT j.blueprint FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+             WHERE s.name = ?)",
         )
         .bind(sweep)
         .fetch_all(self.pool())
@@ -236,11 +239,13 @@ impl Store {
     }
 
     async fn entries(&self, sweep: &str) -> Result<Vec<Entry>, StoreError> {
-        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds, j.scoring, j.message \
-                   FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? \
+        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds, \
+            j.scoring, j.message \
+                   FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = \
+                   ? \
                    ORDER BY e.ordinal";
         let mut entries = Vec::new();
-        // Replicates stand one after the other and have the same axes.
+        // Replicates are adjacent and have the same axes.
         let mut last = (String::new(), Arc::default());
         self.scan(sql, [sweep], |row| {
             let axes = text(row, 2)?;
@@ -273,10 +278,13 @@ impl Store {
     }
 
     async fn finals(&self, sweep: &str, entries: &mut [Entry]) -> Result<(), StoreError> {
-        // A search in the primary key for each metric that is asked for, instead of a look at all steps.
-        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN entries AS e \
-             CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id \
-             AND j.id = e.job AND b.id = j.blueprint AND a.scoring = e.scoring AND c.job = e.job AND c.metric = a.metric AND c.step = b.steps \
+        // A search in the primary key for each requested metric, instead of a scan of all steps.
+        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN \
+            entries AS e \
+             CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name \
+             = ? AND e.sweep = s.id \
+             AND j.id = e.job AND b.id = j.blueprint AND a.scoring = e.scoring AND c.job = e.job AND c.metric = \
+             a.metric AND c.step = b.steps \
              AND c.ask = a.ask ORDER BY e.ordinal";
         let declared = self.declared(sweep).await?;
         let mut at = 0;
@@ -290,10 +298,12 @@ impl Store {
         .await
     }
 
-    /// Reads how these metrics, each under one protocol, went from step to step.
+    /// Reads the values of these metrics by step, each under one protocol.
     pub async fn read_curves(&self, results: &mut Results, wanted: &[(Measure, i64)]) -> Result<(), StoreError> {
-        let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
-                   CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND a.metric = ? AND c.job = e.job \
+        let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN \
+            asked AS a \
+                   CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND a.metric = \
+                   ? AND c.job = e.job \
                    AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal, c.step";
         for &(metric, protocol) in wanted {
             let (entries, mut at, mut apart) = (&mut results.entries, 0, 0);
@@ -315,13 +325,15 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the scores of each entry by those that it has at a step, one for each; of none where that is `None`.
+    /// Replaces the scores of each entry with those at the given step; with none if the step is `None`.
     pub async fn read_scores(&self, results: &mut Results, steps: &[Option<u64>]) -> Result<(), StoreError> {
         results.entries.iter_mut().for_each(|entry| entry.scores.clear());
         let wanted: BTreeMap<u64, u64> =
             results.entries.iter().zip(steps).filter_map(|(entry, step)| Some((entry.ordinal, (*step)?))).collect();
-        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN entries AS e \
-                   CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring \
+        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN \
+            entries AS e \
+                   CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = \
+                   e.scoring \
                    AND c.job = e.job AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal";
         let declared = self.declared(&results.sweep.name).await?;
         let (entries, mut at) = (&mut results.entries, 0);
@@ -340,17 +352,20 @@ impl Store {
         Ok(())
     }
 
-    /// The steps at which any job of a sweep was scored, ascending.
+    /// Returns the steps at which any job of a sweep was scored, in ascending order.
     pub async fn scored_steps(&self, sweep: &str) -> Result<Vec<u64>, StoreError> {
-        let sql = "SELECT DISTINCT c.step FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON a.scoring = e.scoring \
-                   JOIN scores AS c ON c.job = e.job AND c.metric = a.metric AND c.ask = a.ask WHERE s.name = ? ORDER BY c.step";
+        let sql = "SELECT DISTINCT c.step FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON \
+            a.scoring = e.scoring \
+                   JOIN scores AS c ON c.job = e.job AND c.metric = a.metric AND c.ask = a.ask WHERE s.name = ? ORDER \
+                   BY c.step";
         let steps: Vec<i64> = sqlx::query_scalar(sql).bind(sweep).fetch_all(self.pool()).await?;
         Ok(steps.into_iter().map(|step| step as u64).collect())
     }
 
     pub(super) async fn blueprints(&self, sweep: &str) -> Result<BTreeMap<BlueprintId, Arc<Blueprint>>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT DISTINCT b.id, b.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+            "SELECT DISTINCT b.id, b.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id \
+            = e.job \
              JOIN blueprints AS b ON b.id = j.blueprint WHERE s.name = ?",
         )
         .bind(sweep)
@@ -374,12 +389,12 @@ impl Store {
     }
 }
 
-/// A column of text.
+/// Reads a text column.
 pub(super) fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
-/// The score in columns 1 to 6; NULL stands for NaN.
+/// Reads the score in columns 1 to 6; NULL means NaN.
 pub(super) fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreError> {
     Ok(Scored {
         metric: declared.parse(text(row, 1)?)?,
@@ -392,18 +407,19 @@ pub(super) fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Sco
 }
 
 impl Entry {
-    /// Whether what is known of this step is of the job as it is counted: it may have been trained on for a while when it was stopped early.
+    /// Whether results at this step count for the job. It may have trained a little beyond the step at which it was
+    /// stopped early.
     fn has_come_to(&self, step: u64) -> bool {
         has_come_to(self.status, self.step, step)
     }
 }
 
-/// The same of a job with this status, which is counted up to step `last`.
+/// Whether results at `step` count for a job with this status that ended at step `last`.
 pub(super) fn has_come_to(status: Status, last: u64, step: u64) -> bool {
     !matches!(status, Status::Pruned | Status::Collapsed) || step <= last
 }
 
-/// What has a place in the expanded file.
+/// Something with a position in the expanded sweep file.
 pub(super) trait Ordered {
     fn ordinal(&self) -> u64;
 }
@@ -414,23 +430,23 @@ impl Ordered for Entry {
     }
 }
 
-/// The entry of this ordinal, from place `at` on: rows come in the order of the entries.
+/// Finds the entry with this ordinal from index `at` on; rows come in the order of the entries.
 pub(super) fn find<'a, T: Ordered>(entries: &'a mut [T], at: &mut usize, ordinal: i64) -> Option<&'a mut T> {
     *at += entries[*at..].iter().take_while(|entry| entry.ordinal() < ordinal as u64).count();
     entries.get_mut(*at).filter(|entry| entry.ordinal() == ordinal as u64)
 }
 
-/// A metric's name in a column.
+/// Parses a column with a metric's name.
 pub(super) fn parse_measure(name: &str) -> Result<Measure, StoreError> {
     Measure::named(name).ok_or_else(|| StoreError::corrupt("the score", name, "a name of letters, digits and `_ - .`"))
 }
 
-/// The scores that a sweep asks for of trainers of the user's own, by their names: with the way in which each improves.
+/// The scores a sweep asks for from own trainers, by name, with the direction in which each improves.
 #[derive(Debug, Default)]
 pub(super) struct Declared(HashMap<String, Measure>);
 
 impl Declared {
-    /// A score's name in a column.
+    /// Parses a column with a score's name.
     pub(super) fn parse(&self, name: &str) -> Result<Measure, StoreError> {
         match self.0.get(name) {
             Some(measure) => Ok(*measure),
@@ -439,7 +455,7 @@ impl Declared {
     }
 }
 
-/// A blueprint in a column.
+/// Parses a column with a blueprint.
 pub(super) fn parse_blueprint(json: &str) -> Result<Blueprint, StoreError> {
     serde_json::from_str(json)
         .map_err(|error| StoreError::corrupt("the blueprint", json, format!("a blueprint of this version ({error})")))

@@ -1,4 +1,4 @@
-//! Cohorts that were begun and not finished.
+//! Cohorts that were started and not finished.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -18,16 +18,17 @@ use sweep_spec::job::{Job, Scores};
 use sweep_spec::parameters::Plain;
 use sweep_wire::status::Status;
 
-/// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
+/// A cohort that was started and has unfinished members. It continues with the members in its checkpoint.
 #[derive(Clone, Debug)]
 pub struct Resumable {
-    /// Counts up as cohorts are made.
+    /// Its number in order of creation.
     pub ordinal: u64,
-    /// All members, ended ones too, in their order.
+    /// All members in order, including those that have ended.
     pub cohort: Cohort,
-    /// The cohorts whose checkpoints it goes on from, as long as it has none of its own.
+    /// The cohorts whose checkpoints it continues, as long as it has none of its own.
     pub parents: Vec<CohortId>,
-    /// Where each member stands. One that was cancelled in this cohort is cancelled here, even where it is tried again elsewhere.
+    /// The status of each member. One that was cancelled in this cohort is cancelled here, even if it is retried
+    /// elsewhere.
     pub states: Vec<Status>,
     /// Its directory, relative to the home directory.
     pub directory: PathBuf,
@@ -53,15 +54,17 @@ row! {
 }
 
 impl Store {
-    /// The cohorts of a sweep that had an attempt and have an unfinished member. A job that has since been put into a later cohort does
-    /// not count for the earlier one, so that no job is in two of the answer as unfinished.
+    /// Returns the cohorts of a sweep that had an attempt and have unfinished members. A job that has since been put
+    /// into a later cohort does not count for the earlier one, so no job is unfinished in two of the returned cohorts.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT c.id, c.ordinal, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
              FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring \
-             JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
+             JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = \
+             c.id) \
              WHERE c.id IN (SELECT cohort FROM ( \
-                SELECT m.cohort, max(mc.ordinal) FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+                SELECT m.cohort, max(mc.ordinal) FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j \
+                ON j.id = e.job \
                 JOIN members AS m ON m.job = j.id AND m.gone = 0 JOIN cohorts AS mc ON mc.id = m.cohort \
                 WHERE s.name = ? AND j.state IN ('pending', 'running') GROUP BY j.id)) \
              ORDER BY c.ordinal",
@@ -94,11 +97,12 @@ impl Store {
         Ok(resumable)
     }
 
-    /// The directories of cohorts whose checkpoints nobody will go on from, relative to the home directory: no member waits, trains,
-    /// or has failed and may be tried again.
+    /// Returns the directories, relative to the home directory, of cohorts whose checkpoints are no longer needed: no
+    /// member waits, trains, or has failed and may be retried.
     pub async fn spent(&self) -> Result<Vec<PathBuf>, StoreError> {
         let directories: Vec<String> = sqlx::query_scalar(
-            "SELECT c.directory FROM cohorts AS c WHERE NOT EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
+            "SELECT c.directory FROM cohorts AS c WHERE NOT EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id \
+            = m.job \
              WHERE m.cohort = c.id AND m.gone = 0 AND j.state IN ('pending', 'running', 'failed')) ORDER BY c.ordinal",
         )
         .fetch_all(self.pool())
@@ -106,11 +110,12 @@ impl Store {
         Ok(directories.into_iter().map(PathBuf::from).collect())
     }
 
-    /// Cohorts of whose members no sweep asks for any, and none waits or trains: their directories, relative to the home directory, with the members.
+    /// Returns the cohorts whose members belong to no sweep and neither wait nor train: their directories, relative to
+    /// the home directory, with the members.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn unasked(&self) -> Result<Vec<(PathBuf, Vec<JobId>)>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT c.directory, m.job FROM cohorts AS c JOIN members AS m ON m.cohort = c.id WHERE NOT EXISTS \
@@ -131,24 +136,25 @@ impl Store {
         Ok(cohorts)
     }
 
-    /// The directories of all cohorts, relative to the home directory.
+    /// Returns the directories of all cohorts, relative to the home directory.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn cohorts(&self) -> Result<Vec<PathBuf>, StoreError> {
         let sql = "SELECT directory FROM cohorts ORDER BY ordinal";
         let directories: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
         Ok(directories.into_iter().map(PathBuf::from).collect())
     }
 
-    /// The data sets of files that jobs of sweeps train on.
+    /// Returns the data sets from files that jobs of sweeps train on.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn own_data(&self) -> Result<BTreeSet<DataId>, StoreError> {
-        let sql = "SELECT DISTINCT b.json FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN blueprints AS b ON b.id = j.blueprint";
+        let sql = "SELECT DISTINCT b.json FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN blueprints AS b ON \
+            b.id = j.blueprint";
         let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
         let mut found = BTreeSet::new();
         for json in rows {
@@ -161,13 +167,13 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether a member of a cohort was called otherwise by an earlier program.
+    /// Whether any member of a cohort has a former id from an earlier program.
     async fn has_renamed(&self, cohort: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM members AS m JOIN renamed AS r ON r.job = m.job WHERE m.cohort = ?)";
         Ok(sqlx::query_scalar(sql).bind(cohort).fetch_one(self.pool()).await?)
     }
 
-    /// The members of a cohort in their order, with their states.
+    /// Returns the members of a cohort in order, with their states.
     async fn composition(
         &self,
         cohort: &str,
@@ -183,7 +189,8 @@ impl Store {
             parameters.entry(job).or_default().push((name, plain(number, json.as_deref())?));
         }
         let rows: Vec<(String, i64, String)> = sqlx::query_as(
-            "SELECT j.id, j.seed, iif(m.gone, 'cancelled', j.state) FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",
+            "SELECT j.id, j.seed, iif(m.gone, 'cancelled', j.state) FROM members AS m JOIN jobs AS j ON j.id = m.job \
+            WHERE m.cohort = ? ORDER BY m.position",
         )
         .bind(cohort)
         .fetch_all(self.pool())
@@ -201,7 +208,7 @@ impl Store {
         if made.id != id && !self.has_renamed(cohort).await? {
             return Err(StoreError::corrupt("the cohort", cohort, format!("{}, the hash of its members", made.id)));
         }
-        // One that an earlier program made keeps the name that its folder has.
+        // A cohort from an earlier program keeps the id in its folder's name.
         Ok((Cohort { id, ..made }, states))
     }
 }

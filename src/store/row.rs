@@ -1,6 +1,7 @@
-//! Rows of queries as structs. sqlx has a macro for that, which would compile sqlx and SQLite a second time, for the compiler itself.
+//! Reads rows of queries into structs. sqlx's macro for this would compile sqlx and SQLite a second time, for the
+//! compiler.
 
-/// A struct whose fields are read from the columns of the same names.
+/// Defines a struct whose fields are read from the columns of the same names.
 macro_rules! row {
     ($(#[$doc:meta])* $visible:vis struct $name:ident { $($field:ident: $type:ty,)* }) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Ways of scoring, and what they ask for of each metric.
+//! Ways of scoring, and what they ask for from each metric.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::job::Scores;
 use sweep_spec::metric::{Measure, Metric};
 
-/// The ids of ways of scoring; new ones get one, and what they ask for is written down.
+/// The ids of ways of scoring. New ones get an id, and their requests are stored.
 #[derive(Debug, Default)]
 pub(super) struct Scorings(HashMap<String, i64>);
 
 impl Scorings {
-    /// The id of this one.
+    /// Returns the id of a way of scoring.
     pub(super) async fn id(
         &mut self,
         transaction: &mut Transaction<'static, Sqlite>,
@@ -42,7 +42,7 @@ impl Scorings {
     }
 }
 
-/// What `scores` ask for of each metric: of one that several name, the last counts.
+/// Returns what `scores` ask for from each metric. If several name the same metric, the last one counts.
 pub(super) fn asked(scores: &[Arc<Score>]) -> impl Iterator<Item = (Measure, String)> {
     let measures: BTreeSet<Measure> = scores.iter().flat_map(|score| score.measures()).collect();
     measures.into_iter().filter_map(|measure| {
@@ -51,7 +51,7 @@ pub(super) fn asked(scores: &[Arc<Score>]) -> impl Iterator<Item = (Measure, Str
     })
 }
 
-/// The ids of what is asked for; new ones get one.
+/// Returns the ids of requests; new ones get an id.
 pub(super) async fn asks(
     transaction: &mut Transaction<'static, Sqlite>,
     used: BTreeSet<&str>,
@@ -63,7 +63,7 @@ pub(super) async fn asks(
     Ok(ids)
 }
 
-/// The id of a row with this text, and whether it is new.
+/// Returns the id of the row with this text, and whether it is new.
 async fn id(
     transaction: &mut Transaction<'static, Sqlite>,
     table: &'static str,
@@ -73,14 +73,14 @@ async fn id(
         "scorings" => ("SELECT id FROM scorings WHERE json = ?", "INSERT INTO scorings (json) VALUES (?) RETURNING id"),
         _ => ("SELECT id FROM asks WHERE json = ?", "INSERT INTO asks (json) VALUES (?) RETURNING id"),
     };
-    // Most of them are known: looking first keeps the table from being written each time.
+    // Most are known, so looking first avoids writing to the table each time.
     match sqlx::query_scalar(find).bind(json).fetch_optional(&mut **transaction).await? {
         Some(id) => Ok((id, false)),
         None => Ok((sqlx::query_scalar(insert).bind(json).fetch_one(&mut **transaction).await?, true)),
     }
 }
 
-/// A way of scoring in a column.
+/// Parses a column with a way of scoring.
 pub(super) fn parse_scores(json: &str) -> Result<Scores, StoreError> {
     let parsed: Result<Vec<Arc<Score>>, _> = serde_json::from_str(json);
     parsed.map(Scores::from).map_err(|error| {
@@ -88,13 +88,13 @@ pub(super) fn parse_scores(json: &str) -> Result<Scores, StoreError> {
     })
 }
 
-/// All that `scores` ask for, each metric once a way of measuring it.
+/// Returns everything `scores` ask for, with each metric once per way of measuring it.
 pub(super) fn all_asked<'a>(scores: impl Iterator<Item = &'a Arc<Score>>) -> Scores {
     let mut seen: HashMap<(Metric, String), BTreeSet<u64>> = HashMap::new();
     let new = |score: &Arc<Score>| {
         let is_new = |metric: &&Metric| {
             let every = seen.entry((**metric, score.asked(**metric).to_string())).or_default();
-            // Each of them measures at the last step.
+            // Each of them measures at the last step anyway.
             (score.every > 0 || every.is_empty()) && every.insert(score.every)
         };
         let metrics: BTreeSet<Metric> = score.metrics.iter().filter(is_new).copied().collect();

@@ -1,4 +1,4 @@
-//! Reading what figures and pages show beside scores: sample sheets, and what each slot did when.
+//! Reads what figures and pages show in addition to scores: sample sheets and the timeline of slots.
 
 use super::register::parse_id;
 use super::results::find;
@@ -15,20 +15,20 @@ pub struct Span {
     pub number: u32,
     /// How many jobs train together in it.
     pub members: usize,
-    /// Where it ran.
+    /// The slot it ran in.
     pub slot: String,
-    /// From when, in seconds since the Unix epoch.
+    /// When it started, in seconds since the Unix epoch.
     pub started_at: f64,
-    /// Until when.
+    /// When it ended, in seconds since the Unix epoch.
     pub ended_at: Option<f64>,
     /// How it ended; `None` while it runs.
     pub outcome: Option<AttemptOutcome>,
-    /// In words.
+    /// A message for people.
     pub message: String,
 }
 
 impl Store {
-    /// Reads the sample sheets of all entries, the cohorts that they were in, and the attempts at these.
+    /// Reads the sample sheets of all entries, their cohorts, and the attempts at these.
     pub async fn read_shown(&self, results: &mut Results) -> Result<(), StoreError> {
         let sql = "SELECT e.ordinal, p.step, p.path FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN samples AS p \
                    WHERE s.name = ? AND e.sweep = s.id AND p.job = e.job ORDER BY e.ordinal, p.step";
@@ -50,8 +50,10 @@ impl Store {
             Ok(())
         })
         .await?;
-        let sql = "SELECT a.cohort, a.number, (SELECT count(*) FROM members AS m WHERE m.cohort = a.cohort), a.slot, a.started_at, \
-                   a.ended_at, a.outcome, a.message FROM attempts AS a WHERE a.cohort IN (SELECT m.cohort FROM sweeps AS s \
+        let sql = "SELECT a.cohort, a.number, (SELECT count(*) FROM members AS m WHERE m.cohort = a.cohort), a.slot, \
+            a.started_at, \
+                   a.ended_at, a.outcome, a.message FROM attempts AS a WHERE a.cohort IN (SELECT m.cohort FROM sweeps \
+                   AS s \
                    JOIN entries AS e ON e.sweep = s.id JOIN members AS m ON m.job = e.job WHERE s.name = ?) \
                    ORDER BY a.started_at, a.cohort, a.number";
         results.as_of = Some(now());

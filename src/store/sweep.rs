@@ -1,4 +1,4 @@
-//! A sweep as it is registered, and the file from which it can be registered again.
+//! A sweep to register, and the file from which it can be registered again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{StoreError, files, former};
+use super::{StoreError, files, former_ids};
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::former::Former;
 use sweep_spec::from::Picked;
@@ -20,59 +20,60 @@ use sweep_spec::race::Look;
 use sweep_spec::search::Round;
 use sweep_wire::home::Home;
 
-/// A sweep file and the jobs that it expands to.
+/// A sweep file and the jobs it expands to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewSweep {
-    /// Its name: registering another sweep under the same name replaces it (jobs and scores stay).
+    /// Its name. Registering another sweep under the same name replaces it (jobs and scores stay).
     pub name: String,
-    /// Where the YAML is.
+    /// The path of the YAML file.
     pub file: String,
-    /// The YAML.
+    /// The YAML text.
     pub source: String,
     /// When it was run, in seconds since the Unix epoch.
     pub at: f64,
-    /// The jobs that it asks for.
+    /// Its jobs.
     pub entries: Vec<NewEntry>,
-    /// What earlier programs called its jobs, with what they are.
+    /// Former ids of its jobs from earlier programs, with today's ids.
     pub renamed: HashMap<JobId, JobId>,
-    /// What the scripts of trainers of the user's own were when their first jobs trained.
+    /// The checksums of own trainers' scripts from when their first jobs were trained.
     pub scripts: Scripts,
-    /// Where seeds are added until comparisons are decided: the looks so far, also those of an earlier file of this name.
+    /// If seeds are added until comparisons are decided: the looks so far, including those of an earlier file with this
+    /// name.
     pub looks: Vec<Look>,
-    /// Where cells are sought: the points that were proposed and picked so far, also those of an earlier file of this name.
+    /// If cells are searched: the points proposed and picked so far, including those of an earlier file with this name.
     pub rounds: Vec<Round>,
-    /// Where cells of other sweeps are trained: which these are.
+    /// If cells come from other sweeps: which ones.
     pub picked: Vec<Picked>,
 }
 
-/// Checksums of the files that a command names, by the blueprints of its jobs.
+/// Checksums of the files that a trainer's command names, by blueprint.
 pub type Scripts = BTreeMap<BlueprintId, BTreeMap<String, String>>;
 
-/// One job that a sweep asks for.
+/// One job of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEntry {
-    /// Its place in the expanded file; unique in the sweep.
+    /// Its position in the expanded file; unique in the sweep.
     pub ordinal: u64,
-    /// The variant that it belongs to.
+    /// Its variant.
     pub variant: String,
-    /// The swept keys of the variant with this job's values, without the seed.
+    /// This job's values of the variant's swept keys, without the seed.
     pub axes: Map<String, Value>,
-    /// [`Job::id`] of `job`: the caller has it already, and 41,472 hashes take a while.
+    /// [`Job::id`] of `job`, which the caller has already: 41,472 hashes take a while.
     pub id: JobId,
     /// What to train.
     pub job: Job,
-    /// What is to be measured of it: of a metric that several name, the last counts.
+    /// The scores to measure. If several name the same metric, the last one counts.
     pub scores: Scores,
 }
 
-/// The content of `sweeps/<name>.json`: blueprints once each.
+/// The content of `sweeps/<name>.json`, with each blueprint once.
 #[derive(Serialize, Deserialize)]
 struct File {
     name: String,
     file: String,
     source: String,
     at: f64,
-    /// Of an earlier program, each with what was measured.
+    /// Those of an earlier program contain what to measure.
     blueprints: Vec<Value>,
     #[serde(default)]
     scores: Vec<Scores>,
@@ -103,7 +104,7 @@ struct FileEntry {
 }
 
 impl NewSweep {
-    /// Writes the file from which `sweep rebuild` registers this sweep again. Call it before [`super::Store::register`].
+    /// Writes the file from which `sweep rebuild` registers this sweep. Call it before [`super::Store::register`].
     pub fn save(&self, home: &Home) -> Result<(), StoreError> {
         let path = home.sweep(&self.name);
         let (mut blueprints, mut scores) = (Vec::new(), Vec::new());
@@ -152,12 +153,12 @@ impl NewSweep {
         )
     }
 
-    /// Reads what [`NewSweep::save`] wrote, also that of an earlier program.
+    /// Reads what [`NewSweep::save`] wrote, in this or an earlier program.
     pub fn load(path: &Path) -> Result<NewSweep, StoreError> {
         NewSweep::load_measured(path, &BTreeMap::new())
     }
 
-    /// The same, where that was `measured` later of jobs of an earlier program: by these protocols.
+    /// Reads it, given what was `measured` later for jobs of an earlier program: protocols by metric.
     pub(super) fn load_measured(
         path: &Path,
         measured: &BTreeMap<JobId, BTreeMap<Metric, Value>>,
@@ -178,7 +179,7 @@ impl NewSweep {
                     let was = former.was(&job);
                     renamed.insert(was, id);
                     match (measured.get(&was), &**scores) {
-                        (Some(measured), [usual]) => former::asked_for(usual, &former.dataset, measured),
+                        (Some(measured), [usual]) => former_ids::asked_for(usual, &former.dataset, measured),
                         _ => Arc::clone(scores),
                     }
                 }
@@ -208,7 +209,7 @@ impl NewSweep {
 struct Shared {
     blueprint: Arc<Blueprint>,
     id: BlueprintId,
-    /// How an earlier program knew it, and what was measured then.
+    /// Its form in an earlier program, and what was measured then.
     former: Option<(Former, Scores)>,
 }
 

@@ -1,5 +1,5 @@
-//! What the orchestrator tells the database. All of it is in files of the home directory first, so that it can wait where another
-//! program keeps the database locked.
+//! What the orchestrator writes to the database. All of it is in files of the home directory first, so it can wait
+//! while another program has the database locked.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,33 +16,34 @@ use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_wire::event::Record;
 
-/// An attempt to be made known, and its cohort where that is new. An order that says the same is all that [`super::rebuild()`] needs.
+/// A new attempt, and its cohort if that is new. [`super::rebuild()`] gets the same from the attempt's order.
 #[derive(Clone, Debug)]
 pub struct NewAttempt {
-    /// What trains.
+    /// The cohort.
     pub cohort: Arc<Cohort>,
-    /// The cohorts whose checkpoints the members go on from, in which they were before.
+    /// The cohorts the members were in before, whose checkpoints they continue.
     pub parents: Vec<CohortId>,
-    /// Members that are not to be trained any more.
+    /// Members that are no longer trained.
     pub without: Vec<JobId>,
-    /// Members with the shorter jobs whose last states they go on from: what was measured of these on their way is theirs.
+    /// Members with the shorter jobs whose last states they continue. They take over the results of these during
+    /// training.
     pub after: Vec<(JobId, JobId)>,
     /// The cohort's directory, relative to the home directory.
     pub directory: PathBuf,
-    /// The orchestrator's name for where it runs.
+    /// The orchestrator's name for its slot.
     pub slot: String,
-    /// One more than the last attempt of this cohort has, from 1 on.
+    /// Its number, from 1 on: one more than the cohort's last attempt.
     pub number: u32,
-    /// When, in seconds since the Unix epoch; later than all attempts before it.
+    /// When it starts, in seconds since the Unix epoch; later than all attempts before it.
     pub at: f64,
 }
 
-/// One thing to put into the database.
+/// One change to write to the database.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A new attempt. Its members start with the worker's first event.
+    /// A new attempt. Its members start running with the worker's first event.
     Start(NewAttempt),
-    /// What [`Store::ingest`] takes.
+    /// Events, as for [`Store::ingest`].
     Events {
         /// The cohort.
         cohort: CohortId,
@@ -50,10 +51,10 @@ pub enum Write {
         attempt: u32,
         /// New events.
         records: Vec<Record>,
-        /// Where in the log reading goes on.
+        /// The log offset where reading continues.
         offset: u64,
     },
-    /// What [`Store::end_attempt`] takes.
+    /// The end of an attempt, as for [`Store::end_attempt`].
     End {
         /// The cohort.
         cohort: CohortId,
@@ -62,7 +63,7 @@ pub enum Write {
         /// How it ended.
         end: AttemptEnd,
     },
-    /// What a worker has said on stderr, where that was known only after [`Write::End`].
+    /// A worker's stderr that became known only after [`Write::End`].
     Words {
         /// The cohort.
         cohort: CohortId,
@@ -71,7 +72,7 @@ pub enum Write {
         /// The last lines.
         stderr: String,
     },
-    /// What becomes of those of some jobs to which it makes sense; [`super::note`] has noted it.
+    /// A decision about those jobs whose state allows it; [`super::note`] has recorded it.
     Decided {
         /// The jobs.
         jobs: Vec<JobId>,
@@ -92,16 +93,16 @@ impl Write {
 }
 
 impl Store {
-    /// Does all of `writes` in their order, in one transaction.
+    /// Applies all `writes` in order, in one transaction.
     ///
     /// # Errors
     ///
-    /// Then nothing of it is done.
+    /// If anything fails. Then nothing is written.
     pub async fn record(&self, writes: &[Write]) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
         for writes in writes.chunk_by(|a, b| a.events().is_some() && b.events().is_some()) {
             match &writes[0] {
-                // What several attempts report goes in together, in few statements.
+                // Reports of several attempts are written together, in few statements.
                 Write::Events { .. } => {
                     let events: Vec<Ingest<'_>> = writes.iter().filter_map(Write::events).collect();
                     ingest(&mut transaction, &events).await?;
@@ -125,22 +126,22 @@ impl Store {
         Ok(())
     }
 
-    /// How many attempts each cohort has had.
+    /// Returns the number of attempts of each cohort.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn attempts_made(&self) -> Result<HashMap<CohortId, u32>, StoreError> {
         let rows: Vec<(String, u32)> =
             sqlx::query_as("SELECT cohort, max(number) FROM attempts GROUP BY cohort").fetch_all(self.pool()).await?;
         rows.into_iter().map(|(cohort, number)| Ok((parse_id(&cohort)?, number))).collect()
     }
 
-    /// From now on gives up after `patience` where another program keeps the database locked: [`StoreError::is_locked`].
+    /// From now on, gives up after `patience` if another program has the database locked: [`StoreError::is_locked`].
     ///
     /// # Errors
     ///
-    /// Where SQLite does not do it.
+    /// If SQLite refuses.
     pub async fn wait_for_locks(&self, patience: Duration) -> Result<(), StoreError> {
         let pragma = format!("PRAGMA busy_timeout = {}", patience.as_millis());
         sqlx::query(AssertSqlSafe(pragma)).execute(self.pool()).await?;

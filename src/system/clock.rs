@@ -1,31 +1,31 @@
-//! The time of day. Only what is stored or compared with what is stored has it; how long something takes is measured by `Instant`, or by
-//! [`awake`] where others wait for it.
+//! The time of day. Use it only for times that are stored or compared with stored ones; measure durations with
+//! `Instant`, or with [`awake`] if other machines wait.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Seconds since the Unix epoch, as the database, events and decisions have times.
+/// Returns the time in seconds since the Unix epoch, as used in the database, events and decisions.
 pub fn now() -> f64 {
     seconds(SystemTime::now())
 }
 
-/// The same of the time that a file has; 0 of one before the epoch.
+/// Converts a file's time to seconds since the Unix epoch; 0 if it is before.
 pub fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The time since this machine was started, which goes on while it sleeps, as it does for everyone else.
+/// Returns the time since this machine was started, including time asleep.
 pub fn awake() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
 }
 
-/// A time as `2026-11-29 16:05 UTC`.
+/// Formats a time as `2026-11-29 16:05 UTC`.
 pub fn date(at: f64) -> String {
     let minutes = (at / 60.0).floor() as i64;
     let (days, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
-    // Howard Hinnant's days to civil: years begin in March, so that a leap day is the last.
+    // Howard Hinnant's `civil_from_days`: years begin in March, so a leap day is the last day.
     let shifted = days + 719_468;
     let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

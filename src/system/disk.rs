@@ -1,10 +1,11 @@
-//! Which file systems are on a network.
+//! Recognises shared file systems.
 
 use std::path::Path;
 
 use rustix::fs::statfs;
 
-/// What the kernel calls file systems that several machines may share, by their numbers (statfs(2) and their sources).
+/// File systems that several machines may share: the kernel's numbers (from statfs(2) and the kernel's sources) and
+/// names.
 const SHARED: [(u64, &str); 15] = [
     (0x6969, "NFS"),
     (0x0BD0_0BD0, "Lustre"),
@@ -23,11 +24,12 @@ const SHARED: [(u64, &str); 15] = [
     (0xAAD7_AAEA, "PanFS"),
 ];
 
-/// The file system that `path`, or the nearest folder above it that is there, lies on, where that is one that other machines may change, too.
+/// Returns the name of the file system of `path`, or of its nearest existing parent, if other machines may change it,
+/// too.
 pub fn shared(path: &Path) -> Option<&'static str> {
     let there = path.ancestors().find(|path| path.exists())?;
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    // The number is signed in places, and 32 bits of it are what it is.
+    // Some platforms sign-extend the number; only its lower 32 bits count.
     let kind = statfs(there).ok()?.f_type as u64 & 0xFFFF_FFFF;
     SHARED.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
 }

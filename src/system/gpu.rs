@@ -1,30 +1,30 @@
-//! GPUs as NVIDIA's driver describes them, whether libtorch can use them or not.
+//! GPUs as reported by NVIDIA's driver, whether or not libtorch can use them.
 
 use std::sync::OnceLock;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-/// A GPU, or the part of one that a MIG device is.
+/// A GPU, or a MIG device, which is a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpu {
     /// `NVIDIA H100 80GB HBM3`.
     pub name: String,
-    /// Bytes of its memory.
+    /// Its memory in bytes.
     pub memory: u64,
 }
 
-/// The GPU that `entry` names in `CUDA_VISIBLE_DEVICES` where GPUs are numbered by their place on the PCI bus: a number, or a UUID or
-/// the beginning of one.
+/// Describes the GPU that `entry` names in `CUDA_VISIBLE_DEVICES`, with GPUs numbered by PCI bus: a number, a UUID, or
+/// the start of one.
 ///
 /// # Errors
 ///
-/// In words: there is no driver, or no such GPU.
+/// If there is no driver or no such GPU.
 pub fn describe(entry: &str) -> Result<Gpu, String> {
     ask(entry, |device| Ok(Gpu { name: device.name()?, memory: device.memory_info()?.total }))
 }
 
-/// Bytes of a GPU's memory that are in use, by whomever; `entry` names it as for [`describe`].
+/// Returns how many bytes of a GPU's memory are in use by any process; `entry` names it as in [`describe`].
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub fn used(entry: &str) -> Result<u64, String> {
     ask(entry, |device| Ok(device.memory_info()?.used))
 }
 
-/// How many GPUs there are; none where there is no driver.
+/// Counts the GPUs; 0 without a driver.
 pub fn count() -> usize {
     let counted = library().ok().and_then(|library| library.device_count().ok());
     counted.map_or(0, |count| count as usize)
@@ -53,7 +53,7 @@ fn said(error: &NvmlError) -> String {
 }
 
 fn find<'a>(library: &'a Nvml, entry: &str) -> Result<Device<'a>, NvmlError> {
-    // NVML counts GPUs by their place on the PCI bus, too.
+    // NVML also numbers GPUs by PCI bus.
     if let Ok(index) = entry.parse() {
         return library.device_by_index(index);
     }

@@ -1,5 +1,5 @@
-//! What every package asks of the operating system, each thing in one way: files that are there whole or not at all, the time, and which GPUs
-//! there are; and how its shell reads words.
+//! Services of the operating system that all packages use: files that are written completely or not at all, the time,
+//! GPUs, and shell quoting.
 
 pub mod clock;
 pub mod disk;

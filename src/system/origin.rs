@@ -1,18 +1,18 @@
-//! From which sources this executable was built: two that work together must be from the same.
+//! The sources that this executable was built from. Executables that work together must have the same.
 
 use std::sync::OnceLock;
 
-/// The variable by which one executable tells the other which sources it was built from.
+/// The environment variable by which one executable tells the other its sources.
 pub const VARIABLE: &str = "SWEEP_BUILD";
 
 static SOURCES: OnceLock<&'static str> = OnceLock::new();
 
-/// Has this executable know its sources; only the first call does anything.
+/// Sets the sources of this executable; only the first call has an effect.
 pub fn remember(sources: &'static str) {
     SOURCES.get_or_init(|| sources);
 }
 
-/// A hash of the sources of this executable; empty where nobody has told, as in tests.
+/// Returns a hash of this executable's sources; empty if it was not set, as in tests.
 pub fn sources() -> &'static str {
     SOURCES.get().copied().unwrap_or_default()
 }

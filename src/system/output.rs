@@ -1,4 +1,4 @@
-//! Where a user wants something written: to a file, or to what is none.
+//! Output to a place that a user named: a file, or a pipe or device.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -6,22 +6,22 @@ use std::path::Path;
 
 use super::whole::{NewFile, Survives};
 
-/// What a user named to be written to.
+/// Where to write.
 #[derive(Debug)]
 pub enum Output {
-    /// A file, whole or as it was.
+    /// A file, which is replaced completely or not at all.
     File(NewFile),
-    /// A pipe or a device: nothing can take its place.
+    /// A pipe or a device, which cannot be replaced.
     Stream(File),
 }
 
 impl Output {
-    /// What is at `path`, or is to be there. A link stays one; a file that must not be written to is not replaced, and one that is replaced keeps
-    /// who may read it.
+    /// Opens `path` for writing. A link stays a link. A read-only file is not replaced, and a replaced file keeps its
+    /// permissions.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written to.
+    /// If it cannot be written to.
     pub fn open(path: &Path) -> io::Result<Self> {
         let known = match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return NewFile::beside(path).map(Output::File),
@@ -36,7 +36,7 @@ impl Output {
         Ok(Output::File(new))
     }
 
-    /// Ends it: a file gets its name now.
+    /// Finishes writing; a file gets its name now.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"newer");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
-        // Nothing takes the place of a device.
+        // A device is not replaced.
         let null = folder.path().join("null");
         std::os::unix::fs::symlink("/dev/null", &null).unwrap();
         assert!(matches!(Output::open(&null).unwrap(), Output::Stream(_)));

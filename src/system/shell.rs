@@ -1,6 +1,6 @@
-//! Words in commands, as a POSIX shell reads them.
+//! Quotes words for a POSIX shell.
 
-/// A word that a shell reads as this one.
+/// Quotes a word so a shell reads it unchanged.
 pub fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -10,7 +10,8 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// Words that follow a command and its flags: a shell reads them as these, and the command takes none of them for a flag.
+/// Quotes words that follow a command and its flags, so a shell reads them unchanged and the command takes none of them
+/// for a flag.
 pub fn operands(words: &[&str]) -> String {
     let quoted = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     if words.iter().any(|word| word.starts_with('-')) { format!("-- {quoted}") } else { quoted }
@@ -25,7 +26,7 @@ mod tests {
         assert_eq!(operands(&["quickstart", "a/b.yaml"]), "quickstart a/b.yaml");
         assert_eq!(operands(&["D2GAN β", "it's", "$HOME;", ""]), r"'D2GAN β' 'it'\''s' '$HOME;' ''");
         assert_eq!(operands(&["a", "-x y"]), "-- a '-x y'");
-        // What a shell makes of it is what was there.
+        // A shell reads back the original words.
         let words = ["it's \"one\"", "`a` $b \\", "-n", "*", "ü", "~", "#x", "a=b"];
         let command = format!("printf '%s\\n' {}", operands(&words));
         let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();

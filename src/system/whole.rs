@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all: written under a temporary name in the folder where they belong, and then given their own. Whoever
-//! looks there sees what was there before or all that is new, whenever the process is killed or the disk is full.
+//! Files that are written completely or not at all: first under a temporary name in the same folder, then renamed.
+//! Readers see either the old file or the complete new one, even if the process is killed or the disk is full.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -12,19 +12,20 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile};
 
-/// What temporary names begin with; six letters or digits follow.
+/// The prefix of temporary names, before six letters or digits.
 const TEMPORARY: &str = ".tmp";
 
-/// What a new file is safe from.
+/// What a new file survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survives {
-    /// The end of any process, `kill -9` too. For what a power cut may take: it means nothing after one, or is made again.
+    /// The end of any process, even by `kill -9`. For files that a power cut may destroy, because they are meaningless
+    /// after it or are made again.
     Kill,
-    /// A power cut, too. Waits for the disk, twice.
+    /// A power cut, too. Waits for the disk twice.
     PowerCut,
 }
 
-/// A file under way. It is gone when this is dropped, unless it got its name.
+/// A file being written. It is deleted when this is dropped, unless it got its name.
 #[derive(Debug)]
 pub struct NewFile {
     file: NamedTempFile,
@@ -32,16 +33,16 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// One that is to be at `path`.
+    /// Creates a file that is to be at `path`.
     ///
     /// # Errors
     ///
-    /// Where nothing can be written to its folder.
+    /// If nothing can be written to its folder.
     pub fn beside(path: &Path) -> io::Result<Self> {
         let open = |path: &Path| {
-            // Temporary files are private by default; this one is as readable as any of this user's.
+            // Temporary files are private by default; this one gets the user's normal permissions.
             let file = File::options().write(true).create_new(true).open(path)?;
-            // Who sweeps up may have come in between, and taken it for one that is nobody's. Then another name is tried.
+            // Another process may have taken it for an abandoned file in between. Then another name is tried.
             let taken = flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
             if taken || fs::symlink_metadata(path).is_err() { Err(ErrorKind::AlreadyExists.into()) } else { Ok(file) }
         };
@@ -49,38 +50,39 @@ impl NewFile {
         Ok(NewFile { file, path: path.to_owned() })
     }
 
-    /// Lets others read and write it as `permissions` say.
+    /// Sets its permissions.
     ///
     /// # Errors
     ///
-    /// Where the system does not.
+    /// If the system refuses.
     pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         self.file.as_file().set_permissions(permissions)
     }
 
-    /// When it was written last, by the clock of the file system.
+    /// Returns when it was last written, by the file system's clock.
     ///
     /// # Errors
     ///
-    /// Where the system does not say.
+    /// If the system does not tell.
     pub fn modified(&self) -> io::Result<SystemTime> {
         self.file.as_file().metadata()?.modified()
     }
 
-    /// Puts it in its place, whatever was there.
+    /// Gives it its name, replacing any file there.
     ///
     /// # Errors
     ///
-    /// Then what was there is there still, unless only the folder could not be made durable.
+    /// Then the old file is still there, unless only making the folder durable failed.
     pub fn put(self, survives: Survives) -> io::Result<()> {
         self.put_keeping(None, survives)
     }
 
-    /// The same, but what was there is at `previous` in the same folder then: at each moment one of the two is whole.
+    /// Does the same, but moves the old file to `previous` in the same folder. At each moment, one of the two is
+    /// complete.
     ///
     /// # Errors
     ///
-    /// As [`NewFile::put`]; what was there may be at `previous` by then.
+    /// As [`NewFile::put`]; the old file may be at `previous` by then.
     pub fn put_beside(self, previous: &Path, survives: Survives) -> io::Result<()> {
         self.put_keeping(Some(previous), survives)
     }
@@ -94,7 +96,7 @@ impl NewFile {
             }
         }
         if let Err(failed) = self.file.persist(&self.path) {
-            // Over a network the answer may have been lost, and not what was asked for.
+            // On a network file system, the rename or removal may have succeeded and only the answer got lost.
             if !is_at(failed.file.as_file(), &self.path) {
                 return Err(failed.error);
             }
@@ -102,11 +104,11 @@ impl NewFile {
         sync_folder(folder(&self.path), survives)
     }
 
-    /// Puts it at the first of `paths` where there is nothing, and says where that is. All are in the folder that it was made in.
+    /// Gives it the first of `paths` that is free, and returns that path. All must be in the folder it was created in.
     ///
     /// # Errors
     ///
-    /// Where it cannot be put at one of them for another reason, or something is at all of them.
+    /// If all are taken, or it fails for another reason.
     pub fn put_at_first_free(
         mut self,
         paths: impl IntoIterator<Item = PathBuf>,
@@ -134,7 +136,7 @@ impl NewFile {
     }
 }
 
-// Straight to the file: its errors would have the temporary name otherwise, which says nothing to anybody.
+// Uses the file directly, so errors do not mention the temporary name, which means nothing to users.
 impl Seek for NewFile {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.file.as_file_mut().seek(to)
@@ -151,7 +153,7 @@ impl Write for NewFile {
     }
 }
 
-/// Writes a file with these bytes, whatever was at `path`.
+/// Writes a file with these bytes, replacing any file at `path`.
 ///
 /// # Errors
 ///
@@ -162,12 +164,12 @@ pub fn write(path: &Path, bytes: &[u8], survives: Survives) -> io::Result<()> {
     file.put(survives)
 }
 
-/// Puts what is complete at `from`, written by other means, at `to` on the same disk. The content of a folder must be durable already, if it
-/// is to be.
+/// Moves the complete file or folder at `from` to `to` on the same disk. If the content of a folder must be durable, it
+/// must already be.
 ///
 /// # Errors
 ///
-/// Where it cannot be, as where there is nothing at `from`.
+/// If it fails, for example because there is nothing at `from`.
 pub fn rename(from: &Path, to: &Path, survives: Survives) -> io::Result<()> {
     if survives == Survives::PowerCut && fs::symlink_metadata(from)?.is_file() {
         File::open(from)?.sync_all()?;
@@ -183,10 +185,10 @@ pub fn rename(from: &Path, to: &Path, survives: Survives) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Where it is there still.
+/// If it is still there.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        // Over a network the answer may have been lost, and not what was asked for.
+        // On a network file system, the rename or removal may have succeeded and only the answer got lost.
         Err(error) if error.kind() != ErrorKind::NotFound && !is_gone(path) => Err(error),
         _ => Ok(()),
     }
@@ -197,12 +199,12 @@ fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Appends a line to the file at `path`, which is made where there is none, and makes it durable. It starts a line of its own, also behind one
-/// that was cut off.
+/// Appends a line to the file at `path`, creating it if necessary, and makes it durable. It starts on a new line even
+/// if the last line was cut off.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read and written.
+/// If the file cannot be read and written.
 pub fn append_line(path: &Path, line: &[u8]) -> io::Result<()> {
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     let mut text = Vec::with_capacity(line.len() + 2);
@@ -219,22 +221,22 @@ pub fn append_line(path: &Path, line: &[u8]) -> io::Result<()> {
     sync_folder(folder(path), Survives::PowerCut)
 }
 
-/// Whether a file of this name is one under way, or was left so by a process that was killed.
+/// Whether a file of this name is being written, or was left incomplete by a killed process.
 pub fn is_temporary(name: &OsStr) -> bool {
     let end = name.as_encoded_bytes().strip_prefix(TEMPORARY.as_bytes());
     end.is_some_and(|end| end.len() == 6 && end.iter().all(u8::is_ascii_alphanumeric))
 }
 
-/// Removes the files in a folder that killed processes had under way, as far as that goes: they take room, no more. How many that were. Those
-/// that a process is at stay, and all of them on a file system without locks.
+/// Removes incomplete files of killed processes from a folder, as far as possible: they only take space. Returns their
+/// number. Files that a process is still writing stay, and so do all files on a file system without locks.
 pub fn sweep_up(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let left =
         entries.filter(|entry| is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()));
-    // It may have got its name meanwhile, or be another user's.
+    // It may have been renamed in the meantime, or belong to another user.
     let is_removed = |path: &Path| {
         let file = File::options().write(true).open(path);
-        // Locked until it is gone: who has just made it must not get the lock in between.
+        // Locked until it is gone, so a process that has just created it cannot get the lock in between.
         file.is_ok_and(|file| {
             flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(path).is_ok()
         })
@@ -242,24 +244,25 @@ pub fn sweep_up(folder: &Path) -> usize {
     left.filter(|entry| is_removed(&entry.path())).count()
 }
 
-/// Whether this file is the one at `path`.
+/// Whether this is the file at `path`.
 fn is_at(file: &File, path: &Path) -> bool {
     let there = fs::symlink_metadata(path);
     file.metadata().is_ok_and(|own| there.is_ok_and(|there| (own.dev(), own.ino()) == (there.dev(), there.ino())))
 }
 
-/// The folder that `path` is in.
+/// Returns the parent folder of `path`.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes durable which names are in a folder.
+/// Makes the names in a folder durable.
 fn sync_folder(folder: &Path, survives: Survives) -> io::Result<()> {
     if survives == Survives::Kill {
         return Ok(());
     }
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Who may write to a folder need not be allowed to list it, and some file systems over a network sync names by themselves.
+        // A user who may write to a folder may not be allowed to list it, and some network file systems sync names by
+        // themselves.
         Err(error)
             if error.kind() == ErrorKind::PermissionDenied
                 || [Errno::INVAL, Errno::NOTSUP]
@@ -301,7 +304,7 @@ mod tests {
             write(&path, b"new", survives).unwrap();
             assert_eq!((fs::read(&path).unwrap().as_slice(), names(folder.path()).len()), (&b"new"[..], 1));
         }
-        // As any other file of this user.
+        // Like any other file of this user.
         fs::write(folder.path().join("y"), "").unwrap();
         let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode("x"), mode("y"));
@@ -331,7 +334,7 @@ mod tests {
             new.put_at_first_free(paths(), Survives::Kill)
         };
         fs::write(&paths()[0], "old").unwrap();
-        // A name that nobody can look at is taken, too.
+        // A name that cannot be accessed counts as taken.
         std::os::unix::fs::symlink(&paths()[1], &paths()[1]).unwrap();
         assert_eq!(put().unwrap(), paths()[2]);
         assert_eq!(put().unwrap_err().kind(), ErrorKind::AlreadyExists);
@@ -349,7 +352,7 @@ mod tests {
             new
         };
         let first = new(b"1");
-        // As where a server has renamed it, the answer gets lost, and it is asked again.
+        // As if a server renamed it, the answer got lost, and the request was repeated.
         fs::rename(first.file.path(), &path).unwrap();
         first.put(Survives::Kill).unwrap();
         let second = new(b"2");

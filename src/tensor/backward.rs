@@ -1,4 +1,4 @@
-//! Backward kernels of libtorch that tch leaves out.
+//! Backward kernels of libtorch that tch does not expose.
 
 use std::ffi::c_char;
 
@@ -7,34 +7,35 @@ use torch_sys::C_tensor;
 
 use super::native::check;
 
-/// A two-dimensional convolution, transposed or not, but for its tensors.
+/// A two-dimensional convolution, transposed or not, without its tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
-    /// Pixels between neighbouring positions of the kernel.
+    /// Stride of the kernel, in pixels.
     pub stride: i64,
-    /// Zeros on each side of the image; of a transposed convolution those that are cut away.
+    /// Zeros on each side of the image; a transposed convolution cuts off as many.
     pub padding: i64,
-    /// Transposed: the gradient of a convolution with respect to its input, as an operation of its own.
+    /// Whether it is transposed: the gradient of a convolution with respect to its input, as an operation of its own.
     pub transposed: bool,
-    /// Rows and columns more at the end of a transposed convolution's output.
+    /// Extra rows and columns at the end of a transposed convolution's output.
     pub output_padding: i64,
-    /// Channels are split into this many parts, each with weights of its own.
+    /// Channels are split into this many groups, each with its own weights.
     pub groups: i64,
 }
 
 impl Convolution {
-    /// x `[N, I, H, W]` by weights w: `[O, I/groups, k, k]`, or `[I, O/groups, k, k]` where it is transposed; b `[O]`.
+    /// Convolves x `[N, I, H, W]` with weights w: `[O, I/groups, k, k]`, or `[I, O/groups, k, k]` if transposed; b
+    /// `[O]`.
     pub fn forward(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
         let Convolution { stride, padding, transposed, output_padding, groups } = *self;
         let both = |size| [size, size];
         x.convolution(w, b, both(stride), both(padding), [1, 1], transposed, both(output_padding), groups)
     }
 
-    /// The gradients of x, w and b from that of y; those that `need` says, and `None` for the others.
+    /// Returns the gradients of x, w and b from that of y; `None` for those not in `need`.
     pub fn backward(&self, dy: &Tensor, x: &Tensor, w: &Tensor, need: [bool; 3]) -> [Option<Tensor>; 3] {
         let outputs = dy.size()[1];
         let mut out = [std::ptr::null_mut(); 3];
-        // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and what comes out is ours.
+        // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and we own the results.
         let error = unsafe {
             sweep_convolution_backward(
                 out.as_mut_ptr(),
@@ -54,8 +55,8 @@ impl Convolution {
     }
 }
 
-/// The gradients of x, weight and bias of `native_batch_norm` in training from that of y; those that `need` says. `mean` and
-/// `inverse` are what the forward pass saved.
+/// Returns the gradients of x, weight and bias of `native_batch_norm` in training from that of y; `None` for those not
+/// in `need`. `mean` and `inverse` were saved by the forward pass.
 pub fn batch_norm(
     dy: &Tensor,
     x: &Tensor,
@@ -65,7 +66,7 @@ pub fn batch_norm(
     need: [bool; 3],
 ) -> [Option<Tensor>; 3] {
     let mut out = [std::ptr::null_mut(); 3];
-    // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and what comes out is ours.
+    // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and we own the results.
     let error = unsafe {
         sweep_batch_norm_backward(
             out.as_mut_ptr(),
@@ -81,19 +82,19 @@ pub fn batch_norm(
     taken(out, error)
 }
 
-/// The tensors that a call gave.
+/// Returns the tensors of a call.
 ///
 /// # Panics
 ///
-/// With libtorch's message if there is one, as tch's functions do.
+/// With libtorch's message if there is one, like tch's functions.
 fn taken(out: [*mut C_tensor; 3], error: *mut c_char) -> [Option<Tensor>; 3] {
     // SAFETY: backward.cpp returns null or a message from malloc.
     unsafe { check(error) };
-    // SAFETY: each is null or a tensor that is ours.
+    // SAFETY: each is null or a tensor that we own.
     out.map(|tensor| (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) }))
 }
 
-// SAFETY: as backward.cpp defines them.
+// SAFETY: the signatures are those in backward.cpp.
 unsafe extern "C" {
     fn sweep_convolution_backward(
         out: *mut *mut C_tensor,

@@ -1,4 +1,4 @@
-//! How fast this machine computes.
+//! Measures how fast this machine computes.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,11 @@ use libloading::os::unix::Library;
 use multiversion::multiversion;
 use tch::{Device, Kind, Tensor, get_num_threads, no_grad_guard, set_num_threads};
 
-/// Side of the matrices: large enough for full speed, small enough for the cache.
+/// Side of the matrices: large enough for full speed, small enough to fit into the cache.
 const SIDE: i64 = 1024;
 
-/// Speed of a product of float32 matrices on one CPU core, in GFLOP/s: the best of `time`. Changes libtorch's number of threads
-/// while it measures.
+/// Speed of a product of float32 matrices on one CPU core, in GFLOP/s: the best within `time`. Changes libtorch's
+/// number of threads while it measures.
 pub fn sgemm_gflops(time: Duration) -> f64 {
     let threads = get_num_threads();
     set_num_threads(1);
@@ -29,10 +29,11 @@ pub fn sgemm_gflops(time: Duration) -> f64 {
     2.0 * (SIDE as f64).powi(3) / best.as_secs_f64() / 1e9
 }
 
-/// Numbers that are streamed over: 256 MiB, several times what one core finds in any cache.
+/// Numbers to stream over: 256 MiB, several times as much as any cache of one core.
 const STREAM: usize = 64 << 20;
 
-/// Speed of memory for one thread, in GB/s: the best of `time` of reading and writing float32 numbers in place, both counted.
+/// Memory speed of one thread, in GB/s: the best within `time` of reading and writing float32 numbers in place,
+/// counting both.
 pub fn memory_gigabytes(time: Duration) -> f64 {
     let mut numbers = vec![1.0f32; STREAM];
     let mut best = Duration::MAX;
@@ -52,9 +53,10 @@ fn pass(numbers: &mut [f32]) {
     }
 }
 
-/// Whether this executable tells MKL that it may use its fast kernels on every maker's processor (see src/main.rs).
+/// Whether this executable lets MKL use its fast kernels on processors of every maker (see src/worker.rs).
 pub fn mkl_is_told() -> bool {
-    // SAFETY: the only function of this name takes nothing, returns an int and has no effect; so says MKL, which calls it.
+    // SAFETY: the only function of this name takes nothing, returns an int and has no effect. MKL, which calls it,
+    // defines it so.
     unsafe {
         Library::this()
             .get::<unsafe extern "C" fn() -> i32>(b"mkl_serv_intel_cpu_true\0")

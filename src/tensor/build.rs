@@ -1,4 +1,4 @@
-//! Compiles the few lines of C++ that reach what tch leaves out, and tells the packages above where libtorch is.
+//! Compiles a few lines of C++ for functions that tch does not expose, and tells dependent packages where libtorch is.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-ltorch");
 }
 
-/// `lib`: libtorch's, beside which its headers are. torch-sys has been built with the same compiler by now.
+/// `lib` is libtorch's folder, next to which are the headers. torch-sys was built with the same compiler before.
 fn compile(lib: &Path) {
     let sources = ["backward.cpp", "device.cpp"];
     for file in sources.iter().chain(&["guarded.h"]) {

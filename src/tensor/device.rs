@@ -1,7 +1,7 @@
-//! The libtorch that is loaded, and its CUDA part.
+//! The loaded libtorch and its CUDA part.
 //!
-//! The executable is linked to libtorch's CPU part alone, so that one build runs with and without a GPU. The CUDA part registers
-//! its kernels when it is loaded, which [`init`] does where that makes sense.
+//! The executable links only libtorch's CPU part, so one build runs with and without a GPU. The CUDA part registers its
+//! kernels when it is loaded. [`init`] loads it if the machine has a GPU driver.
 
 use std::error::Error;
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
-/// What became of libtorch's CUDA part.
+/// The state of libtorch's CUDA part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaPart {
     /// It is loaded.
@@ -19,12 +19,12 @@ pub enum CudaPart {
     NoDriver,
     /// There is a driver, but this libtorch has no CUDA part.
     NoLibrary,
-    /// It is there, and cannot be loaded.
+    /// It exists, but cannot be loaded.
     Failed(String),
 }
 
-/// Loads libtorch's CUDA part, if this machine has an NVIDIA driver and the part lies beside the CPU part. To be called before
-/// anything asks for CUDA devices; only the first call does anything.
+/// Loads libtorch's CUDA part if this machine has an NVIDIA driver and the part lies next to the CPU part. Call it
+/// before anything asks for CUDA devices; only the first call has an effect.
 pub fn init() -> &'static CudaPart {
     static PART: OnceLock<CudaPart> = OnceLock::new();
     PART.get_or_init(|| {
@@ -32,8 +32,10 @@ pub fn init() -> &'static CudaPart {
         match &part {
             CudaPart::Loaded => tracing::debug!("libtorch's CUDA part is loaded"),
             CudaPart::NoDriver => tracing::debug!("no NVIDIA driver: CPU only"),
-            CudaPart::NoLibrary => tracing::warn!("there is an NVIDIA driver, but this libtorch is for CPUs only"),
-            CudaPart::Failed(why) => tracing::warn!("libtorch's CUDA part cannot be loaded: {why}"),
+            CudaPart::NoLibrary => {
+                tracing::warn!("this machine has an NVIDIA driver, but this libtorch is for CPUs only")
+            }
+            CudaPart::Failed(why) => tracing::warn!("cannot load libtorch's CUDA part: {why}"),
         }
         part
     })
@@ -45,12 +47,12 @@ pub fn cuda_devices() -> usize {
     usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
 }
 
-/// Where the loaded libtorch lies.
+/// The path of the loaded libtorch.
 pub fn libtorch() -> Option<PathBuf> {
     loaded("libtorch_cpu.so")
 }
 
-/// The version of the loaded libtorch, as the header beside it says.
+/// The version of the loaded libtorch, from the header next to it.
 pub fn libtorch_version() -> Option<String> {
     let root = libtorch()?.parent()?.parent()?.to_owned();
     let header = fs::read_to_string(root.join("include/torch/headeronly/version.h")).ok()?;
@@ -58,40 +60,41 @@ pub fn libtorch_version() -> Option<String> {
     Some(value.split('"').nth(1)?.to_owned())
 }
 
-/// Whether there is an NVIDIA driver, also where the host is Windows.
+/// Whether there is an NVIDIA driver, including on a Windows host.
 fn driver() -> bool {
     ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].iter().any(|path| Path::new(path).exists())
 }
 
-/// The path of a library of this name that is part of this process.
+/// The path of a library with this name that is loaded in this process.
 fn loaded(name: &str) -> Option<PathBuf> {
     find(&fs::read_to_string("/proc/self/maps").ok()?, name)
 }
 
-/// Finds a library in the lines of a maps file, whose sixth field is a path that may have blanks.
+/// Finds a library in the lines of a maps file. Their sixth field is a path, which may contain blanks.
 fn find(maps: &str, name: &str) -> Option<PathBuf> {
     let paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
     paths.into_iter().find(|path| path.file_name().is_some_and(|file| file == name)).map(Path::to_owned)
 }
 
 fn load(driver: bool, already: bool, cpu_part: Option<&Path>) -> CudaPart {
-    if already {
-        return CudaPart::Loaded;
-    }
+    // First the driver: a torch of pip with CUDA loads this part on machines without a GPU too.
     if !driver {
         return CudaPart::NoDriver;
+    }
+    if already {
+        return CudaPart::Loaded;
     }
     let Some(path) = cpu_part.map(|path| path.with_file_name("libtorch_cuda.so")).filter(|path| path.exists()) else {
         return CudaPart::NoLibrary;
     };
-    // SAFETY: the initialisers of libtorch_cuda.so register kernels and expect nothing but the libtorch_cpu.so beside it, which is
-    // part of this process. Nothing unloads it: the handle is forgotten.
+    // SAFETY: the initialisers of libtorch_cuda.so register kernels and only expect the libtorch_cpu.so next to it,
+    // which is loaded. Nothing unloads it: the handle is forgotten.
     match unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
             std::mem::forget(library);
             CudaPart::Loaded
         }
-        // The loader's own words are the source of libloading's error.
+        // The source of libloading's error has the loader's own message.
         Err(error) => CudaPart::Failed(error.source().map_or_else(|| error.to_string(), ToString::to_string)),
     }
 }
@@ -110,16 +113,18 @@ mod tests {
 
     #[test]
     fn libraries_are_found_in_folders_with_blanks() {
-        let maps = "7f00-7f01 r-xp 00000000 fe:01 1234   /home/a b/.libtorch/lib/libtorch_cpu.so\n7f01-7f02 rw-p 0 00:00 0 [heap]\n";
+        let maps = "7f00-7f01 r-xp 00000000 fe:01 1234   /home/a b/.libtorch/lib/libtorch_cpu.so\n7f01-7f02 rw-p 0 \
+            00:00 0 [heap]\n";
         assert_eq!(find(maps, "libtorch_cpu.so"), Some(PathBuf::from("/home/a b/.libtorch/lib/libtorch_cpu.so")));
         assert_eq!(find(maps, "torch_cpu.so"), None);
     }
 
     #[test]
-    fn the_cuda_part_is_loaded_only_where_it_makes_sense_and_a_broken_one_is_no_crash() {
+    fn the_cuda_part_is_loaded_only_with_a_driver_and_a_broken_one_is_no_crash() {
         let dir = tempfile::tempdir().unwrap();
         let cpu = dir.path().join("libtorch_cpu.so");
-        assert_eq!(load(false, true, None), CudaPart::Loaded);
+        assert_eq!(load(true, true, None), CudaPart::Loaded);
+        assert_eq!(load(false, true, None), CudaPart::NoDriver);
         assert_eq!(load(false, false, Some(&cpu)), CudaPart::NoDriver);
         assert_eq!(load(true, false, None), CudaPart::NoLibrary);
         assert_eq!(load(true, false, Some(&cpu)), CudaPart::NoLibrary);

@@ -14,45 +14,47 @@ use sweep_system::whole::{NewFile, Survives};
 /// Tensors by name, float32 or float64.
 pub type Named = BTreeMap<String, Tensor>;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug)]
 pub struct Contents {
-    /// On the CPU.
+    /// Tensors, on the CPU.
     pub tensors: Named,
-    /// What stands beside them.
+    /// Metadata.
     pub metadata: HashMap<String, String>,
 }
 
 /// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The system refused.
+    /// The system refused access.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The file is not what it should be.
+    /// The file is invalid.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// The key of the checksum, over everything else in the file.
+/// The key of the checksum, which covers everything else in the file.
 const CHECKSUM: &str = "checksum";
-/// The key of that of earlier files, over names and contents alone: generators that an earlier version left are still of use.
+/// The key of the checksum in older files, which covers names and contents only. Generators from older versions stay
+/// readable.
 const EARLIER: &str = "blake3";
 
 /// Writes `tensors` and `metadata` to `path`, whole and durable.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be written to.
+/// If the folder is not writable.
 pub fn write(path: &Path, tensors: &Named, metadata: HashMap<String, String>) -> Result<(), FileError> {
     Ok(new(path, tensors, metadata)?.put(Survives::PowerCut)?)
 }
 
-/// [`write()`], which keeps what was at `path` as `previous` in the same folder: at each moment one of the two is whole and durable.
+/// As [`write()`], but keeps the old file at `path` as `previous` in the same folder: at every moment one of the two is
+/// whole and durable.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be written to.
+/// If the folder is not writable.
 pub fn write_beside(
     path: &Path,
     previous: &Path,
@@ -62,7 +64,7 @@ pub fn write_beside(
     Ok(new(path, tensors, metadata)?.put_beside(previous, Survives::PowerCut)?)
 }
 
-/// A file with this content, without a name as yet.
+/// Creates a file with this content that has no name yet.
 fn new(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<NewFile, FileError> {
     let unusable = |error: safetensors::SafeTensorError| FileError::Unusable(error.to_string());
     let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
@@ -90,7 +92,7 @@ fn new(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> R
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is not whole, or its checksum does not hold.
+/// If it cannot be read, is not whole, or does not match its checksum.
 pub fn read(path: &Path) -> Result<Contents, FileError> {
     let unusable = |what: &str| FileError::Unusable(what.to_owned());
     let bytes = fs::read(path)?;
@@ -102,12 +104,12 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     let each = || views.iter().map(|(name, view)| (name.as_str(), view));
     let (expected, found) = match (metadata.get(CHECKSUM), metadata.get(EARLIER)) {
         (Some(expected), _) => (expected, digest(&metadata, each())),
-        // It had nothing but tensors.
+        // Older files had only tensors.
         (None, Some(expected)) if metadata.len() == 1 => (expected, digest_of_contents(each())),
         (None, _) => return Err(unusable("it has no checksum")),
     };
     if *expected != found {
-        return Err(unusable("its checksum does not hold: the file is damaged"));
+        return Err(unusable("its checksum does not match: the file is damaged"));
     }
     let tensor = |(name, view): (String, TensorView)| {
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
@@ -161,7 +163,7 @@ mod tests {
     use tch::Device;
 
     #[test]
-    fn what_is_written_is_read_and_damage_is_found() {
+    fn files_are_read_back_and_damage_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let tensors = Named::from([
@@ -184,12 +186,12 @@ mod tests {
         let last = bent.len() - 1;
         bent[last] ^= 1;
         fs::write(&path, bent).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("checksum does not hold"));
+        assert!(read(&path).unwrap_err().to_string().contains("checksum does not match"));
         assert!(matches!(read(&folder.path().join("none")), Err(FileError::Io(_))));
     }
 
     #[test]
-    fn whatever_changes_in_a_file_is_found() {
+    fn every_change_of_a_file_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let tensors = Named::from([("a".to_owned(), Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)))]);
@@ -203,7 +205,7 @@ mod tests {
             read(&path).unwrap_err().to_string()
         };
         for (from, to) in [("\"3000\"", "\"2000\""), ("\"step\"", "\"stop\""), ("[2,3]", "[3,2]"), ("\"a\"", "\"b\"")] {
-            assert!(changed(from, to).contains("checksum does not hold"), "{to}");
+            assert!(changed(from, to).contains("checksum does not match"), "{to}");
         }
         assert!(changed("\"checksum\"", "\"chuckles\"").contains("no checksum"));
         for at in 8..whole.len() {

@@ -1,9 +1,9 @@
-//! The memory of CPU tensors as slices, for loops that libtorch has no single pass for.
+//! Slices of the memory of CPU tensors, for loops that libtorch would need several passes for.
 
 use sweep_numerics::math::Float;
 use tch::{Device, Kind, Tensor};
 
-/// A number type that tensors hold.
+/// A number type of tensors.
 pub trait Number: tch::kind::Element + Float {}
 impl Number for f32 {}
 impl Number for f64 {}
@@ -11,34 +11,34 @@ impl Number for f64 {}
 /// The values of a contiguous CPU tensor of `T`, row-major.
 pub fn values<T: Number>(tensor: &Tensor) -> &[T] {
     check::<T>(tensor);
-    // A tensor without values has no memory, and its pointer is null.
+    // A tensor without values has a null pointer.
     if tensor.numel() == 0 {
         return &[];
     }
-    // SAFETY: the tensor holds `numel` initialised values of T in one block (checked), which lives as long as the tensor; no one
-    // writes to it while it is borrowed, since writers go through `values_mut`, which borrows it mutably, or through libtorch
+    // SAFETY: the tensor holds `numel` initialised values of T in one block (checked), which lives as long as the
+    // tensor. No one writes to it while it is borrowed: writers use `values_mut`, which borrows it mutably, or libtorch
     // between calls.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), tensor.numel()) }
 }
 
-/// As [`values`], to write to. Tensors that share the memory see what is written; that is what parameter views are for.
+/// As [`values`], for writing. Tensors that share the memory see the change, which parameter views rely on.
 pub fn values_mut<T: Number>(tensor: &mut Tensor) -> &mut [T] {
     check::<T>(tensor);
     if tensor.numel() == 0 {
         return &mut [];
     }
-    // SAFETY: as in `values`; the mutable borrow keeps others that go through this tensor away. Views of the same memory are only
+    // SAFETY: as in `values`; the mutable borrow excludes other users of this tensor. Views of the same memory are only
     // read by libtorch calls, none of which runs while the slice is in use.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) }
 }
 
-/// A copy of `tensor`'s values as float64, row-major, from whatever device and kind.
+/// Copies `tensor`'s values as float64, row-major, from any device and kind.
 pub fn to_f64(tensor: &Tensor) -> Vec<f64> {
     let tensor = tensor.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
     values::<f64>(&tensor).to_vec()
 }
 
-/// A copy of `tensor`'s values as float32, row-major, from whatever device and kind.
+/// Copies `tensor`'s values as float32, row-major, from any device and kind.
 pub fn to_f32(tensor: &Tensor) -> Vec<f32> {
     let tensor = tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
     values::<f32>(&tensor).to_vec()
@@ -52,7 +52,7 @@ fn check<T: Number>(tensor: &Tensor) {
     );
 }
 
-/// A copy of the bytes of `tensor`, row-major, from whatever device.
+/// Copies the bytes of `tensor`, row-major, from any device.
 pub fn bytes(tensor: &Tensor) -> Vec<u8> {
     let tensor = tensor.to_device(Device::Cpu).contiguous();
     let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];

@@ -1,29 +1,30 @@
-//! Matrices in float64, by libtorch's LAPACK.
+//! Linear algebra in float64, with libtorch's LAPACK.
 
 use tch::{Kind, TchError, Tensor};
 
 use super::host::to_f32;
 
-/// The singular values of `matrix` `[n, m]`, the largest first, in float64. An error when an entry is not finite.
+/// The singular values of `matrix` `[n, m]`, largest first, in float64. An error if an entry is not finite.
 pub fn singular_values(matrix: &Tensor) -> Result<Tensor, TchError> {
     Ok(matrix.f_to_kind(Kind::Double)?.f_svd(true, false)?.1)
 }
 
-/// U `[n, n]`, V `[n, n]`, orthogonal, with matrix = U S Vᵀ for a diagonal S, of the square `matrix`. An error when an entry is not finite.
+/// Orthogonal matrices U `[n, n]` and V `[n, n]` with matrix = U S Vᵀ for a diagonal S, of a square `matrix`. An error
+/// if an entry is not finite.
 pub fn rotations(matrix: &Tensor) -> Result<(Tensor, Tensor), TchError> {
     let (u, _, v) = matrix.f_to_kind(Kind::Double)?.f_svd(true, true)?;
     Ok((u, v))
 }
 
-/// A matrix R `[m, m]` with RᵀR = AᵀA, of A `[n, m]` with at least as many rows as columns: the triangle of its QR decomposition, so that
-/// nothing is squared.
+/// A matrix R `[m, m]` with RᵀR = AᵀA, for A `[n, m]` with n ≥ m: the triangle of its QR decomposition, which avoids
+/// squaring.
 pub fn triangle(matrix: &Tensor) -> Result<Tensor, TchError> {
     Ok(Tensor::f_linalg_qr(&matrix.f_to_kind(Kind::Double)?, "r")?.1)
 }
 
-/// The eigenvalues, ascending, of the symmetric positive semidefinite `matrix` `[n, n]` (its lower triangle is read), and an R with
-/// RᵀR = matrix. Eigenvalues that rounding alone may have made, those below 0 among them, count as 0 in R. An error when an entry is not
-/// finite.
+/// The eigenvalues, ascending, of the symmetric positive semidefinite `matrix` `[n, n]` (only its lower triangle is
+/// read), and R with RᵀR = matrix. Negative eigenvalues, and others as small as rounding errors, count as 0 in R. An
+/// error if an entry is not finite.
 pub fn factor(matrix: &Tensor) -> Result<(Vec<f64>, Tensor), TchError> {
     let (values, vectors) = matrix.f_to_kind(Kind::Double)?.f_linalg_eigh("L")?;
     let list = Vec::<f64>::try_from(&values)?;
@@ -33,9 +34,10 @@ pub fn factor(matrix: &Tensor) -> Result<(Vec<f64>, Tensor), TchError> {
     Ok((list, roots.unsqueeze(1) * vectors.f_transpose(0, 1)?))
 }
 
-/// Makes of a matrix `values` of so many `rows` one with orthonormal rows, or columns where there are fewer of these: the Q of its QR
-/// decomposition with a positive diagonal of R, so that a matrix of independent normals becomes one of the uniform distribution over
-/// all of these (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
+/// Turns the matrix `values` with `rows` rows into one with orthonormal rows, or orthonormal columns if it has fewer
+/// columns. The result is the Q of its QR decomposition with a positive diagonal of R. A matrix of independent normals
+/// becomes a uniformly distributed one (Mezzadri, "How to generate random matrices from the classical compact groups",
+/// 2007).
 ///
 /// # Panics
 ///
@@ -86,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_orthonormalised_is_the_nearest_by_its_columns() {
-        // Of [[3, 1], [4, 2]]: the first column by its length, then what of the second is orthogonal to it.
+    fn orthonormalising_keeps_the_directions_of_columns_in_order() {
+        // Of [[3, 1], [4, 2]]: the normalised first column, then the part of the second that is orthogonal to it.
         let mut square = [3.0, 1.0, 4.0, 2.0];
         orthonormalise(2, &mut square);
         for (found, expected) in square.iter().zip([0.6, -0.8, 0.8, 0.6]) {
             assert!((found - expected).abs() < 1e-6f32, "{square:?}");
         }
-        // Of a wide matrix the rows.
+        // The rows of a wide matrix.
         let mut wide = [0.0, 2.0, 0.0, 3.0, 5.0, 0.0];
         orthonormalise(2, &mut wide);
         assert_eq!(wide, [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);

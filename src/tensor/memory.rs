@@ -1,18 +1,19 @@
-//! Memory that is freed and asked for again at every step.
+//! Memory that is freed and allocated again at every step.
 
-/// Keeps freed memory in the process instead of giving it back to the system, which would have to clear and map it anew for the next
-/// large tensor: a few percent of a training step. For processes that train; only glibc needs to be told.
+/// Keeps freed memory in the process. Otherwise the system would have to clear and map it again for the next large
+/// tensor, a few percent of a training step. For training processes; has an effect on glibc only.
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// The most that glibc takes as the size from which a block gets pages of its own.
+        /// The largest threshold that glibc accepts for blocks with their own pages.
         const LARGEST: libc::c_int = 32 << 20;
-        // SAFETY: mallopt only sets the allocator's parameters; called before training starts, as it must be before threads do.
+        // SAFETY: mallopt only sets the allocator's parameters. It is called before training starts, as required:
+        // before there are threads.
         let told = unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST) & libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX)
         };
         if told == 0 {
-            tracing::debug!("the allocator keeps its own ways with freed memory");
+            tracing::debug!("the allocator did not accept the settings for freed memory");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What libtorch says, in its own words.
+//! libtorch's error messages.
 
-/// libtorch's message without the C++ frames behind it; they are on stderr.
+/// Removes the C++ stack frames after libtorch's message; they are on stderr.
 pub fn without_frames(message: &str) -> String {
     let inner = message.split_once("Torch(\"").map_or(message, |(_, inner)| inner);
     let inner = inner.replace("\\n", "\n");

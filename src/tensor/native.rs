@@ -1,21 +1,21 @@
-//! What this folder's C++ functions have in common: each returns null, or the message of an exception.
+//! Error handling for this folder's C++ functions: each returns null, or the message of an exception.
 
 use std::ffi::{CStr, c_char, c_void};
 
 use tch::TchError;
 
-/// Goes on where `error`, what a function of this folder has returned, is null.
+/// Checks `error`, the result of a function in this folder.
 ///
 /// # Panics
 ///
-/// With libtorch's message if there is one, as tch's functions do.
+/// If it is not null, with libtorch's message, like tch's functions.
 ///
 /// # Safety
 ///
 /// `error` is null or a C string from malloc that nobody else frees.
 pub(super) unsafe fn check(error: *mut c_char) {
     if !error.is_null() {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller guarantees it.
         let message = unsafe {
             let message = CStr::from_ptr(error).to_string_lossy().into_owned();
             free(error.cast());
@@ -25,7 +25,7 @@ pub(super) unsafe fn check(error: *mut c_char) {
     }
 }
 
-// SAFETY: as the C library has it.
+// SAFETY: the signature is that of the C library.
 unsafe extern "C" {
     fn free(pointer: *mut c_void);
 }

@@ -1,7 +1,8 @@
-//! Convolutions as products of matrices, on the CPU: the pixels under each place of the kernel are a row of a matrix.
+//! Convolutions as matrix products on the CPU: each row of the matrix holds the pixels under one position of the
+//! kernel.
 //!
-//! Images lie with their channels last, `[n, side, side, channels]`, and rows as kernels do, `[kernel, kernel, channels]`: so a row is
-//! a few runs of memory. The matrix exists in pieces that stay in the cache.
+//! Images have their channels last, `[n, side, side, channels]`, and so do rows and kernels, `[kernel, kernel,
+//! channels]`: a row is a few contiguous runs of memory. The matrix is made in blocks that stay in the cache.
 
 use std::cell::RefCell;
 
@@ -10,32 +11,32 @@ use tch::{Device, Kind, Tensor};
 
 use super::host::{Number, values, values_mut};
 
-/// Bytes of a piece of the matrix, if the kernels are not larger still: they are read again for each piece.
+/// Bytes of a block of the matrix, unless the kernels are larger: they are read again for each block.
 const PIECE: usize = 4 << 20;
 
 thread_local! {
-    /// Memory for a piece, used again and again: new memory costs as much as filling it.
+    /// Memory for a block, which is reused: allocating memory costs as much as filling it.
     static SCRATCH: RefCell<Option<Tensor>> = const { RefCell::new(None) };
 }
 
-/// The places of a kernel on a square image.
+/// The positions of a kernel on a square image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patches {
-    /// Pixels along a side of the image.
+    /// Pixels per side of the image.
     pub side: usize,
-    /// Its channels.
+    /// Channels of the image.
     pub channels: usize,
-    /// Pixels along a side of the kernel.
+    /// Pixels per side of the kernel.
     pub kernel: usize,
-    /// Pixels from one place to the next.
+    /// Pixels from one position to the next.
     pub stride: usize,
-    /// Zeros before the image; after it, as many as it takes.
+    /// Zeros before the image; behind it, as many as needed.
     pub padding: usize,
-    /// Places along a side.
+    /// Positions per side.
     pub places: usize,
 }
 
-/// A run of memory in an image and in a row.
+/// A contiguous run of memory in an image and in a row.
 struct Run {
     image: usize,
     row: usize,
@@ -48,18 +49,18 @@ impl Patches {
         self.kernel * self.kernel * self.channels
     }
 
-    /// Rows of one image.
+    /// Rows per image.
     fn rows(&self) -> usize {
         self.places * self.places
     }
 
-    /// What lies inside the image, of each line of the kernel at each place of one image.
+    /// The runs inside the image, for each line of the kernel at each position of one image.
     fn runs(self) -> impl Iterator<Item = Run> {
         let Patches { side, channels, kernel, stride, padding, places } = self;
         let lines = (0..places * places).flat_map(move |place| (0..kernel).map(move |line| (place, line)));
         lines.filter_map(move |(place, line)| {
             let y = (place / places * stride + line).checked_sub(padding).filter(|&y| y < side)?;
-            // Columns of the padded image, and those of them that are pixels.
+            // Columns of the padded image, and the part of them inside the image.
             let first = place % places * stride;
             let (from, to) = (first.max(padding), (first + kernel).min(side + padding));
             (from < to).then(|| Run {
@@ -70,15 +71,15 @@ impl Patches {
         })
     }
 
-    /// Ranges of images whose rows make a piece, for kernels of so many bytes.
+    /// Ranges of images whose rows make a block, for kernels of `kernels` values with `size` bytes each.
     fn pieces(&self, images: usize, kernels: usize, size: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let each = self.rows() * self.width() * size;
         let step = (PIECE.max(2 * kernels) / each).clamp(1, images.max(1));
         (0..images).step_by(step).map(move |start| (start, step.min(images - start)))
     }
 
-    /// Walks over `images` `[n, side, side, channels]`: `each` gets the rows of a piece, `[rows, width]`, and the number of its first
-    /// row. `kernels` is the other matrix of the products.
+    /// Iterates over `images` `[n, side, side, channels]` block by block: `each` gets the number of the first row and
+    /// the rows, `[rows, width]`. `kernels` is the other matrix of the products.
     pub fn gather(&self, images: &Tensor, kernels: &Tensor, mut each: impl FnMut(i64, &Tensor)) {
         let size = images.kind().elt_size_in_bytes();
         for (start, count) in self.pieces(images.size()[0] as usize, kernels.numel() * size, size) {
@@ -91,7 +92,8 @@ impl Patches {
         }
     }
 
-    /// Adds rows to the pixels of `images` that they stand for: the reverse of [`Patches::gather`]. `each` fills the rows of a piece.
+    /// Adds rows to the pixels of `images` that they hold: the transpose of [`Patches::gather`]. `each` fills the rows
+    /// of a block.
     pub fn scatter(&self, images: &mut Tensor, kernels: &Tensor, mut each: impl FnMut(i64, &Tensor)) {
         let size = images.kind().elt_size_in_bytes();
         for (start, count) in self.pieces(images.size()[0] as usize, kernels.numel() * size, size) {
@@ -104,7 +106,7 @@ impl Patches {
         }
     }
 
-    /// Memory for the rows of so many images.
+    /// Memory for the rows of `images` images.
     fn scratch(&self, images: usize, kind: Kind) -> Tensor {
         let length = (images * self.rows() * self.width()) as i64;
         SCRATCH.with_borrow_mut(|scratch| {
@@ -159,7 +161,7 @@ kernel!(f64, add_f64);
 mod tests {
     use super::*;
 
-    /// 2 channels, 5×5 pixels, a kernel of 3, stride 2, a zero before.
+    /// 2 channels, 5×5 pixels, a kernel of 3, stride 2, one zero before the image.
     const PATCHES: Patches = Patches { side: 5, channels: 2, kernel: 3, stride: 2, padding: 1, places: 3 };
 
     fn images(n: i64) -> Tensor {
@@ -184,7 +186,7 @@ mod tests {
         }
     }
 
-    /// ⟨gather(x), r⟩ = ⟨x, scatter(r)⟩, over several pieces, too.
+    /// ⟨gather(x), r⟩ = ⟨x, scatter(r)⟩, also over several blocks.
     #[test]
     fn scattering_is_the_transpose_of_gathering() {
         let n = 40_000;

@@ -1,7 +1,7 @@
-//! Products of matrices in CPU memory.
+//! Matrix products in CPU memory.
 //!
-//! A call through libtorch costs 1.5 µs before it multiplies, as much as a small network's product itself takes. The library under it
-//! exports the BLAS function that it calls in the end, so where that is found, it is called directly.
+//! A call through libtorch costs 1.5 µs before it multiplies, as much as a small network's product itself. libtorch's
+//! library exports the BLAS function that it calls in the end, so that is called directly if found.
 
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ type Sgemm = unsafe extern "C" fn(
     *const i32,
 );
 
-/// A matrix, or the transpose of one. Its rows or its columns lie one after another in memory.
+/// A matrix, or the transpose of one. Its rows or its columns are contiguous in memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Factor<'a> {
     /// As it is.
@@ -41,7 +41,7 @@ impl Factor<'_> {
         }
     }
 
-    /// Rows and columns, of the matrix as it is used.
+    /// Rows and columns of the matrix as it is used.
     fn shape(&self) -> (usize, usize) {
         let (rows, columns) = self.tensor().size2().expect("a matrix");
         match self {
@@ -50,14 +50,14 @@ impl Factor<'_> {
         }
     }
 
-    /// BLAS's letter for this matrix, seen column by column, and the distance of what lies together in memory.
+    /// BLAS's letter for this matrix in column-major order, and its leading dimension.
     fn blas(&self) -> (u8, i32) {
         let tensor = self.tensor();
         let (rows, columns) = tensor.size2().expect("a matrix");
         let (by_rows, step) = match tensor.stride2().expect("a matrix") {
             (row, 1) if row == columns || rows == 1 => (true, columns),
             (1, column) if column == rows || columns == 1 => (false, rows),
-            strides => panic!("neither rows nor columns lie together: {rows} × {columns} at {strides:?}"),
+            strides => panic!("neither rows nor columns are contiguous: {rows} × {columns} at {strides:?}"),
         };
         let letter = if by_rows == matches!(self, Factor::Plain(_)) { b'N' } else { b'T' };
         (letter, i32::try_from(step).expect("a matrix side fits into 32 bits"))
@@ -71,7 +71,7 @@ impl Factor<'_> {
     }
 }
 
-/// out ← a · b, `[m, n]` from `[m, k]` and `[k, n]`; all on the CPU and of one kind, `out` contiguous. Gives `out` back.
+/// out ← a · b, `[m, n]` from `[m, k]` and `[k, n]`; all on the CPU and of one kind, `out` contiguous. Returns `out`.
 ///
 /// # Panics
 ///
@@ -80,7 +80,7 @@ pub fn product(out: Tensor, a: Factor, b: Factor) -> Tensor {
     multiply(out, a, b, false)
 }
 
-/// out ← out + a · b, as [`product`].
+/// out ← out + a · b, like [`product`].
 pub fn add_product(out: Tensor, a: Factor, b: Factor) -> Tensor {
     multiply(out, a, b, true)
 }
@@ -104,14 +104,14 @@ fn multiply(mut out: Tensor, a: Factor, b: Factor, add: bool) -> Tensor {
         assert!(fits, "not a float32 matrix on the CPU: {tensor:?}");
     }
     assert!(out.is_contiguous(), "not contiguous: {out:?}");
-    // A row-major matrix is its transpose column by column: outᵀ = bᵀ · aᵀ.
+    // A row-major matrix is its transpose in column-major order: outᵀ = bᵀ · aᵀ.
     let ((a_op, a_step), (b_op, b_step)) = (a.blas(), b.blas());
     let size = |value: usize| i32::try_from(value).expect("a matrix side fits into 32 bits");
     let (m, n, k) = (size(m), size(n), size(k));
     let (one, rest) = (1.0f32, f32::from(u8::from(add)));
-    // SAFETY: the function has this signature (it is BLAS's, with 32-bit integers, as libtorch itself calls it); the three matrices
-    // are float32 memory of the checked sizes, which live through the call; out is this call's own to write, since nobody holds a
-    // slice of it meanwhile.
+    // SAFETY: the function has this signature (BLAS's, with 32-bit integers, as libtorch itself calls it). The three
+    // matrices are float32 memory of the checked sizes and live through the call. Only this call writes to `out`, since
+    // nobody holds a slice of it.
     unsafe {
         sgemm(
             &b_op,
@@ -135,7 +135,7 @@ fn multiply(mut out: Tensor, a: Factor, b: Factor, add: bool) -> Tensor {
 fn sgemm() -> Option<Sgemm> {
     static FOUND: OnceLock<Option<Sgemm>> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        // SAFETY: a symbol of this name is BLAS's; it stays loaded as long as the process, libtorch being linked to it.
+        // SAFETY: a symbol of this name is BLAS's. It stays loaded as long as the process, which is linked to libtorch.
         unsafe { Library::this().get::<Sgemm>(b"sgemm_\0").ok().map(|function| *function) }
     })
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "lie together")]
+    #[should_panic(expected = "are contiguous")]
     fn matrices_with_holes_are_refused() {
         let matrix = Tensor::zeros([4, 4], (Kind::Float, Device::Cpu));
         let _ =

@@ -1,11 +1,12 @@
-//! Numbers that are made on the CPU for a device, and go there without anybody waiting.
+//! Copies numbers from the CPU to a device without waiting.
 //!
-//! A copy from ordinary memory to a GPU waits until the GPU has done all that it was told before. A copy from pinned memory goes into its
-//! queue like everything else, while the CPU goes on. The memory must then stay as it is until the copy is done, which libtorch sees
-//! to: it comes from its caching host allocator, copy_kernel_cuda (aten/src/ATen/native/cuda/Copy.cu) records an event for the block
-//! behind a copy that does not wait, and the allocator (aten/src/ATen/core/CachingHostAllocator.h) hands a block that was freed out
-//! again only after its events. So each call takes a block and drops it. How many are on their way at a time is bounded by the
-//! driver's queue, which holds about a thousand kernels: a few training steps.
+//! A copy from ordinary memory to a GPU waits until the GPU has finished its queue. A copy from pinned memory goes into
+//! the queue like everything else, while the CPU goes on. The memory must not change until the copy is done. libtorch
+//! ensures this: the memory comes from its caching host allocator. copy_kernel_cuda (aten/src/ATen/native/cuda/Copy.cu)
+//! records an event for the block after a copy that does not wait. The allocator
+//! (aten/src/ATen/core/CachingHostAllocator.h) reuses a freed block only after its events. So each call allocates a
+//! block and drops it. The driver's queue bounds how many are in flight: it holds about a thousand kernels, a few
+//! training steps.
 
 use std::ffi::c_char;
 
@@ -16,8 +17,8 @@ use torch_sys::C_tensor;
 use super::host::values_mut;
 use super::native::check;
 
-/// Values of K members, `[K, each]`, made in float32 by `make` from the member's position: members in parallel, on the threads
-/// that [`super::threads::limit`] says. There is at least one value.
+/// Values of K members, `[K, each]`, in float32. `make` fills the values of the member at a position; members run in
+/// parallel on the threads of [`super::threads::limit`]. There is at least one value.
 pub fn members(
     count: usize,
     each: usize,
@@ -30,7 +31,7 @@ pub fn members(
     sent(&made, kind, device)
 }
 
-/// `values` as a tensor of this shape.
+/// Copies `values` to the device, as a tensor of this shape.
 pub fn upload(values: &[f64], shape: &[i64], (kind, device): (Kind, Device)) -> Tensor {
     let values = Tensor::from_slice(values).view(shape).to_kind(kind);
     if device == Device::Cpu {
@@ -41,28 +42,28 @@ pub fn upload(values: &[f64], shape: &[i64], (kind, device): (Kind, Device)) -> 
     sent(&made, kind, device)
 }
 
-/// CPU memory for values that will go to `device`.
+/// CPU memory for values that go to `device`.
 fn room(shape: &[i64], kind: Kind, device: Device) -> Tensor {
     if device == Device::Cpu {
         return Tensor::empty(shape, (kind, device));
     }
     let mut out = std::ptr::null_mut();
-    // SAFETY: all pointers are valid for the call, and what comes out is ours; the message is null or from malloc.
+    // SAFETY: all pointers are valid for the call, and we own the result; the message is null or from malloc.
     unsafe {
         check(sweep_pinned(&mut out, shape.as_ptr(), shape.len() as i64, kind == Kind::Double));
         Tensor::from_ptr(out)
     }
 }
 
-/// `made` on `device`. The copy is in the device's queue when this returns.
+/// Copies `made` to `device`. The copy is in the device's queue when this returns.
 fn sent(made: &Tensor, kind: Kind, device: Device) -> Tensor {
     let there =
         if device == Device::Cpu { made.shallow_clone() } else { made.to_device_(device, made.kind(), true, true) };
-    // Of another kind there, so that nothing is copied from memory that is not pinned.
+    // The kind is converted on the device, so that only pinned memory is copied.
     there.to_kind(kind)
 }
 
-// SAFETY: as device.cpp defines it.
+// SAFETY: the signature is that in device.cpp.
 unsafe extern "C" {
     fn sweep_pinned(out: *mut *mut C_tensor, sizes: *const i64, dimensions: i64, is_double: bool) -> *mut c_char;
 }
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!((there.size(), to_f64(&there)), (vec![2, 2, 1], vec![1.0, 2.0, f64::from(0.1f32), 4.0]));
     }
 
-    /// Without a GPU, libtorch says so: the message comes across as a panic, and nothing is leaked or freed twice.
+    /// Without a GPU libtorch reports an error, which becomes a panic; nothing is leaked or freed twice.
     #[test]
     fn pinned_memory_without_a_gpu_is_a_panic_in_libtorchs_words() {
         if tch::Cuda::is_available() {

@@ -1,5 +1,5 @@
-//! The moving average of a generator's weights, which scores look at (Yazıcı et al. 2019, "The unusual effectiveness of averaging in GAN
-//! training").
+//! The moving average of a generator's weights, for scoring (Yazıcı et al. 2019, "The unusual effectiveness of
+//! averaging in GAN training").
 
 use tch::{Kind, Tensor};
 
@@ -19,22 +19,23 @@ struct Decay {
 
 #[derive(Clone, Debug)]
 enum Pace {
-    /// λ; 0 of a member that has no average, or whose average is its weights.
+    /// λ; 0 if the member has no average, or its average equals its weights.
     Lambda(Plain),
-    /// Half-life and batch, in samples.
+    /// Half-life and batch size, in samples.
     HalfLife(Plain, f64),
 }
 
-/// The averages of K members, of which some may have none.
+/// The averages of K members; some may have none.
 pub(crate) struct Average {
-    /// `[K, P]`, as the weights of the generators.
+    /// `[K, P]`, like the weights of the generators.
     pub weights: Tensor,
     members: Vec<Decay>,
     setup: Setup,
 }
 
 impl Average {
-    /// Of `generator` as it is, which makes `batch` samples in each of its moves, at each member's pace; none where no member has one.
+    /// Starts averages from the current weights of `generator`, which makes `batch` samples per move, at each member's
+    /// pace. `None` if no member has an average.
     pub(crate) fn new(generator: &Net, parameters: &[&Parameters], batch: u32, setup: Setup) -> Option<Average> {
         let decay = |parameters: &&Parameters| {
             let pace = match parameters.get(EMA_HALF_LIFE.name) {
@@ -48,7 +49,7 @@ impl Average {
         any.then(|| Average { weights: generator.weights.copy(), members, setup })
     }
 
-    /// Whether member `k` has one.
+    /// Whether member `k` has an average.
     pub(crate) fn is_of(&self, k: usize) -> bool {
         self.members[k].is_any()
     }
@@ -59,7 +60,8 @@ impl Average {
         self.weights = self.weights.index_select(0, index);
     }
 
-    /// θ̄ ← λθ̄ + (1 − λ)θ, after the generators have moved in step `t`, counted from 0; before it begins an average is the weights.
+    /// θ̄ ← λθ̄ + (1 − λ)θ, after the generators have moved in step `t`, counted from 0. Before it begins, an average
+    /// equals the weights.
     pub(crate) fn follow(&mut self, generator: &Net, t: u64) {
         match (self.setup.host(), self.setup.kind) {
             (true, Kind::Double) => self.on_host::<f64>(generator, t),
@@ -81,7 +83,7 @@ impl Average {
 }
 
 impl Decay {
-    /// Whether the average is ever anything but the weights: one whose pace changes is, at some step.
+    /// Whether the average ever differs from the weights. One with a changing pace does at some step.
     fn is_any(&self) -> bool {
         let (Pace::Lambda(pace) | Pace::HalfLife(pace, _)) = &self.pace;
         pace.schedule().is_some() || pace.number().is_some_and(|pace| pace > 0.0)
@@ -92,7 +94,7 @@ impl Decay {
         match &self.pace {
             _ if t < self.start => 0.0,
             Pace::Lambda(lambda) => lambda.at(t).unwrap_or_default(),
-            // Of 0, it is 0.
+            // A half-life of 0 gives λ = 0.
             Pace::HalfLife(half_life, batch) => 0.5f64.powf(batch / half_life.at(t).unwrap_or_default()),
         }
     }

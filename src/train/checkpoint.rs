@@ -1,8 +1,9 @@
-//! Checkpoints: safetensors with everything that training needs to go on bit for bit. Randomness needs no state.
+//! Checkpoints: safetensors files with everything that training needs to continue bit for bit. Randomness needs no
+//! state.
 //!
-//! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`, an average of the generator's
-//! weights `<job>.average.<layer>.<name>`. A file is written
-//! under a temporary name, made durable and renamed; the one before it stays beside it, for the case that the new one is damaged later.
+//! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`, and an
+//! average of the generator's weights `<job>.average.<layer>.<name>`. A file is written under a temporary name, flushed
+//! to the disk and renamed. The previous file stays next to it, in case the new one is damaged later.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -13,33 +14,34 @@ use super::generators::RAW;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_tensor::file::{self, Contents, Named};
 
-/// Changes whenever older checkpoints can't be read any more.
+/// Increase it when older checkpoints cannot be read any longer.
 const FORMAT: &str = "sweep-checkpoint-4";
 
-/// How far training is.
+/// The progress of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
     /// Training time so far.
     pub seconds: f64,
-    /// How many members, from the first on, have been scored at this step; 0 where none is due.
+    /// How many members, from the first on, are already scored at this step; 0 if none is due.
     pub scored: usize,
 }
 
-/// A checkpoint, and the cohort that it must be of.
+/// A checkpoint file, and the cohort that must have written it.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// Where it is.
+    /// The file.
     pub path: &'a Path,
-    /// Whose it is.
+    /// The cohort.
     pub cohort: CohortId,
 }
 
-/// Jobs that earlier programs called otherwise, with what they are called.
+/// Current ids of jobs that earlier versions named differently, by their old ids.
 pub type Renamed = HashMap<JobId, JobId>;
 
-/// Makes the state of `games` durable at `path`. What was there is at `previous`, in the same folder, then; nowhere without that.
+/// Saves the state of `games` to `path`, durably. The old file at `path` moves to `previous` in the same folder, if
+/// given.
 pub fn save(
     games: &mut [Game],
     path: &Path,
@@ -57,7 +59,7 @@ pub fn save(
         ("seconds".to_owned(), progress.seconds.to_string()),
         ("scored".to_owned(), progress.scored.to_string()),
     ]);
-    // The same in all games.
+    // All games have the same number of optimiser steps.
     for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
         metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
     }
@@ -68,17 +70,17 @@ pub fn save(
     .map_err(CheckpointError::at(path))
 }
 
-/// A checkpoint that was read.
+/// The content of a checkpoint.
 struct Read {
     ids: Vec<JobId>,
     tensors: Named,
     progress: Progress,
-    /// The steps of each player's optimiser.
+    /// Steps of each player's optimiser.
     steps: Vec<u64>,
 }
 
 impl Read {
-    /// The checkpoint of a training of `all` steps that has these players.
+    /// Reads the checkpoint of a training of `all` steps with these players.
     fn of(source: Source, all: u64, players: &[String], renamed: &Renamed) -> Result<Read, CheckpointError> {
         let unusable = |message: String| source.unusable(message);
         let Contents { tensors, metadata } = file::read(source.path).map_err(CheckpointError::at(source.path))?;
@@ -97,12 +99,12 @@ impl Read {
         let ids: Vec<JobId> = ids.into_iter().map(|id| renamed.get(&id).copied().unwrap_or(id)).collect();
         let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
         if step > all {
-            return Err(unusable(format!("is of step {step}, and the training has {all}")));
+            return Err(unusable(format!("is of step {step}, but the training has only {all} steps")));
         }
         let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
         let scored: usize = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
         if scored > ids.len() {
-            return Err(unusable(format!("{scored} of {} are scored", ids.len())));
+            return Err(unusable(format!("says that {scored} of {} jobs are scored", ids.len())));
         }
         let mut steps = Vec::new();
         for name in players {
@@ -113,7 +115,7 @@ impl Read {
         Ok(Read { ids, tensors, progress: Progress { step, seconds, scored }, steps })
     }
 
-    /// The same of these jobs alone.
+    /// Drops the tensors of all other jobs.
     fn retain(&mut self, jobs: &[JobId]) {
         let scored = self.ids[..self.progress.scored].iter().filter(|id| jobs.contains(id)).count();
         self.progress.scored = scored;
@@ -129,27 +131,28 @@ impl Source<'_> {
     }
 }
 
-/// Puts `games` into the state at `source`, which must hold no others: members that it does not hold had ended, and are dropped. The whole training has
-/// `all` steps.
+/// Restores `games` from the checkpoint at `source`, which must not have other members. Members that it lacks had ended
+/// and are dropped. The whole training has `all` steps.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is damaged, or is another's; `games` are as they were then.
+/// If it cannot be read, is damaged, or belongs to another training; `games` are unchanged then.
 pub fn load(games: &mut Vec<Game>, source: Source, all: u64, renamed: &Renamed) -> Result<Progress, CheckpointError> {
     let read = Read::of(source, all, &players(games), renamed)?;
     let ids: Vec<JobId> = members(games).map(|member| member.id).collect();
     if read.ids.iter().any(|id| !ids.contains(id)) {
-        return Err(source.unusable("holds a job that the order does not name".to_owned()));
+        return Err(source.unusable("holds a job that is not in the order".to_owned()));
     }
     put(games, vec![(source, read)])
 }
 
-/// Puts `games` into the states that their members have in `sources`, checkpoints of one step; what else these hold is left out. Each member must be in one
-/// of them, but those `without` which training goes on.
+/// Restores the members of `games` from `sources`, checkpoints of the same step; other members in them are ignored.
+/// Each member must be in one of them, except those in `without`, which are dropped.
 ///
 /// # Errors
 ///
-/// Where one that is needed cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; `games` are as they were then.
+/// If a needed checkpoint cannot be read, is damaged or belongs to another training; if they are of different steps; or
+/// if a member is missing. `games` are unchanged then.
 pub fn load_parts(
     games: &mut Vec<Game>,
     sources: &[Source],
@@ -170,7 +173,7 @@ pub fn load_parts(
                 continue;
             }
         };
-        // The others of a large cohort take a lot of memory.
+        // The other members of a large cohort take a lot of memory.
         read.retain(&missing);
         missing.retain(|id| !read.ids.contains(id));
         if read.ids.is_empty() {
@@ -180,7 +183,7 @@ pub fn load_parts(
             && (other.progress.step, &other.steps) != (read.progress.step, &read.steps)
         {
             let (path, step) = (first.path.display(), other.progress.step);
-            return Err(source.unusable(format!("is of step {}, and {path} of step {step}", read.progress.step)));
+            return Err(source.unusable(format!("is of step {}, but {path} is of step {step}", read.progress.step)));
         }
         reads.push((*source, read));
     }
@@ -192,7 +195,7 @@ pub fn load_parts(
     }
 }
 
-/// Puts `games` into what was read, which has each member once at most; the others are dropped.
+/// Restores `games` from what was read, which has each member at most once; other members are dropped.
 fn put(games: &mut Vec<Game>, mut reads: Vec<(Source, Read)>) -> Result<Progress, CheckpointError> {
     let (mut at, mut was_scored) = (HashMap::new(), HashSet::<JobId>::new());
     for (place, (_, read)) in reads.iter().enumerate() {
@@ -204,10 +207,10 @@ fn put(games: &mut Vec<Game>, mut reads: Vec<(Source, Read)>) -> Result<Progress
     let scored = keep.iter().take_while(|&&k| was_scored.contains(&ids[k])).count();
     let first = reads.first().map(|(_, read)| (read.progress.step, read.steps.clone()));
     let (step, steps) = first.unwrap_or_default();
-    // The same for all members, so that their sum is what it was.
+    // The same for all members, so their sum stays the same.
     let seconds = keep.iter().map(|&k| reads[at[&ids[k]]].1.progress.seconds).sum::<f64>() / keep.len().max(1) as f64;
 
-    // Everything is looked at before anything is changed: checkpoints are used whole or not at all.
+    // Checks everything before it changes anything: a checkpoint is used whole or not at all.
     let mut tensors = Named::new();
     for (name, tensor) in state(games) {
         let Some(&place) = job_of(&name).and_then(|id| at.get(&id)) else { continue };
@@ -236,12 +239,12 @@ fn players(games: &mut [Game]) -> Vec<String> {
     games.first_mut().map(Game::players).into_iter().flatten().map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The job whose state a tensor of this name is of.
+/// The job that a tensor with this name belongs to.
 fn job_of(name: &str) -> Option<JobId> {
     name.split_once('.')?.0.parse().ok()
 }
 
-/// Tensors whose names begin with what a job was called, by names that begin with what it is called.
+/// Renames tensors whose names begin with an old id of a job.
 pub(super) fn by_names_of_today(tensors: Named, renamed: &Renamed) -> Named {
     let name = |name: String| {
         let was = name.split_once('.').and_then(|(id, rest)| Some((id.parse::<JobId>().ok()?, rest)));
@@ -253,8 +256,9 @@ pub(super) fn by_names_of_today(tensors: Named, renamed: &Renamed) -> Named {
     tensors.into_iter().map(|(old, tensor)| (name(old), tensor)).collect()
 }
 
-/// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them. Of jobs with an
-/// average of the weights they are that, and the weights themselves are `<job>.raw.<layer>.<name>`.
+/// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names
+/// them. For jobs with an average of the weights, these are the average, and the weights themselves are
+/// `<job>.raw.<layer>.<name>`.
 pub fn export_generators(games: &[Game], path: &Path) -> Result<(), CheckpointError> {
     let weights = |game: &Game, k: usize, id: JobId| -> Named {
         let (net, k) = (&game.generator.net, k as i64);
@@ -276,7 +280,7 @@ fn members(games: &[Game]) -> impl Iterator<Item = &Member> {
     games.iter().flat_map(Game::members)
 }
 
-/// Every tensor of every member's state: views, to read from or to copy to.
+/// Views of every tensor of every member's state, to read from or copy to.
 fn state(games: &mut [Game]) -> Named {
     let mut tensors = Named::new();
     for game in games {

@@ -1,4 +1,4 @@
-//! What can be wrong with the files that training leaves.
+//! Errors of the files that training saves.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub enum CheckpointError {
         /// Why.
         source: io::Error,
     },
-    /// The file is not what it should be.
+    /// The file is invalid.
     #[error("{path}: {message}")]
     Unusable {
         /// The checkpoint.

@@ -1,4 +1,4 @@
-//! Formulas by libtorch's operations, on any device, as often differentiable as autograd is asked to.
+//! Evaluates formulas with libtorch's operations, on any device, differentiable as often as needed.
 
 use tch::{Kind, Tensor};
 
@@ -6,7 +6,8 @@ use sweep_formula::kernel::SEAM;
 use sweep_formula::program::{Binary, Operation, Program, Reduction, Unary};
 use sweep_tensor::transfer::upload;
 
-/// The loss `[K]` of K members: `parameters` has a value a member for each of the program's, `rows` the logits `[K, N]` of each of its rows.
+/// Returns the loss `[K]` of K members. `parameters` has one value per member for each parameter of the program, and
+/// `rows` the logits `[K, N]` of each of its rows.
 pub fn traced(program: &Program, parameters: &[Vec<f64>], rows: &[Tensor]) -> Tensor {
     let (members, options) = (rows[0].size()[0], (rows[0].kind(), rows[0].device()));
     let mut held: Vec<Tensor> = Vec::with_capacity(program.operations.len());
@@ -22,7 +23,7 @@ pub fn traced(program: &Program, parameters: &[Vec<f64>], rows: &[Tensor]) -> Te
         held.push(value);
     }
     let loss = held.pop().unwrap_or_else(|| unreachable!("a loss has operations"));
-    // One that no member's logits or parameters are in is the same for all.
+    // A loss without logits or parameters is the same for all members.
     loss.expand([members, 1], true).squeeze_dim(1)
 }
 
@@ -66,20 +67,20 @@ fn reduced(f: Reduction, x: &Tensor) -> Tensor {
     }
 }
 
-/// log log(1 + eˣ). For very negative x, where softplus(x) is 0 in float32, by the series x − eˣ/2.
+/// log log(1 + eˣ). For very negative x, where softplus(x) is 0 in float32, it uses the series x − eˣ/2.
 pub fn log_softplus(x: &Tensor) -> Tensor {
     let (near, low) = (x.clamp_min(SEAM), x.clamp_max(SEAM));
     let series = &low - low.exp() * 0.5;
-    // NaN is not near, and the series is NaN for it.
+    // NaN is not near, and the series of NaN is NaN.
     near.softplus().log().where_self(&x.ge(SEAM), &series)
 }
 
-/// (eˣ − 1) / x: near 0 by its series, so that slopes of slopes are right, too.
+/// (eˣ − 1) / x. Near 0 it uses the series, so that second derivatives are right, too.
 fn exprel(x: &Tensor) -> Tensor {
     const NEAR: f64 = 0.5;
     let is_near = x.abs().lt(NEAR);
     let near = x.clamp(-NEAR, NEAR);
-    // Σ xⁿ / (n + 1)!, from the last to the first.
+    // Σ xⁿ / (n + 1)!, from the last term to the first.
     let series = (1..=12).rev().fold(near.zeros_like(), |sum, n| {
         let factorial: f64 = (1..=n).map(f64::from).product();
         sum * &near + 1.0 / factorial

@@ -1,4 +1,4 @@
-//! The game: its players, their noise and their real samples. What they do with these: [`super::moves`] and [`super::play`].
+//! The game: its players, noise and real samples. [`super::moves`] and [`super::play`] have the moves.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::average::Average;
 use super::generators;
-use super::loss::{Column, Logits, Value};
+use super::loss::{Column, Logits, PerMember};
 use super::net::{Net, Setup, Tape};
 use super::nn::Pass;
 use super::optim::Optimizer;
@@ -26,7 +26,7 @@ use sweep_spec::parameters::Parameters;
 use sweep_spec::penalty::Penalty;
 use sweep_tensor::{host, transfer};
 
-/// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
+/// Real samples: fills a row-major `[N, features]` with batch number `index` for the member with this `seed`.
 pub type RealBatch = Arc<dyn Fn(u64, u64, &mut [f32]) + Send + Sync>;
 
 /// One member of a cohort.
@@ -34,9 +34,9 @@ pub type RealBatch = Arc<dyn Fn(u64, u64, &mut [f32]) + Send + Sync>;
 pub struct Member {
     /// Its job.
     pub id: JobId,
-    /// What may differ between members.
+    /// Its hyperparameters.
     pub parameters: Parameters,
-    /// All its randomness derives from this.
+    /// The seed of all its randomness.
     pub seed: u64,
 }
 
@@ -46,20 +46,20 @@ pub struct Player {
     pub net: Net,
     /// K optimisers.
     pub optimizer: Optimizer,
-    /// Of a pass over one batch.
+    /// Tape of a pass over one batch.
     pub(super) single: Tape,
-    /// Of a pass over a real and a generated batch.
+    /// Tape of a pass over a real and a generated batch.
     pub(super) double: Tape,
-    /// Of each of the passes of a [`super::play::Play`].
+    /// Tapes of the passes of a [`super::play::Play`].
     pub(super) tapes: Vec<Tape>,
 }
 
-/// Which player.
+/// A player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// z -> samples.
     Generator,
-    /// Samples -> logits, or what else the objective asks of them; counted from 0.
+    /// Samples -> logits, or another output that the objective needs; counted from 0.
     Discriminator(usize),
     /// Samples -> codes.
     Encoder,
@@ -67,54 +67,54 @@ pub enum Role {
     Denoiser,
 }
 
-/// One discriminator's logits, to name in a formula.
+/// Logits of one discriminator, for use in a formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged {
-    /// Of real samples.
+    /// Logits of real samples.
     pub real: Logits,
-    /// Of generated samples.
+    /// Logits of generated samples.
     pub fake: Logits,
 }
 
-/// One of the discriminators' moves before a generator's.
+/// One of the discriminators' moves before a generator's move.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
-    /// Which batch of real samples, counted from the start of training.
+    /// Number of the batch of real samples, counted from the start of training.
     pub(super) batch: u64,
-    /// Which draw of noise.
+    /// Number of the draw of noise.
     pub(super) draw: u64,
 }
 
-/// Whose steps are made together with the generator's.
+/// Which steps are taken together with the generator's.
 #[derive(Default)]
 pub(super) struct Turns {
-    /// Whether the last of the discriminators' moves in a step and the first of the generator's are.
+    /// Whether the discriminators' last move in a step and the generator's first are simultaneous.
     pub together: bool,
-    /// Whether whoever moves now waits for the generator.
+    /// Whether the player that moves now waits for the generator.
     pub waits: bool,
-    /// Who has a gradient, and waits.
+    /// Players that have a gradient and wait.
     waiting: Vec<Role>,
-    /// What the discriminators' weights are cut to when they have moved.
+    /// The bound for the discriminators' weights after their move.
     pub bound: Option<Column>,
 }
 
-/// The players of K members, and what they play with; of one member, where members are not computed at once.
+/// The players of K members, and their data. If members are not computed at once, K = 1.
 pub struct Game {
     /// z -> samples.
     pub generator: Player,
-    /// Samples -> logits, or what else the objective asks of them; as many as it has.
+    /// Samples -> logits, or another output that the objective needs; one for each of its discriminators.
     pub discriminators: Vec<Player>,
-    /// Samples -> codes, of an objective that has one.
+    /// Samples -> codes, if the objective has an encoder.
     pub encoder: Option<Player>,
-    /// Features -> features, of an objective that has one.
+    /// Features -> features, if the objective has a denoiser.
     pub denoiser: Option<Player>,
-    /// Numbers that each member keeps beside its networks, `[K]` each, by name.
+    /// Numbers that each member has in addition to its networks, `[K]` each, by name.
     pub state: Vec<(&'static str, Tensor)>,
     members: Vec<Member>,
     pub(super) seeds: Vec<u64>,
     pub(super) setup: Setup,
     real: RealBatch,
-    /// Rows of a batch as the discriminators see it: packs of samples.
+    /// Rows of a batch for the discriminators: packs of samples.
     pub(super) rows: i64,
     pack: i64,
     batch: i64,
@@ -122,32 +122,33 @@ pub struct Game {
     pub(super) distribution: NoiseDistribution,
     pub(super) d_steps: u64,
     pub(super) g_steps: u64,
-    /// Whether the generator moves on fresh noise, and not on that of the discriminators' last move.
+    /// Whether the generator moves on fresh noise instead of that of the discriminators' last move.
     pub(super) fresh_noise: bool,
-    /// Which of the discriminators' and the generator's steps are made together.
+    /// Which steps of the discriminators and the generator are simultaneous.
     pub(super) turns: Turns,
-    /// The step that is played, counted from 0.
+    /// The current step, counted from 0.
     pub(super) step: u64,
     average: Option<Average>,
-    /// What the discriminators' losses have beside what logits say.
+    /// Penalties in the discriminators' losses.
     pub(super) penalties: Vec<Penalty>,
-    /// Whether some members' generators seek modes.
+    /// Whether any member's generator has the mode-seeking term.
     pub(super) seeks: bool,
     declares: &'static Declaration,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
     pub(super) z: Tensor,
-    /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`, behind K where members are computed at once.
+    /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`; with a leading K if members
+    /// are computed at once.
     pub(super) x: Tensor,
-    /// What is noted of this step, if it is one that is kept.
+    /// Values recorded in this step; `None` if it is not recorded.
     pub(super) notes: Option<Notes>,
 }
 
-/// Numbers of networks, which tell apart their random numbers; discriminators are counted from 1.
+/// Numbers of networks, which give them separate random numbers; discriminators are counted from 1.
 const ENCODER: u16 = 64;
 const DENOISER: u16 = 65;
 
 impl Game {
-    /// Players of `blueprint` with the initial weights of `members`.
+    /// Creates the players of `blueprint` with the initial weights of `members`.
     pub fn new(blueprint: &BuiltIn, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
         let parameters: Vec<&Parameters> = members.iter().map(|member| &member.parameters).collect();
@@ -215,7 +216,7 @@ impl Game {
         self.setup
     }
 
-    /// All players with the names that checkpoints give them.
+    /// All players, with their names in checkpoints.
     pub fn players(&mut self) -> Vec<(String, &mut Player)> {
         let named = |name: &str, player| (name.to_owned(), player);
         let discriminators = self.discriminators.iter_mut().enumerate();
@@ -240,11 +241,11 @@ impl Game {
         }
     }
 
-    /// A number that each member keeps, `[K]`.
+    /// A number that each member has in addition to its networks, `[K]`.
     ///
     /// # Panics
     ///
-    /// If the objective has none of this name.
+    /// If the objective has no number of this name.
     pub fn kept(&mut self, name: &str) -> &mut Tensor {
         let found = self.state.iter_mut().find(|(kept, _)| *kept == name);
         &mut found.expect("a number that the objective declares").1
@@ -271,7 +272,7 @@ impl Game {
         self.seeks = self.members.iter().any(seeks);
     }
 
-    /// Begins step `t`, counted from 0: parameters are what they are at it.
+    /// Begins step `t`, counted from 0, with the parameters of that step.
     pub(super) fn begin(&mut self, t: u64) {
         self.step = t;
         let helpers = [&mut self.encoder, &mut self.denoiser].into_iter().flatten();
@@ -279,11 +280,11 @@ impl Game {
         players.for_each(|player| player.optimizer.begin(t));
     }
 
-    /// A parameter of every member, at the step that is played.
+    /// A parameter of every member at the current step.
     ///
     /// # Panics
     ///
-    /// If a member lacks it: the sweep file's reader makes sure that each job has the parameters of its objective.
+    /// If a member lacks it: reading the sweep file ensures that each job has the parameters of its objective.
     pub fn parameter(&self, name: &str) -> Column {
         let known = || self.declares.parameter(name).or_else(|| keys::fixed().find(|key| key.name == name));
         let usual = || known().and_then(|parameter| parameter.before);
@@ -294,7 +295,7 @@ impl Game {
         Column(self.members.iter().map(of).collect())
     }
 
-    /// A number of every member, at the step that is played.
+    /// A number of every member at the current step.
     pub fn amount(&self, amount: &Amount) -> Column {
         match amount {
             Amount::Number(number) => Column(vec![*number; self.members.len()]),
@@ -302,12 +303,14 @@ impl Game {
         }
     }
 
-    /// `n` samples of member `k` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`.
+    /// Returns `n` samples of member `k` in evaluation mode, with these `weights`, from the noise of `stream`:
+    /// row-major `[n, features]`.
     pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
         self.evaluate(k, weights, &generators::noise(self.distribution, stream, n * self.noise as usize))
     }
 
-    /// What member `k` makes in evaluation, by these `weights`, of `noise`, row-major `[n, values]`: row-major `[n, features]`.
+    /// Returns the samples that member `k` makes of `noise` (row-major `[n, values]`) in evaluation mode, with these
+    /// `weights`: row-major `[n, features]`.
     pub fn evaluate(&self, k: usize, weights: Weights, noise: &[f32]) -> Vec<f32> {
         let net = &self.generator.net;
         let weights = match weights {
@@ -317,13 +320,13 @@ impl Game {
         generators::samples(noise, self.noise, self.setup, |z| net.evaluate_with(weights, k as i64, z))
     }
 
-    /// The averages of the generators' weights, `[K, P]`, if member `k` has one.
+    /// The averages of the generators' weights, `[K, P]`; `None` if member `k` has none.
     pub(super) fn average(&self, k: usize) -> Option<&Tensor> {
         self.average.as_ref().filter(|average| average.is_of(k)).map(|average| &average.weights)
     }
 
-    /// The player of this role takes a step down the gradient that its last backward pass wrote; where it has to wait for the generator,
-    /// when that does.
+    /// Takes a step of this player down the gradient of its last backward pass. If it waits for the generator, it moves
+    /// together with the generator instead.
     pub(super) fn descend(&mut self, role: Role) {
         if self.turns.waits && role != Role::Generator {
             self.turns.waiting.push(role);
@@ -337,7 +340,7 @@ impl Game {
         }
     }
 
-    /// Those that wait for the generator move, and wait no more.
+    /// Moves the players that wait for the generator.
     pub(super) fn catch_up(&mut self) {
         self.turns.waits = false;
         for role in std::mem::take(&mut self.turns.waiting) {
@@ -349,7 +352,7 @@ impl Game {
         }
     }
 
-    /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
+    /// Returns generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
     pub(super) fn generate(&mut self, draw: u64) -> Tensor {
         self.draw_noise(draw);
         let generator = &mut self.generator;
@@ -365,7 +368,7 @@ impl Game {
         fill(&self.z, &self.seeds, 0..count, noise);
     }
 
-    /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.
+    /// Fills `x` with batch `index` of the real samples, and with samples generated from the noise of `draw`.
     pub(super) fn real_and_fake(&mut self, index: u64, draw: u64) {
         let fake = self.generate(draw);
         let fake = self.packed(&fake);
@@ -379,7 +382,7 @@ impl Game {
         fill(&self.x, &self.seeds, 0..half, |seed, out| (self.real)(seed, index, out));
     }
 
-    /// `[.., N, F]` as packs, `[.., N / pack, pack · F]`.
+    /// Packs `[.., N, F]` into `[.., N / pack, pack · F]`.
     pub(super) fn packed(&self, x: &Tensor) -> Tensor {
         match self.pack {
             1 => x.shallow_clone(),
@@ -387,7 +390,7 @@ impl Game {
         }
     }
 
-    /// The way back.
+    /// The reverse of [`Game::packed`].
     pub(super) fn unpacked(&self, x: &Tensor) -> Tensor {
         match self.pack {
             1 => x.shallow_clone(),
@@ -395,11 +398,11 @@ impl Game {
         }
     }
 
-    /// What the losses of K members are: looked at only where members are computed one by one.
-    pub(super) fn value(&self, losses: Tensor) -> Value {
+    /// The losses of K members. They are read only if members are computed one by one.
+    pub(super) fn value(&self, losses: Tensor) -> PerMember {
         match self.setup.host() {
-            true => Value::Host(host::to_f64(&losses)),
-            false => Value::Device(losses),
+            true => PerMember::Host(host::to_f64(&losses)),
+            false => PerMember::Device(losses),
         }
     }
 
@@ -409,12 +412,12 @@ impl Game {
     }
 }
 
-/// Whether a member's generator seeks modes.
+/// Whether a member's generator has the mode-seeking term.
 fn seeks(member: &Member) -> bool {
     member.parameters.get(MODE_SEEKING.name).is_some()
 }
 
-/// Keeps the members at these positions among those of all `games` and drops the others.
+/// Keeps the members at these positions, counted over all `games`, and drops the others.
 pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
     let mut first = 0;
     games.retain_mut(|game| {
@@ -428,8 +431,8 @@ pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
     });
 }
 
-/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed: always on the CPU, so that they
-/// don't depend on the device.
+/// Fills the values in `range` of each member's part of `tensor` with `fill`, given the member's seed. Always on the
+/// CPU, so the values don't depend on the device.
 fn fill(tensor: &Tensor, seeds: &[u64], range: Range<usize>, fill: impl Fn(u64, &mut [f32]) + Sync) {
     let host = tensor.device() == Device::Cpu && tensor.kind() == Kind::Float;
     if let (true, &[seed]) = (host, seeds) {
@@ -445,7 +448,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_members_have_the_noise_that_each_has_alone() {
+    fn members_have_the_noise_of_their_solo_runs() {
         let options = (Kind::Float, Device::Cpu);
         let noise = |seed, out: &mut [f32]| Stream::new(seed, Purpose::Noise, 7).fill_normal(out);
         let seeds = [3, 1, 4, 1, 5];

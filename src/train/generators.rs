@@ -1,4 +1,4 @@
-//! The generators that trained, without the rest of their games.
+//! Trained generators, without the rest of their games.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use sweep_spec::moves::Weights;
 use sweep_tensor::file::{self, Named};
 use sweep_tensor::host;
 
-/// What stands before the names of weights that train, where the others are their average.
+/// Prefix of the names of the trained weights, if the plain names hold their average.
 pub(super) const RAW: &str = "raw";
 
-/// The generators that a cohort left: what [`Trainer::export_generators`] wrote.
+/// The saved generators of a cohort, as written by [`Trainer::export_generators`].
 ///
 /// [`Trainer::export_generators`]: super::trainer::Trainer::export_generators
 pub struct Generators {
     path: PathBuf,
     tensors: Named,
-    /// Has the weights of one job after the other.
+    /// Holds the weights of one job at a time.
     net: Net,
     noise: i64,
     distribution: NoiseDistribution,
@@ -32,11 +32,12 @@ pub struct Generators {
 }
 
 impl Generators {
-    /// Those in the file at `path`, of jobs of `blueprint`; `renamed`: what jobs are called that the file may call otherwise.
+    /// Opens the file at `path` with generators of jobs of `blueprint`. `renamed`: current ids of jobs that have older
+    /// ids in the file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or is damaged.
+    /// If it cannot be read or is damaged.
     pub fn open(path: &Path, blueprint: &BuiltIn, setup: Setup, renamed: &Renamed) -> Result<Self, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let model = &blueprint.model;
@@ -50,12 +51,12 @@ impl Generators {
         })
     }
 
-    /// `n` samples of `job` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`, the same as from its
-    /// trainer.
+    /// Returns `n` samples of `job` in evaluation mode, with these `weights`, from the noise of `stream`: row-major
+    /// `[n, features]`, the same as those of its trainer.
     ///
     /// # Errors
     ///
-    /// Where its weights are not in the file, or are not those of the blueprint.
+    /// If its weights are not in the file, or don't fit the blueprint.
     pub fn sample(
         &mut self,
         job: JobId,
@@ -67,16 +68,17 @@ impl Generators {
         self.evaluate(job, weights, &noise)
     }
 
-    /// What `job` makes in evaluation, by these `weights`, of `noise`, row-major `[n, values]`: row-major `[n, features]`.
+    /// Returns the samples that `job` makes of `noise` (row-major `[n, values]`) in evaluation mode, with these
+    /// `weights`: row-major `[n, features]`.
     ///
     /// # Errors
     ///
-    /// Where its weights are not in the file, or are not those of the blueprint.
+    /// If its weights are not in the file, or don't fit the blueprint.
     pub fn evaluate(&mut self, job: JobId, weights: Weights, noise: &[f32]) -> Result<Vec<f32>, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let unusable = |message: String| CheckpointError::Unusable { path: self.path.clone(), message };
         for (name, mut tensor) in self.net.named(0) {
-            // Those of a job without an average are by one name.
+            // A job without an average has its weights under the plain name only.
             let raw = (weights == Weights::Raw).then(|| self.tensors.get(&format!("{job}.{RAW}.{name}"))).flatten();
             let name = format!("{job}.{name}");
             let usual = || self.tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")));
@@ -90,7 +92,7 @@ impl Generators {
     }
 }
 
-/// So many values of noise from `stream`.
+/// `values` values of noise from `stream`.
 pub fn noise(distribution: NoiseDistribution, stream: &Stream, values: usize) -> Vec<f32> {
     let mut noise = vec![0.0; values];
     fill_noise(distribution, stream, &mut noise);
@@ -105,9 +107,9 @@ pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: 
     }
 }
 
-/// What `generator` makes of `noise`, row-major with so many `values` a sample: row-major `[n, features]`.
+/// Applies `generator` to `noise`, row-major with `values` values a sample. Returns samples, row-major `[n, features]`.
 pub(super) fn samples(noise: &[f32], values: i64, setup: Setup, generator: impl Fn(&Tensor) -> Tensor) -> Vec<f32> {
-    /// Bounds the memory of activations.
+    /// Bounds the memory for activations.
     const CHUNK: i64 = 1000;
     let noise = Tensor::from_slice(noise).view([-1, values]).to_device(setup.device).to_kind(setup.kind);
     noise.split(CHUNK, 0).into_iter().flat_map(|z| host::to_f32(&generator(&z))).collect()

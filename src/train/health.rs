@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::game::{Game, Member};
-use super::loss::Value;
+use super::loss::PerMember;
 use super::objectives::Losses;
 use sweep_spec::id::JobId;
 use sweep_tensor::host;
@@ -13,27 +13,27 @@ use sweep_tensor::host;
 pub struct Diverged {
     /// The member.
     pub job: JobId,
-    /// Steps that it did; on a GPU, up to the end of the steps among which it was seen.
+    /// The step of that loss. On a GPU, the end of the steps in which it was noticed.
     pub step: u64,
     /// Which loss.
     pub message: String,
 }
 
-/// Looks at the losses of one game, step after step.
+/// Checks the losses of one game, step by step.
 #[derive(Default)]
 pub struct Watch {
-    /// For each member, the step and the message of its first loss that is not finite.
+    /// For each member, the step and message of its first loss that is not finite.
     found: Vec<Option<(u64, String)>>,
-    /// `[K, 2]`, the sums of the losses of members that are computed at once: not finite once one of them was not. Looking at each would stall a GPU's
-    /// queue.
+    /// `[K, 2]`, sums of the losses of members that are computed at once. A sum stays not finite once a loss was.
+    /// Reading each loss would stall a GPU's queue.
     sums: Option<Tensor>,
 }
 
 impl Watch {
-    /// Looks at the losses of the step that ends at `step`.
+    /// Checks the losses of the step that ends at `step`.
     pub fn look(&mut self, step: u64, losses: Losses) {
         match (losses.discriminator, losses.generator) {
-            (Value::Host(d), Value::Host(g)) => self.note(step, d.into_iter().zip(g)),
+            (PerMember::Host(d), PerMember::Host(g)) => self.note(step, d.into_iter().zip(g)),
             (d, g) => {
                 let both = Tensor::stack(&[d.tensor(), g.tensor()], 1);
                 self.sums = Some(match self.sums.take() {
@@ -56,7 +56,7 @@ impl Watch {
         }
     }
 
-    /// Whether nothing is left to train.
+    /// Whether every member has diverged.
     pub fn all_diverged(&self) -> bool {
         !self.found.is_empty() && self.found.iter().all(Option::is_some)
     }
@@ -74,7 +74,7 @@ impl Watch {
     }
 }
 
-/// Whether the weights of each member of `game` are all finite.
+/// Whether all weights of each member of `game` are finite.
 pub fn is_finite(game: &mut Game) -> Vec<bool> {
     let players = game.players();
     let finite = players.iter().map(|(_, player)| player.net.weights.isfinite().all_dim(1, false));

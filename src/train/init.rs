@@ -1,10 +1,10 @@
-//! How weights start: each distribution from a stream of random numbers.
+//! Initial weights: each distribution, drawn from a stream of random numbers.
 
 use sweep_numerics::random::Stream;
 use sweep_spec::arch::Init;
 use sweep_tensor::linalg;
 
-/// Fills `values` with weights of this `shape` (of two dimensions at least), drawn row by row of the first dimension.
+/// Fills `values` with weights of this `shape` (at least two dimensions), row by row of the first dimension.
 pub(crate) fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {
     match init {
         Init::Normal { std } => normal(std, stream, values),
@@ -37,12 +37,12 @@ fn scale(values: &mut [f32], factor: f64) {
     values.iter_mut().for_each(|value| *value *= factor as f32);
 }
 
-/// As PyTorch has it, for weights `[a, b, ..]`.
+/// As in PyTorch, for weights `[a, b, ..]`.
 fn fan_in(shape: &[i64]) -> f64 {
     shape[1..].iter().product::<i64>() as f64
 }
 
-/// As PyTorch has it, for weights `[a, b, ..]`.
+/// As in PyTorch, for weights `[a, b, ..]`.
 fn fan_out(shape: &[i64]) -> f64 {
     fan_in(shape) / shape[1] as f64 * shape[0] as f64
 }

@@ -1,10 +1,10 @@
-//! THE fused trainer: it always trains K models; a solo run is a cohort of one.
+//! The fused trainer: it always trains K models; a single job is a cohort of one.
 //!
-//! [`trainer::Trainer`] owns one [`game::Game`] a member on a CPU, and one of all members on a GPU: the players with their networks
-//! ([`net::Net`], layers in [`nn`]) and optimisers ([`optim`]). An objective ([`objectives`], one paper a file) plays one step of the
-//! game: by the usual two moves ([`moves`]) with losses as formulas on logits ([`loss`]), or, where there is more to it, by calling its
-//! players one after another ([`play`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state
-//! durable; [`trace`] is what is kept of losses; [`generators`] makes samples from what is left of it when training is over.
+//! [`trainer::Trainer`] owns one [`game::Game`] per member on a CPU, and one for all members on a GPU: the players with
+//! their networks ([`net::Net`], layers in [`nn`]) and optimisers ([`optim`]). An objective ([`objectives`], one paper
+//! a file) plays one step of the game: either with the two usual moves ([`moves`]) and losses as formulas on logits
+//! ([`loss`]), or by calling its players one after another ([`play`]). [`kernel`] has loops over CPU memory.
+//! [`checkpoint`] saves the state; [`trace`] records losses; [`generators`] makes samples once training is over.
 
 mod average;
 pub mod checkpoint;

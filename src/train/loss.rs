@@ -2,10 +2,10 @@
 //!
 //! L = Σᵢ cᵢ · E fᵢ(d),
 //!
-//! with a coefficient cᵢ of each member's own. An objective in Rust writes such a loss with operators; value and gradient follow from the
-//! derivatives of the functions, so nothing needs to be recorded. A formula ([`sweep_formula`]) that is such a sum becomes one, and has
-//! the same bits; any other is evaluated operation by operation. Every f is in a form that neither overflows nor loses its gradient in
-//! float32.
+//! where each member has its own coefficient cᵢ. An objective in Rust writes such a loss with operators. Value and
+//! gradient follow from the derivatives of the functions, so nothing needs to be recorded. A formula
+//! ([`sweep_formula`]) of this form is turned into such a sum and gives the same bits; any other is evaluated operation
+//! by operation. Every f has a form that neither overflows nor loses its gradient in float32.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -21,19 +21,19 @@ use sweep_spec::objective;
 use sweep_tensor::host::{Number, to_f64, values, values_mut};
 use sweep_tensor::transfer::upload;
 
-/// One discriminator's logits of one batch of N samples: names them in a formula.
+/// The logits of one discriminator for one batch of N samples, as a name in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logits {
-    /// Which discriminator, counted from 0.
+    /// Number of the discriminator, counted from 0.
     pub discriminator: usize,
-    /// Which of the batches that it saw one after another, counted from 0.
+    /// Number of the batch in the order in which the discriminator was called, counted from 0.
     pub batch: usize,
-    /// Whether −d stands for d.
+    /// Whether this means −d instead of d.
     pub negative: bool,
 }
 
 impl Logits {
-    /// The logits that `discriminator` gives to `batch`.
+    /// The logits of `discriminator` for `batch`.
     pub fn of(discriminator: usize, batch: usize) -> Self {
         Logits { discriminator, batch, negative: false }
     }
@@ -47,7 +47,7 @@ impl Neg for Logits {
     }
 }
 
-/// A coefficient of each member's own, `[K]`.
+/// A coefficient for each member, `[K]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column(pub Vec<f64>);
 
@@ -62,14 +62,14 @@ enum Function {
     Identity,
     /// (d − target)².
     Squared {
-        /// What d should be.
+        /// The target of d.
         target: Column,
     },
 }
 
 #[derive(Clone, Debug)]
 struct Term {
-    /// The column, if any, and a number that all members share.
+    /// The column, if any, and a factor that all members share.
     coefficient: (Option<Column>, f64),
     function: Function,
     of: Logits,
@@ -84,21 +84,21 @@ pub enum Loss {
     Formula {
         /// Its operations.
         program: &'static Program,
-        /// The values of its parameters, each with one a member.
+        /// The values of its parameters, one per member each.
         parameters: Vec<Vec<f64>>,
         /// The logits of each of its rows.
         rows: Vec<Logits>,
     },
 }
 
-/// A sum of c · mean f(±d), and of numbers of each member.
+/// A sum of c · mean f(±d), plus numbers of each member.
 #[derive(Clone, Debug)]
 pub struct Terms {
     terms: Vec<Term>,
     constants: Vec<Column>,
 }
 
-/// A function of the logits of each sample, `[K, N]`, to be averaged by [`mean`].
+/// A function of the logits of each sample, `[K, N]`, which [`mean`] averages.
 #[derive(Clone, Debug)]
 pub struct PerSample(Term);
 
@@ -170,43 +170,43 @@ impl From<Terms> for Loss {
     }
 }
 
-/// The losses of K members.
+/// One number per member, for example their losses.
 #[derive(Debug)]
-pub enum Value {
+pub enum PerMember {
     /// Of members that are computed one by one, on the CPU.
     Host(Vec<f64>),
-    /// `[K]` of members that are computed at once, on a GPU, whose queue goes on while nobody looks.
+    /// `[K]` of members that are computed at once, on a GPU; its queue continues until the values are read.
     Device(Tensor),
 }
 
-impl Value {
-    /// With `more`, `[K]`, added.
+impl PerMember {
+    /// Adds `more`, `[K]`.
     pub fn plus(self, more: &Tensor) -> Self {
         match self {
-            Value::Host(values) => Value::Host(values.iter().zip(to_f64(more)).map(|(a, b)| a + b).collect()),
-            Value::Device(tensor) => Value::Device(tensor + more),
+            PerMember::Host(values) => PerMember::Host(values.iter().zip(to_f64(more)).map(|(a, b)| a + b).collect()),
+            PerMember::Device(tensor) => PerMember::Device(tensor + more),
         }
     }
 
-    /// The same, of which both may be kept.
+    /// A copy. On a GPU it shares memory.
     pub fn share(&self) -> Self {
         match self {
-            Value::Host(values) => Value::Host(values.clone()),
-            Value::Device(tensor) => Value::Device(tensor.shallow_clone()),
+            PerMember::Host(values) => PerMember::Host(values.clone()),
+            PerMember::Device(tensor) => PerMember::Device(tensor.shallow_clone()),
         }
     }
 
     /// As a tensor `[K]`.
     pub fn tensor(self) -> Tensor {
         match self {
-            Value::Host(values) => Tensor::from_slice(&values),
-            Value::Device(tensor) => tensor,
+            PerMember::Host(values) => Tensor::from_slice(&values),
+            PerMember::Device(tensor) => tensor,
         }
     }
 }
 
 impl Loss {
-    /// That of a game, for members whose parameters `column` gives, where `logits` says which logits each of its rows are.
+    /// The loss of a game. `column` has the members' parameters; `logits` says which logits belong to each row.
     pub fn new(
         loss: &'static objective::rules::Loss,
         column: impl Fn(&str) -> Column,
@@ -227,7 +227,7 @@ impl Loss {
             };
             match columns.first() {
                 Some((_, first)) => Column((0..first.0.len()).map(|k| of(Some(k))).collect()),
-                // Nothing in it differs between members.
+                // It is the same for all members.
                 None => Column(vec![of(None)]),
             }
         };
@@ -244,7 +244,7 @@ impl Loss {
                     };
                     let of = Logits { negative: *negative, ..logits(*row) };
                     let coefficient = of_members(coefficient);
-                    // A term that no member has, such as that of a label that is 0.
+                    // No member has the term, for example because of a label of 0.
                     if coefficient.0.iter().any(|c| *c != 0.0) {
                         all.terms.push(Term { coefficient: (Some(coefficient), 1.0), function, of });
                     }
@@ -254,20 +254,20 @@ impl Loss {
         Loss::Terms(all)
     }
 
-    /// The value for `logits`, one tensor `[K, batches · N]` a discriminator, and the gradients with respect to them, of the same
-    /// shapes: by loops over the numbers on the `host`, else by libtorch's operations. The losses are summed over K, so that each
-    /// member's gradient is that of its own loss.
-    pub fn evaluate(&self, logits: &[Tensor], batches: usize, host: bool) -> (Value, Vec<Tensor>) {
+    /// Returns the loss for `logits`, one tensor `[K, batches · N]` per discriminator, and the gradients with respect
+    /// to them, in the same shapes. Uses loops over the numbers on the `host`, otherwise libtorch's operations. The
+    /// losses are summed over K, so each member's gradient is that of its own loss.
+    pub fn evaluate(&self, logits: &[Tensor], batches: usize, host: bool) -> (PerMember, Vec<Tensor>) {
         let mut grads: Vec<Tensor> = logits.iter().map(Tensor::zeros_like).collect();
         let value = match (host, logits[0].kind()) {
-            (true, Kind::Double) => Value::Host(self.on_host::<f64>(logits, batches, &mut grads)),
-            (true, _) => Value::Host(self.on_host::<f32>(logits, batches, &mut grads)),
-            (false, _) => Value::Device(self.on_device(logits, batches, &grads)),
+            (true, Kind::Double) => PerMember::Host(self.on_host::<f64>(logits, batches, &mut grads)),
+            (true, _) => PerMember::Host(self.on_host::<f32>(logits, batches, &mut grads)),
+            (false, _) => PerMember::Device(self.on_device(logits, batches, &grads)),
         };
         (value, grads)
     }
 
-    /// The value, by operations that autograd follows as often as it is asked to.
+    /// Returns the loss, computed with operations that autograd can differentiate repeatedly.
     pub fn traced(&self, logits: &[Tensor], batches: usize) -> Tensor {
         match self {
             Loss::Terms(terms) => terms.on_device(logits, batches, None),
@@ -302,14 +302,14 @@ impl Loss {
         }
     }
 
-    /// The same by libtorch's operations, on any device; adds to `grads`.
+    /// The same with libtorch's operations, on any device; adds to `grads`.
     fn on_device(&self, logits: &[Tensor], batches: usize, grads: &[Tensor]) -> Tensor {
         match self {
             Loss::Terms(terms) => terms.on_device(logits, batches, Some(grads)),
             Loss::Formula { .. } => tch::with_grad(|| {
                 let leaves: Vec<Tensor> = logits.iter().map(|x| x.detach().set_requires_grad(true)).collect();
                 let loss = self.traced(&leaves, batches);
-                // A discriminator that the formula does not name has no slope.
+                // A discriminator that the formula does not use has a zero gradient.
                 let touched = (loss.sum(loss.kind()) + leaves.iter().map(|x| x.sum(x.kind()) * 0.0).sum::<Tensor>(),);
                 let slopes = Tensor::run_backward(&[touched.0], &leaves, false, false);
                 tch::no_grad(|| {
@@ -347,13 +347,13 @@ impl Terms {
         losses
     }
 
-    /// The same by libtorch's operations, on any device.
+    /// The same with libtorch's operations, on any device.
     fn on_device(&self, logits: &[Tensor], batches: usize, grads: Option<&[Tensor]>) -> Tensor {
         let members = logits[0].size()[0];
         let n = logits[0].size()[1] / batches as i64;
         let options = (logits[0].kind(), logits[0].device());
         let losses = Tensor::zeros([members], options);
-        // All coefficients, and what each target is, in one copy that waits for nothing.
+        // All coefficients and targets, in one copy without waiting.
         let numbers = |term: &Term, k: usize| {
             let target = match &term.function {
                 Function::Squared { target } => target.of(k),
@@ -388,7 +388,7 @@ impl Terms {
 }
 
 impl Column {
-    /// Its number of member k; one that all share stands there once.
+    /// The number of member k; a shared one is stored once.
     fn of(&self, k: usize) -> f64 {
         self.0[k.min(self.0.len() - 1)]
     }

@@ -1,9 +1,9 @@
-//! The two moves that adversarial objectives are made of, for losses on logits alone: of the discriminators and of the generator.
+//! The two moves of adversarial objectives with losses on logits: the discriminators' and the generator's.
 
 use tch::Tensor;
 
 use super::game::{Game, Judged, Player, Role, Round};
-use super::loss::{Column, Logits, Loss, Terms, Value};
+use super::loss::{Column, Logits, Loss, PerMember, Terms};
 use super::net::Tape;
 use super::nn::{Need, Pass};
 use super::penalty;
@@ -12,24 +12,25 @@ use sweep_formula::ast::Row;
 use sweep_spec::objective::rules;
 
 impl Game {
-    /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.
-    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Terms) -> Value {
+    /// Plays the discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says.
+    /// Returns the last loss.
+    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Terms) -> PerMember {
         self.each_round(t, |game, round| game.move_discriminators_once(round, &formula))
     }
 
-    /// Plays the rounds of the discriminators at step `t`, as many as the blueprint says. Returns what the last one gave.
-    pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
+    /// Plays the discriminators' rounds at step `t`, as many as the blueprint says. Returns the result of the last one.
+    pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> PerMember) -> PerMember {
         let mut round = |game: &mut Game, i| {
-            // The generator's gradient is to be at the weights that the discriminators have in their last round.
+            // The generator's gradient uses the discriminators' weights in their last round.
             game.turns.waits = game.turns.together && i + 1 == game.d_steps;
             play(game, Round { batch: t * game.d_steps + i, draw: game.first_draw(t) + i })
         };
         (0..self.d_steps).map(|i| round(self, i)).last().expect("at least one discriminator step")
     }
 
-    /// Plays the rounds of the generator at step `t`, as many as the blueprint says: each on the last real samples of the discriminators', and
-    /// on fresh noise, or on the last of theirs. Returns what the last one gave.
-    pub fn each_generator_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
+    /// Plays the generator's rounds at step `t`, as many as the blueprint says: each on the discriminators' last real
+    /// samples, and on fresh noise or their last noise. Returns the result of the last one.
+    pub fn each_generator_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> PerMember) -> PerMember {
         let mut round = |game: &mut Game, j| {
             let draw = if game.fresh_noise { game.d_steps + j } else { game.d_steps - 1 };
             play(game, Round { batch: (t + 1) * game.d_steps - 1, draw: game.first_draw(t) + draw })
@@ -37,20 +38,20 @@ impl Game {
         (0..self.g_steps).map(|j| round(self, j)).last().expect("at least one generator step")
     }
 
-    /// The draw of noise with which step `t` begins: each round of either side has one.
+    /// The first draw of noise in step `t`: each round of either side has one.
     fn first_draw(&self, t: u64) -> u64 {
         t * (self.d_steps + self.g_steps)
     }
 
-    /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
-    /// the loss that `formula` makes of their logits. Returns the loss.
-    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Terms) -> Value {
+    /// Plays the discriminators' move in one round: each gets a batch of real and a batch of generated samples, and
+    /// descends its gradient of the loss that `formula` makes of their logits. Returns the loss.
+    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Terms) -> PerMember {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
         self.descend_discriminators(round, &loss.into())
     }
 
-    /// A loss of a game as the discriminators' moves have it.
+    /// The form of a game's loss in the discriminators' moves.
     pub fn discriminators_loss(&self, loss: &'static rules::Loss) -> Loss {
         self.loss(loss, |row| Logits::of(row.discriminator, usize::from(!row.real)))
     }
@@ -59,9 +60,9 @@ impl Game {
         Loss::new(loss, |name| self.parameter(name), logits)
     }
 
-    /// The discriminators' move in one round, on a loss of their logits of real (batch 0) and generated samples (batch 1) and on the
-    /// game's penalties. Returns the loss.
-    pub fn descend_discriminators(&mut self, round: Round, loss: &Loss) -> Value {
+    /// Plays the discriminators' move in one round, on a loss of their logits of real (batch 0) and generated samples
+    /// (batch 1) plus the game's penalties. Returns the loss.
+    pub fn descend_discriminators(&mut self, round: Round, loss: &Loss) -> PerMember {
         self.real_and_fake(round.batch, round.draw);
         let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
         for (i, logits) in logits.iter().enumerate() {
@@ -82,7 +83,7 @@ impl Game {
         value
     }
 
-    /// Cuts all weights of the discriminators to [−bound, bound]; where these have yet to move, when they have.
+    /// Clips all weights of the discriminators to [−bound, bound]; if they have not yet moved, after their move.
     pub fn clip_discriminators(&mut self, bound: &Column) {
         if self.turns.waits {
             self.turns.bound = Some(bound.clone());
@@ -93,24 +94,24 @@ impl Game {
         }
     }
 
-    /// The generator's moves at step `t`: in each of its rounds it descends its gradient of the loss that `formula` makes of the
-    /// discriminators' logits of generated samples. Returns the last loss.
-    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Terms) -> Value {
+    /// Plays the generator's moves at step `t`: in each round it descends its gradient of the loss that `formula` makes
+    /// of the discriminators' logits of generated samples. Returns the last loss.
+    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Terms) -> PerMember {
         let loss = Loss::from(formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>()));
         self.each_generator_round(t, |game, round| game.descend_generator(round, &loss, false))
     }
 
-    /// The same on a loss of a game, which may look at the discriminators' logits of the last real samples, too.
-    pub fn move_generator_by(&mut self, t: u64, loss: &'static rules::Loss) -> Value {
+    /// The same on a loss of a game, which may also use the discriminators' logits of the last real samples.
+    pub fn move_generator_by(&mut self, t: u64, loss: &'static rules::Loss) -> PerMember {
         let sees_real = loss.program.rows.iter().any(|row| row.real);
-        // What it makes comes first, so that a loss without real samples has one batch.
+        // Generated samples come first, so a loss without real samples has one batch.
         let loss = self.loss(loss, |row| Logits::of(row.discriminator, usize::from(row.real)));
         self.each_generator_round(t, |game, round| game.descend_generator(round, &loss, sees_real))
     }
 
-    /// The generator's move in one round, on a loss of the discriminators' logits of what it makes (batch 0), and, where it `sees_real`, of
-    /// the last real samples (batch 1), whose logits are numbers to it. Returns the loss.
-    fn descend_generator(&mut self, Round { batch, draw }: Round, loss: &Loss, sees_real: bool) -> Value {
+    /// Plays the generator's move in one round, on a loss of the discriminators' logits of generated samples (batch 0)
+    /// and, if `sees_real`, of the last real samples (batch 1), whose logits are constants. Returns the loss.
+    fn descend_generator(&mut self, Round { batch, draw }: Round, loss: &Loss, sees_real: bool) -> PerMember {
         let of_real = if sees_real { self.logits_of_real(batch, draw) } else { Vec::new() };
         let made = self.generate(draw);
         let sought = self.seek(&made, draw);
@@ -146,29 +147,29 @@ impl Game {
         value
     }
 
-    /// Every discriminator's logits `[K, N]` of batch `index` of the real samples, as numbers.
+    /// Every discriminator's logits `[K, N]` of batch `index` of the real samples, as constants.
     fn logits_of_real(&mut self, index: u64, draw: u64) -> Vec<Tensor> {
         self.draw_real(index);
         let real = self.x.narrow(-2, 0, self.rows).contiguous();
-        // With dropout masks of its own.
+        // This pass has its own dropout masks.
         let pass = pass(draw | 2 << 48, 1, &self.seeds);
         let judge = |player: &mut Player| {
-            // The pass over generated samples has a tape of its own, and comes after it.
+            // The pass over generated samples comes later and has its own tape.
             player.tapes.resize_with(player.tapes.len().max(1), Tape::default);
             player.net.forward(&real, &pass, &mut player.tapes[0]).view([pass.seeds.len() as i64, -1]).copy()
         };
         self.discriminators.iter_mut().map(judge).collect()
     }
 
-    /// The generator's moves at step `t` against discriminators that look ahead: in each of its rounds it ascends the discriminators'
-    /// `loss`, of the logits of discriminators which have made `ahead` more moves on it and on the game's penalties, against this very
-    /// generator on the real samples and the noise of the round, and it sees how these moves depend on it. The moves are thrown away.
-    /// Returns the generator's last loss.
-    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, loss: &Loss) -> Value {
+    /// Plays the generator's moves at step `t` against discriminators that look ahead: in each round the generator
+    /// ascends the discriminators' `loss` after they have made `ahead` more moves on this loss and the game's
+    /// penalties, against this generator, on the real samples and noise of the round. The gradient includes how these
+    /// moves depend on the generator. The moves are then discarded. Returns the generator's last loss.
+    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, loss: &Loss) -> PerMember {
         self.each_generator_round(t, |game, round| game.move_generator_unrolled_once(round, ahead, loss))
     }
 
-    fn move_generator_unrolled_once(&mut self, Round { batch, draw }: Round, ahead: u32, loss: &Loss) -> Value {
+    fn move_generator_unrolled_once(&mut self, Round { batch, draw }: Round, ahead: u32, loss: &Loss) -> PerMember {
         self.draw_real(batch);
         self.draw_noise(draw);
         let real = self.x.narrow(-2, 0, self.rows);

@@ -1,4 +1,4 @@
-//! A network of K members: their weights in one flat buffer each, a forward pass and an explicit backward pass.
+//! A network of K members: their weights in one flat buffer, a forward pass and an explicit backward pass.
 
 use tch::{Device, Kind, Tensor};
 
@@ -9,48 +9,49 @@ use sweep_spec::arch::{self, Init};
 use sweep_spec::blueprint::Precision;
 use sweep_tensor::transfer::upload;
 
-/// Where numbers live and how they are computed.
+/// Where and how numbers are computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// CPU or a GPU.
     pub device: Device,
-    /// Float, or Double in tests.
+    /// Float; Double in tests.
     pub kind: Kind,
-    /// Whether the K members of a cohort are computed all at once, in batched products: on a GPU small networks are only fast so. If
-    /// not, each member is a game of its own: on a CPU this is faster, and each member has exactly the bits of its solo run.
+    /// Whether the K members of a cohort are computed all at once, in batched products. On a GPU, small networks are
+    /// only fast this way. Otherwise each member is a game of its own: on a CPU this is faster, and each member has
+    /// exactly the bits of its solo run.
     pub fused: bool,
-    /// How products of K members are computed. TF32 is a flag of the process besides: see [`sweep_tensor::precision`].
+    /// How products of K members are computed. TF32 is also a flag of the process: see [`sweep_tensor::precision`].
     pub precision: Precision,
 }
 
 impl Setup {
-    /// What is fastest on `device`.
+    /// The fastest setup for `device`.
     pub fn on(device: Device, precision: Precision) -> Self {
         Setup { device, kind: Kind::Float, fused: device != Device::Cpu, precision }
     }
 
-    /// Whether tensors are those of one member on the CPU, without a leading K.
+    /// Whether tensors belong to one member on the CPU, without a leading K.
     pub fn host(&self) -> bool {
         self.device == Device::Cpu && !self.fused
     }
 
-    /// `shape`, behind K where members are computed at once.
+    /// `shape`, with a leading K if members are computed at once.
     pub fn shape<const D: usize>(&self, members: i64, shape: [i64; D]) -> Vec<i64> {
         self.fused.then_some(members).into_iter().chain(shape).collect()
     }
 }
 
-/// What passes through a network leave behind: for each layer, what it saved. Each kind of pass (of a batch size) has its own.
+/// What each layer saved in a pass through a network. Each kind of pass (of a batch size) has its own tape.
 #[derive(Debug, Default)]
 pub struct Tape(Vec<Saved>);
 
-/// Where a tensor of a member lies in its flat row.
+/// The place of a tensor in a member's flat row.
 struct Slot {
     variable: Variable,
     offset: i64,
 }
 
-/// A network of K members; of one, where members are not computed at once.
+/// A network of K members; of one if members are not computed at once.
 pub struct Net {
     layers: Chain,
     setup: Setup,
@@ -58,20 +59,20 @@ pub struct Net {
     pub weights: Tensor,
     /// Gradients of the weights, `[K, P]`.
     pub grads: Tensor,
-    /// What is kept but not trained, `[K, B]`.
+    /// Tensors that are kept but not trained, `[K, B]`.
     pub buffers: Tensor,
     weight_slots: Vec<Slot>,
     buffer_slots: Vec<Slot>,
-    /// One a layer.
+    /// One per layer.
     views: Vec<View>,
 }
 
-/// Tensors start at multiples of this many numbers, so that vector loads are aligned.
+/// Tensors start at multiples of this many numbers, which aligns vector loads.
 const ALIGN: i64 = 16;
 
 impl Net {
-    /// The network that `spec` describes, with the initial weights of members with these `seeds`. `player` tells its random numbers
-    /// from those of the job's other networks.
+    /// The network that `spec` describes, with the initial weights of members with these `seeds`. `player` separates
+    /// its random numbers from those of the job's other networks.
     pub fn new(spec: &[arch::Layer], init: Init, player: u16, seeds: &[u64], setup: Setup) -> Net {
         assert!(setup.fused || seeds.len() == 1, "{} members without being fused", seeds.len());
         let layers = nn::build(spec, player);
@@ -94,7 +95,7 @@ impl Net {
         net
     }
 
-    /// How many members there are.
+    /// The number of members.
     pub fn members(&self) -> i64 {
         self.weights.size()[0]
     }
@@ -107,13 +108,14 @@ impl Net {
         self.make_views();
     }
 
-    /// The output for `x` `[N, F]`, or `[K, N, F]` where members are computed at once; `tape` is for [`Net::backward`]. The output is
-    /// valid until the next pass with the same tape. `pass.seeds` has a seed for each member.
+    /// Returns the output for `x` `[N, F]`, or `[K, N, F]` if members are computed at once; `tape` is for
+    /// [`Net::backward`]. The output is valid until the next pass with the same tape. `pass.seeds` has a seed for each
+    /// member.
     pub fn forward(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> Tensor {
         self.layers.forward(&self.views, x, pass, &mut tape.0).0
     }
 
-    /// As [`Net::forward`], with what goes into the last layer: `(output, features)`.
+    /// As [`Net::forward`], but also returns the input of the last layer: `(output, features)`.
     pub fn forward_with_features(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
         self.layers.forward(&self.views, x, pass, &mut tape.0)
     }
@@ -123,8 +125,8 @@ impl Net {
         self.weights.detach().copy().set_requires_grad(true)
     }
 
-    /// The output as in [`Net::forward`], with other `weights` `[K, P]`, by operations that autograd follows as often as it is asked to.
-    /// Nothing that is kept changes.
+    /// The output as in [`Net::forward`], with other `weights` `[K, P]`, computed with operations that autograd can
+    /// differentiate repeatedly. Changes no buffers.
     pub fn traced(&self, weights: &Tensor, x: &Tensor, pass: &Pass) -> Tensor {
         let rows = |flat: &Tensor| if self.setup.fused { flat.shallow_clone() } else { flat.get(0) };
         let all = |flat: &Tensor, slots: &[Slot]| -> Vec<Tensor> {
@@ -136,13 +138,13 @@ impl Net {
         self.layers.traced(&given, x, pass)
     }
 
-    /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
-    /// output, after a forward pass with the same tape.
+    /// Computes gradients from that of the output, after a forward pass with the same tape: writes those of the weights
+    /// and returns that of the input, as `need` says.
     pub fn backward(&mut self, tape: &mut Tape, dy: Tensor, need: Need) -> Option<Tensor> {
         self.backward_with_features(tape, dy, None, need)
     }
 
-    /// As [`Net::backward`], with a gradient that what goes into the last layer has beside that from the output.
+    /// As [`Net::backward`], with an additional gradient for the input of the last layer.
     pub fn backward_with_features(
         &mut self,
         tape: &mut Tape,
@@ -153,13 +155,14 @@ impl Net {
         self.layers.backward(&self.views, dy, dfeatures, need, &mut tape.0)
     }
 
-    /// Cuts the weights of each member to [−bound, bound].
+    /// Clips the weights of each member to [−bound, bound].
     pub fn clip(&mut self, bounds: &[f64]) {
         let bounds = upload(bounds, &[bounds.len() as i64, 1], (self.setup.kind, self.setup.device));
         let _ = self.weights.clamp_tensor_(Some(-&bounds), Some(bounds));
     }
 
-    /// The output of member `k` for `x` `[N, F]` in evaluation: running statistics, no dropout.
+    /// Returns the output of member `k` for `x` `[N, F]` in evaluation mode: with running statistics and without
+    /// dropout.
     pub fn evaluate(&self, k: i64, x: &Tensor) -> Tensor {
         self.evaluate_with(&self.weights, k, x)
     }
@@ -174,27 +177,27 @@ impl Net {
         }
     }
 
-    /// The named tensors of member `k`, weights and kept tensors alike, with PyTorch's names (`0.weight`, `1.running_mean`): views to
-    /// read or to copy to.
+    /// Views of all tensors of member `k`, including those that are not trained, with PyTorch's names (`0.weight`,
+    /// `1.running_mean`), to read from or copy to.
     pub fn named(&self, k: i64) -> Vec<(String, Tensor)> {
         let mut named = self.named_in(&self.weights, k);
         named.extend(names(&self.buffers.get(k), &self.buffer_slots));
         named
     }
 
-    /// The weights of member `k` by their names, where `weights` `[K, P]` stand for the network's own.
+    /// Named views of member `k`'s weights in `weights` `[K, P]`, which replace the network's own.
     pub fn named_in(&self, weights: &Tensor, k: i64) -> Vec<(String, Tensor)> {
         names(&weights.get(k), &self.weight_slots)
     }
 
-    /// The gradient of member `k`'s weight called `name`, as the last backward pass wrote it.
+    /// The gradient of member `k`'s weight `name`, from the last backward pass.
     #[cfg(test)]
     pub fn gradient(&self, k: i64, name: &str) -> Tensor {
         let slot = self.weight_slots.iter().find(|slot| slot.variable.name == name).expect("a weight of this name");
         cut(&self.grads.get(k), slot)
     }
 
-    /// Whether what is called `name` is trained, and not just kept.
+    /// Whether the tensor `name` is trained, and not just kept.
     #[cfg(test)]
     pub fn trains(&self, name: &str) -> bool {
         self.weight_slots.iter().any(|slot| slot.variable.name == name)
@@ -207,7 +210,7 @@ impl Net {
         };
     }
 
-    /// Views of every layer into the rows that `rows` picks of a flat buffer, where `weights` are such.
+    /// Views of every layer into the rows that `rows` selects from flat buffers, with these `weights`.
     fn view(&self, weights: &Tensor, rows: impl Fn(&Tensor) -> Tensor) -> Vec<View> {
         let (weights, grads, buffers) = (rows(weights), rows(&self.grads), rows(&self.buffers));
         let all = |flat: &Tensor, slots: &[Slot]| slots.iter().map(|slot| cut(flat, slot)).collect();
@@ -221,9 +224,9 @@ impl Net {
     }
 }
 
-/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view. A matrix `[out, in]` lies with its outputs last: the forward pass, which
-/// takes two of the three products with it, is fastest so. The kernels of a convolution, `[a, b, height, width]`, lie with their
-/// channels last, as the maps do that they are multiplied with.
+/// The tensor at `slot` of `flat` `[P]` or `[K, P]`, as a view. A matrix `[out, in]` has its outputs last in memory,
+/// which is fastest for the forward pass and two of the three products. The kernels of a convolution, `[a, b, height,
+/// width]`, have their channels last, like the maps.
 fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
     let length: i64 = slot.variable.shape.iter().product();
     let flat = flat.narrow(-1, slot.offset, length);
@@ -239,7 +242,7 @@ fn names(row: &Tensor, slots: &[Slot]) -> Vec<(String, Tensor)> {
     slots.iter().map(|slot| (slot.variable.name.clone(), cut(row, slot))).collect()
 }
 
-/// Places for tensors, and the width of a row.
+/// The places of tensors, and the width of a row.
 fn slots(variables: Vec<Variable>) -> (Vec<Slot>, i64) {
     let mut width = 0;
     let place = |variable: Variable| {
@@ -250,7 +253,7 @@ fn slots(variables: Vec<Variable>) -> (Vec<Slot>, i64) {
     (variables.into_iter().map(place).collect(), width)
 }
 
-/// Weights from each member's own streams where they are drawn: `[K, P]`.
+/// Initial weights, drawn from each member's own streams: `[K, P]`.
 fn initial_weights((slots, width): (&[Slot], i64), (init, player): (Init, u16), seeds: &[u64], setup: Setup) -> Tensor {
     let mut flat = vec![0.0f32; width as usize * seeds.len()];
     for (row, &seed) in flat.chunks_mut((width as usize).max(1)).zip(seeds) {
@@ -266,7 +269,7 @@ fn initial_weights((slots, width): (&[Slot], i64), (init, player): (Init, u16), 
                 }
             }
             if let [outputs, inputs] = shape[..] {
-                // Drawn output by output, whatever lies together in memory.
+                // Drawn output by output, whatever the memory layout.
                 let drawn = values.to_vec();
                 for (i, value) in values.iter_mut().enumerate() {
                     let (input, output) = (i / outputs as usize, i % outputs as usize);
@@ -278,7 +281,7 @@ fn initial_weights((slots, width): (&[Slot], i64), (init, player): (Init, u16), 
     Tensor::from_slice(&flat).view([seeds.len() as i64, width]).to_kind(setup.kind).to_device(setup.device)
 }
 
-/// What is kept but not trained, with its first values: `[K, B]`.
+/// Initial values of the tensors that are kept but not trained: `[K, B]`.
 fn initial_buffers(slots: &[Slot], width: i64, members: i64, setup: Setup) -> Tensor {
     let row = Tensor::zeros([width], (setup.kind, setup.device));
     for slot in slots {

@@ -1,5 +1,5 @@
-//! Optimisers of K members: one pass over parameters, gradients and moments, with coefficients of each member's own, which may change from
-//! step to step.
+//! Optimisers of K members: one pass over parameters, gradients and moments. Each member has its own coefficients,
+//! which may change from step to step.
 
 use tch::{Kind, Tensor};
 
@@ -12,10 +12,10 @@ use sweep_spec::parameters::Parameters;
 use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::transfer::upload;
 
-/// Under a root, whose derivative at 0 would not be finite.
+/// Added under a root, whose derivative at 0 is not finite.
 const TINY: f64 = 1e-30;
 
-/// One member's coefficients at a step of training. Those that its optimiser doesn't use are 0.
+/// One member's coefficients at a training step. Those that its optimiser doesn't use are 0.
 #[derive(Clone, Copy, Debug)]
 struct Coefficients {
     lr: f64,
@@ -24,14 +24,14 @@ struct Coefficients {
     decay: f64,
     momentum: f64,
     epsilon: f64,
-    /// What weights shrink to before a step: 1 − lr·λ.
+    /// The factor that shrinks weights before a step: 1 − lr·λ.
     shrink: f64,
-    /// The largest norm of a gradient; 0 where it is left as it is.
+    /// The largest norm of a gradient; 0 for no limit.
     clip: f64,
 }
 
 impl Coefficients {
-    /// Those by which `rule` moves a player with the learning rate `lr`, at training step `t`.
+    /// The coefficients of `rule` for a player with the learning rate `lr`, at training step `t`.
     fn at(t: u64, rule: blueprint::Optimizer, lr: &Typed<f64>, parameters: &Parameters) -> Self {
         let uses = |of| rule == of;
         let of = |key: &Typed<f64>, used| match key.in_job(parameters, t) {
@@ -50,7 +50,7 @@ impl Coefficients {
             momentum: of(&MOMENTUM, uses(blueprint::Optimizer::Sgd)),
             epsilon: of(&EPSILON, adam || rmsprop),
             shrink: match of(&WEIGHT_DECAY, true) {
-                // An infinite learning rate times it would be NaN.
+                // An infinite learning rate times 0 would be NaN.
                 0.0 => 1.0,
                 decay => 1.0 - lr * decay,
             },
@@ -66,7 +66,7 @@ fn changes(lr: &Typed<f64>, parameters: &Parameters) -> bool {
     all.any(|key| parameters.get(key.name).is_some_and(|value| value.schedule().is_some()))
 }
 
-/// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
+/// Numbers of each member, `[K, 1]` each, on the device: in one copy without waiting.
 fn columns<const C: usize>(
     members: &[Coefficients],
     of: impl Fn(&Coefficients) -> [f64; C],
@@ -84,21 +84,22 @@ pub struct Optimizer {
     setup: Setup,
     members: Vec<Coefficients>,
     lr: &'static Typed<f64>,
-    /// The parameters of those members whose coefficients change from step to step.
+    /// The parameters of members whose coefficients change from step to step.
     schedules: Vec<Option<Parameters>>,
-    /// Adam's two moments, and where it is optimistic its last direction, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each,
-    /// with PyTorch's names.
+    /// Moments, `[K, P]` each, with PyTorch's names: Adam's two (plus its last direction if it is optimistic),
+    /// RMSprop's mean of squares, or SGD's momentum buffer.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
     pub steps: u64,
 }
 
 impl Optimizer {
-    /// For `net`, with the learning rate in `lr` and the other coefficients of each member's parameters, as they are at step 0 of training.
+    /// An optimiser for `net`, with the learning rate in `lr` and the other coefficients of each member's parameters,
+    /// at step 0 of training.
     ///
     /// # Panics
     ///
-    /// If a member lacks one that `rule` uses: the sweep file's reader makes sure that each job has them.
+    /// If a member lacks a parameter that `rule` uses: reading the sweep file ensures that each job has them.
     pub fn new(
         rule: blueprint::Optimizer,
         net: &Net,
@@ -118,7 +119,7 @@ impl Optimizer {
         Optimizer { rule, setup, members, lr, schedules, moments, steps: 0 }
     }
 
-    /// From now on its steps are those of training step `t`, counted from 0.
+    /// Uses the coefficients of training step `t`, counted from 0, from now on.
     pub fn begin(&mut self, t: u64) {
         for (member, parameters) in self.members.iter_mut().zip(&self.schedules) {
             if let Some(parameters) = parameters {
@@ -136,7 +137,7 @@ impl Optimizer {
         }
     }
 
-    /// One step on `net` by the gradients that its last backward pass wrote.
+    /// Takes one step on `net`, with the gradients of its last backward pass.
     pub fn step(&mut self, net: &mut Net) {
         self.steps += 1;
         match (self.setup.host(), self.setup.kind) {
@@ -151,13 +152,14 @@ impl Optimizer {
         self.moments.iter().map(|(_, moment)| moment.shallow_clone()).collect()
     }
 
-    /// What weights `p` and `moments` would be after one more step by the gradients `g`, all `[K, P]`, by operations that autograd
-    /// follows; `steps` such steps have been looked ahead before. Nothing of this optimiser changes.
+    /// Returns weights `p` and `moments` after one more step with the gradients `g`, all `[K, P]`, computed with
+    /// operations that autograd can differentiate. `steps` is the number of earlier look-ahead steps. Does not change
+    /// this optimiser.
     pub fn look_ahead(&self, p: &Tensor, moments: &[Tensor], g: &Tensor, steps: u64) -> (Tensor, Vec<Tensor>) {
         self.stepped(self.steps + steps + 1, p, moments, g)
     }
 
-    /// Weights and moments after step number `step`, by the gradients `g`.
+    /// Weights and moments after step number `step` with the gradients `g`.
     fn stepped(&self, step: u64, p: &Tensor, moments: &[Tensor], g: &Tensor) -> (Tensor, Vec<Tensor>) {
         let step = step as f64;
         let of = |c: &Coefficients| {
@@ -192,15 +194,15 @@ impl Optimizer {
         }
     }
 
-    /// Gradients, each member's as long as it may be at most.
+    /// Gradients, clipped to each member's largest norm.
     fn clipped(&self, g: &Tensor) -> Tensor {
         if self.members.iter().all(|c| c.clip == 0.0) {
             return g.shallow_clone();
         }
-        // Of a member whose gradient is left as it is the scale is 1, and what it is of is a number that has a derivative.
+        // A member without a limit has the scale 1, of a number that has a derivative.
         let of = |c: &Coefficients| if c.clip > 0.0 { [c.clip, 1.0, 0.0] } else { [1.0, 0.0, 1.0] };
         let [most, clips, stays] = columns(&self.members, of, self.setup);
-        // Its square would not always fit into a float32.
+        // The square may not fit into a float32.
         let squares = g.to_kind(Kind::Double).square().sum_dim_intlist([-1].as_slice(), true, None::<Kind>);
         let norm = (squares + TINY).sqrt().to_kind(g.kind());
         g * ((most / (norm + kernel::CLIP_EPSILON)).clamp_max(1.0) * clips + stays)
@@ -230,7 +232,7 @@ impl Optimizer {
 
     /// The same for K members, on any device.
     fn on_device(&mut self, net: &mut Net) {
-        // This step is counted already.
+        // `self.steps` already includes this step.
         let (p, moments) = self.stepped(self.steps, &net.weights, &self.ahead(), &net.grads);
         net.weights.copy_(&p);
         for ((_, moment), new) in self.moments.iter_mut().zip(moments) {

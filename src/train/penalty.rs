@@ -1,5 +1,5 @@
-//! Gradient penalties ([`sweep_spec::penalty`]). Their own gradients are second derivatives, so the discriminator's forward pass runs under
-//! autograd for them.
+//! Gradient penalties ([`sweep_spec::penalty`]). Their gradients are second derivatives, so the discriminator's forward
+//! pass runs under autograd for them.
 
 use tch::{Kind, Tensor};
 
@@ -11,31 +11,31 @@ use sweep_spec::amount::Amount;
 use sweep_spec::penalty::{At, Form, Penalty};
 use sweep_tensor::transfer::{self, upload};
 
-/// Under the root of a norm, whose derivative at 0 would not be finite.
+/// Added under the root of a norm, whose derivative at 0 is not finite.
 const EPSILON: f64 = 1e-12;
 
-/// Samples at which a penalty looks at slopes, and what it makes of them.
+/// Samples at which a penalty measures slopes, and its form.
 pub struct Points {
     /// The samples, `[.., N, F]`.
     pub(super) x: Tensor,
-    /// How many batches these are.
+    /// How many batches `x` has.
     groups: i64,
-    /// w of each member, `[K]`.
+    /// The weight w of each member, `[K]`.
     weight: Tensor,
     form: Shaped,
 }
 
-/// A form of a penalty, with its other number of each member, `[K, 1]`.
+/// The form of a penalty, with its second number for each member, `[K, 1]`.
 enum Shaped {
     HalfSquare,
     Distance(Tensor),
     Excess(Tensor),
-    /// Half the exponent: the lengths are squared already.
+    /// Half the exponent, since the lengths are already squared.
     Power(Tensor),
 }
 
 impl Shaped {
-    /// One number a sample, of the squared lengths of slopes: `[K, N]` each.
+    /// One number per sample, from the squared lengths of slopes: `[K, N]` each.
     fn of(&self, squares: &Tensor) -> Tensor {
         let length = || (squares + EPSILON).sqrt();
         match self {
@@ -48,8 +48,8 @@ impl Shaped {
 }
 
 impl Game {
-    /// Where each of the penalties of a discriminator's move in this round looks at slopes. `shown`, `[.., 2N, F]`: what the discriminator
-    /// is shown as real in this move, above what it is shown as generated.
+    /// Returns the points of each penalty of a discriminator's move in this round. `shown`, `[.., 2N, F]`, is the
+    /// discriminator's input in this move: real samples above generated ones.
     pub(super) fn penalised_points(&self, shown: &Tensor, Round { batch, draw }: Round) -> Vec<Points> {
         let due = self.penalties.iter().enumerate().filter(|(_, penalty)| batch.is_multiple_of(penalty.every.into()));
         due.map(|(lane, penalty)| self.points(penalty, lane as u16, shown, draw)).collect()
@@ -90,11 +90,11 @@ impl Game {
     }
 }
 
-/// The penalty at `points` of `net`, whose first output is a logit, where its weights are `weights`: `[K]`, as autograd can go on from. What
-/// the samples depend on counts, too.
+/// The penalty at `points` of `net`, whose first output is a logit, with the weights `weights`: `[K]`, differentiable
+/// by autograd, also with respect to the samples.
 pub fn traced(net: &Net, weights: &Tensor, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let pass = Pass { training: true, groups: points.groups, untracked: &[], draw, seeds };
-    // The weights may depend on the samples, too: a slope is that of a logit alone.
+    // The weights may depend on the samples, too, but the slope must be that of the logit only.
     let x = match points.x.requires_grad() {
         true => points.x.alias(),
         false => points.x.detach().set_requires_grad(true),
@@ -106,7 +106,8 @@ pub fn traced(net: &Net, weights: &Tensor, points: &Points, draw: u64, seeds: &[
     each.mean_dim([-1].as_slice(), false, None::<Kind>) * &points.weight
 }
 
-/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net` wrote. Returns the penalty, `[K]`.
+/// Adds the gradient of a penalty at `points` to the gradients of the last backward pass of `net`. Returns the penalty,
+/// `[K]`.
 pub fn add(net: &mut Net, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let (value, gradient) = tch::with_grad(|| {
         let leaf = net.leaf();

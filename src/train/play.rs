@@ -1,51 +1,52 @@
-//! Moves with losses on anything that players put out. An objective calls players one after another, as their paper does, and writes its loss
-//! with libtorch's operations; autograd gives the gradients between the players' calls, and each player its own by its explicit
-//! backward pass.
+//! Moves with losses on any output of players. An objective calls players one after another, as in its paper, and
+//! writes its loss with libtorch's operations. Autograd computes the gradients between the players' calls, and each
+//! player's explicit backward pass computes its own.
 
 use tch::{Kind, Tensor};
 
 use super::game::{Game, Role, Round};
-use super::loss::{Column, Logits, Loss, Terms, Value};
+use super::loss::{Column, Logits, Loss, PerMember, Terms};
 use super::nn::{Need, Pass};
 use super::penalty;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_tensor::transfer::{self, upload};
 
-/// What happens in one move. All tensors are `[K, N, ..]`, K = 1 where members are not computed at once.
+/// The course of one move. All tensors are `[K, N, ..]`, with K = 1 if members are not computed at once.
 pub struct Play<'a> {
     game: &'a mut Game,
     round: Round,
     calls: Vec<Call>,
-    /// The noise that the generator had, and what it made of it.
+    /// The generator's noise and the samples it made.
     made: Option<[Tensor; 2]>,
 }
 
 /// One player's pass over some batches.
 struct Call {
     role: Role,
-    /// Which of its passes in this move.
+    /// Number of the player's pass in this move.
     number: usize,
-    /// Over how many batches.
+    /// Number of batches.
     batches: usize,
     input: Tensor,
-    /// Leaves for autograd: the output, and what went into the last layer.
+    /// Leaves for autograd: the output, and the input of the last layer.
     leaves: [Tensor; 2],
 }
 
-/// What a generator makes samples of, `[K, N, noise]`.
+/// The input of a generator, `[K, N, noise]`.
 #[derive(Clone, Copy)]
 pub enum Latent<'a> {
-    /// Noise, as in evaluation: batch normalisation's running statistics follow it.
+    /// Noise, as in evaluation: running statistics of batch normalisation follow it.
     Noise(&'a Tensor),
-    /// An encoder's codes, which are distributed otherwise: it is normalised as any batch, and running statistics don't follow it.
+    /// An encoder's codes, which have another distribution: normalised like any batch, but running statistics don't
+    /// follow them.
     Code(&'a Tensor),
 }
 
-/// What a discriminator says of a batch.
+/// A discriminator's output for a batch.
 pub struct Opinion {
     /// Its output, `[K, rows, outputs]`; a row is a pack of samples.
     pub output: Tensor,
-    /// What goes into its last layer, `[K, rows, features]`.
+    /// The input of its last layer, `[K, rows, features]`.
     pub features: Tensor,
 }
 
@@ -70,25 +71,26 @@ impl Play<'_> {
         self.lift(&self.game.z).copy()
     }
 
-    /// Standard normal numbers of the members' own, shaped like `x` `[K, ..]`; `lane` tells them from others of this move.
+    /// Standard normal numbers, separate for each member, in the shape of `x` `[K, ..]`; `lane` separates them from
+    /// others in this move.
     pub fn normal_like(&self, x: &Tensor, lane: u16) -> Tensor {
         let (seeds, draw, each) = (&self.game.seeds, self.round.draw, x.numel() / self.game.seeds.len());
         let fill = |k: usize, out: &mut [f32]| Stream::lane(seeds[k], Purpose::Inner, lane, draw).fill_normal(out);
         transfer::members(seeds.len(), each, (x.kind(), x.device()), fill).view(x.size().as_slice())
     }
 
-    /// A number of each member, to go with `[K]`.
+    /// One number per member, to combine with `[K]`.
     pub fn column(&self, column: &Column) -> Tensor {
         let members = column.0.len() as i64;
         upload(&column.0, &[members], (self.game.setup.kind, self.game.setup.device))
     }
 
-    /// A number that each member keeps, `[K]`.
+    /// A number that each member has in addition to its networks, `[K]`.
     pub fn kept(&mut self, name: &str) -> &mut Tensor {
         self.game.kept(name)
     }
 
-    /// What the generator makes of each of some batches of noise or codes.
+    /// Returns the generator's samples for each batch of noise or codes.
     pub fn generator<const B: usize>(&mut self, batches: [Latent; B]) -> [Tensor; B] {
         let is_code = |&group: &i64| matches!(batches[group as usize], Latent::Code(_));
         let codes: Vec<i64> = (0..B as i64).filter(is_code).collect();
@@ -99,50 +101,51 @@ impl Play<'_> {
         made
     }
 
-    /// What the encoder makes of a batch of samples.
+    /// Returns the encoder's output for a batch of samples.
     pub fn encoder(&mut self, x: &Tensor) -> Tensor {
         let [code] = self.call(Role::Encoder, [x], &[]);
         code.output
     }
 
-    /// What the denoiser makes of a batch of features.
+    /// Returns the denoiser's output for a batch of features.
     pub fn denoiser(&mut self, x: &Tensor) -> Tensor {
         let [clean] = self.call(Role::Denoiser, [x], &[]);
         clean.output
     }
 
-    /// What discriminator `i` says of each of some batches of samples, which are packed for it. One that is to move sees two batches: what
-    /// it is to take for real, then what it is to take for generated.
+    /// Returns the output of discriminator `i` for some batches of samples, which are packed first. A discriminator
+    /// that moves needs two batches: first those it should take as real, then those it should take as generated.
     pub fn discriminator<const B: usize>(&mut self, i: usize, batches: [&Tensor; B]) -> [Opinion; B] {
         let packed = batches.map(|batch| self.pack(batch));
         self.call(Role::Discriminator(i), packed.each_ref(), &[])
     }
 
-    /// The same of samples and their codes, `(x, z)`.
+    /// The same for samples and their codes, `(x, z)`.
     pub fn joint_discriminator<const B: usize>(&mut self, i: usize, batches: [(&Tensor, &Tensor); B]) -> [Tensor; B] {
         let packed = batches.map(|(x, z)| Tensor::cat(&[self.pack(x), self.pack(z)], -1));
         self.call(Role::Discriminator(i), packed.each_ref(), &[]).map(|opinion| opinion.output)
     }
 
-    /// Samples as a discriminator sees them, `[K, rows, pack · features]`.
+    /// Packs samples for a discriminator, `[K, rows, pack · features]`.
     pub fn pack(&self, x: &Tensor) -> Tensor {
         self.game.packed(x)
     }
 
-    /// Notes what discriminator `i` says of real and of generated samples, `[K, ..]` each, where this step's losses are kept.
+    /// Records the output of discriminator `i` for real and generated samples, `[K, ..]` each, if this step's losses
+    /// are recorded.
     pub fn note(&mut self, i: usize, real: Option<&Tensor>, fake: Option<&Tensor>) {
         self.game.note(i, real, fake);
     }
 
-    /// The value of `formula`, `[K]`; its logits are those in `logits`, each `[K, N, 1]`.
+    /// The value of `formula`, `[K]`, with the logits in `logits`, each `[K, N, 1]`.
     pub fn loss<const B: usize>(&self, logits: [&Tensor; B], formula: impl Fn([Logits; B]) -> Terms) -> Tensor {
         let flat = logits.map(|logits| logits.flatten(1, -1));
         Loss::from(formula(std::array::from_fn(|i| Logits::of(i, 0)))).traced(&flat, 1)
     }
 
-    /// The players `movers` each descend their gradient of `loss`, `[K]`, a discriminator among them with the game's penalties; the others
-    /// stay. Returns the loss.
-    pub fn descend(&mut self, loss: &Tensor, movers: &[Role]) -> Value {
+    /// Each player in `movers` descends its gradient of `loss`, `[K]`, discriminators with the game's penalties in
+    /// addition; the others stay. Returns the loss.
+    pub fn descend(&mut self, loss: &Tensor, movers: &[Role]) -> PerMember {
         let sought = if movers.contains(&Role::Generator) { self.seek() } else { None };
         let loss = &sought.map_or_else(|| loss.shallow_clone(), |sought| loss + sought);
         let calls = std::mem::take(&mut self.calls);
@@ -192,7 +195,7 @@ impl Play<'_> {
         value
     }
 
-    /// What the generator's loss has where it seeks modes and made samples of noise, `[K]`.
+    /// The mode-seeking term of the generator's loss, `[K]`; `None` if it has none or made no samples of noise.
     fn seek(&mut self) -> Option<Tensor> {
         let [noise, made] = self.made.take().filter(|_| self.game.seeks)?;
         let second = self.lift(&self.game.second_noise(self.round.draw));
@@ -200,8 +203,8 @@ impl Play<'_> {
         Some(self.game.seeking([&noise, &second], [&made, &other]))
     }
 
-    /// Adds the gradients of the game's penalties to those of a discriminator that was `shown` real rows above generated ones,
-    /// `[K, 2N, F]`. Returns the penalties, `[K]`.
+    /// Adds the gradients of the game's penalties to those of a discriminator with the input `shown`, real rows above
+    /// generated ones, `[K, 2N, F]`. Returns the penalties, `[K]`.
     fn penalise(&mut self, role: Role, shown: &Tensor) -> Tensor {
         let points = self.game.penalised_points(&self.lower(shown), self.round);
         let seeds = self.game.seeds.clone();
@@ -210,12 +213,13 @@ impl Play<'_> {
         points.iter().fold(nothing, |sum, points| sum + penalty::add(net, points, self.round.draw, &seeds))
     }
 
-    /// One pass of a player over some batches, each normalised by itself; running statistics don't follow those that are `untracked`.
+    /// Runs one pass of a player over some batches, each normalised by itself. Running statistics don't follow the
+    /// `untracked` ones.
     fn call<const B: usize>(&mut self, role: Role, batches: [&Tensor; B], untracked: &[i64]) -> [Opinion; B] {
         let number = self.calls.iter().filter(|call| call.role == role).count();
         let input = if B == 1 { batches[0].shallow_clone() } else { Tensor::cat(&batches, -2) };
         let x = self.lower(&input);
-        // Dropout masks are of this pass alone.
+        // Each pass has its own dropout masks.
         let draw = self.round.draw | (number as u64) << 48;
         let seeds = self.game.seeds.clone();
         let pass = Pass { training: true, groups: B as i64, untracked, draw, seeds: &seeds };
@@ -236,19 +240,19 @@ impl Play<'_> {
         opinions
     }
 
-    /// What a network takes, from `[K, N, F]`: without a graph, in memory of its own.
+    /// Converts `[K, N, F]` to the input of a network: without a graph, in its own memory.
     fn lower(&self, x: &Tensor) -> Tensor {
         let x = x.detach().contiguous().copy();
         if self.game.setup.fused { x } else { x.squeeze_dim(0) }
     }
 
-    /// `[K, N, F]` from what a network gives.
+    /// Converts the output of a network to `[K, N, F]`.
     fn lift(&self, x: &Tensor) -> Tensor {
         if self.game.setup.fused { x.shallow_clone() } else { x.unsqueeze(0) }
     }
 }
 
-/// The mean over all but the members, `[K]`, from `[K, ..]` or `[K]`.
+/// The mean over all dimensions except the members: `[K]`, from `[K, ..]` or `[K]`.
 pub fn mean(x: &Tensor) -> Tensor {
     x.reshape([x.size()[0], -1]).mean_dim([-1].as_slice(), false, None::<Kind>)
 }
@@ -258,7 +262,7 @@ pub fn squared_distance(a: &Tensor, b: &Tensor) -> Tensor {
     mean(&(a - b).square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>))
 }
 
-/// The gradients of `of` where it depends on `leaves`.
+/// The gradients of `of` with respect to `leaves`; `None` for leaves that it does not depend on.
 fn gradients(of: &Tensor, leaves: &[&Tensor]) -> Vec<Option<Tensor>> {
     let grads = Tensor::run_backward(&[of], leaves, true, false);
     grads.into_iter().map(|grad| grad.defined().then_some(grad)).collect()

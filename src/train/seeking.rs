@@ -1,6 +1,6 @@
-//! Mode seeking (Mao, Lee, Tseng, Ma & Yang, "Mode seeking generative adversarial networks for diverse image synthesis", CVPR 2019): a term of
-//! the generator's loss that is large where different noise makes the same samples. In the form of the authors' code, it is one over a ratio of
-//! means over the batch and all numbers.
+//! Mode seeking (Mao, Lee, Tseng, Ma & Yang, "Mode seeking generative adversarial networks for diverse image
+//! synthesis", CVPR 2019): a term of the generator's loss that is large if different noise gives the same samples. As
+//! in the authors' code, it is the reciprocal of a ratio of means over the batch and all values.
 
 use tch::{Kind, Tensor};
 
@@ -11,21 +11,21 @@ use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::keys::job::MODE_SEEKING;
 use sweep_tensor::transfer::{self, upload};
 
-/// What is added to the ratio, in the authors' code.
+/// Added to the ratio, in the authors' code.
 const EPSILON: f64 = 1e-5;
-/// Tells the second noise of a draw from the first.
+/// Separates the second noise of a draw from the first.
 const SECOND: u16 = 1;
 
-/// The term for what a generator made in its move.
+/// The term for the samples of a generator in its move.
 pub(super) struct Sought {
-    /// Of each member, `[K]`.
+    /// Its value for each member, `[K]`.
     pub value: Tensor,
-    /// Its gradients of the samples of the first noise, and of those of the second.
+    /// Its gradients with respect to the samples of the first and the second noise.
     pub gradients: [Tensor; 2],
 }
 
 impl Game {
-    /// The second noise of a generator's move, shaped as the first.
+    /// The second noise of a generator's move, in the shape of the first.
     pub(super) fn second_noise(&self, draw: u64) -> Tensor {
         let (seeds, distribution, each) = (&self.seeds, self.distribution, self.z.numel() / self.seeds.len());
         let fill = |k: usize, out: &mut [f32]| {
@@ -35,12 +35,14 @@ impl Game {
         noise.view(self.z.size().as_slice())
     }
 
-    /// How the second of the generator's passes in a move goes: with dropout masks of its own, and running statistics don't follow it.
+    /// The second pass of the generator in a move: it has its own dropout masks, and running statistics don't follow
+    /// it.
     pub(super) fn second_pass(draw: u64, seeds: &[u64]) -> Pass<'_> {
         Pass { training: true, groups: 1, untracked: &[0], draw: draw | 1 << 48, seeds }
     }
 
-    /// w / (E|a − b| / E|z1 − z2| + 1e-5), `[K]`, of two batches of noise and what is made of them, as autograd can go on from.
+    /// w / (E|a − b| / E|z1 − z2| + 1e-5), `[K]`, for two batches of noise and their samples, differentiable by
+    /// autograd.
     pub(super) fn seeking(&self, noise: [&Tensor; 2], made: [&Tensor; 2]) -> Tensor {
         let members = self.seeds.len() as i64;
         let apart =
@@ -49,8 +51,8 @@ impl Game {
         weight / (apart(made) / apart(noise) + EPSILON)
     }
 
-    /// The term where some member's generator seeks modes, after it made `first` of the noise of `draw`; its second pass is on its tape of
-    /// number 0.
+    /// The term for the samples `first`, made from the noise of `draw`; `None` if no member's generator has it. The
+    /// second pass uses tape 0 of the generator.
     pub(super) fn seek(&mut self, first: &Tensor, draw: u64) -> Option<Sought> {
         if !self.seeks {
             return None;
@@ -68,7 +70,7 @@ impl Game {
         })
     }
 
-    /// Adds what comes of the second noise to the gradients of the generator's weights.
+    /// Adds the gradients from the second noise to those of the generator's weights.
     pub(super) fn follow_second(&mut self, gradient: Tensor) {
         let generator = &mut self.generator;
         let before = generator.net.grads.copy();

@@ -1,36 +1,37 @@
-//! What is kept of training: the losses, and what the discriminators say on average, at some steps. All of it is computed for training anyway;
-//! nothing that training reads is changed by keeping it.
+//! Records the losses, and the mean outputs of the discriminators, at some steps. Training computes all of them anyway,
+//! and recording does not change training.
 
 use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
 use super::game::{Game, Member};
-use super::loss::Value;
+use super::loss::PerMember;
 use super::objectives::Losses;
 use super::play;
 use sweep_spec::id::JobId;
 use sweep_tensor::host;
 
-/// Numbers that each step has of each member.
+/// Numbers that each step has for each member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Series {
-    /// The discriminators' loss, together: what they descend in their last move of the step, with the gradient penalties that this move has.
+    /// The discriminators' loss, together: what they descend in their last move of the step, including gradient
+    /// penalties.
     LossD,
-    /// The generator's loss, with all that it descends.
+    /// The generator's loss, with all its terms.
     LossG,
-    /// The mean over a batch of the first discriminator's output for real samples: logits, or, where it is an auto-encoder, energies.
+    /// The first discriminator's mean output for a batch of real samples: logits, or energies if it is an auto-encoder.
     OutputReal,
     /// The same for generated samples.
     OutputFake,
-    /// The same of the second discriminator.
+    /// The same for the second discriminator.
     OutputReal2,
-    /// The same for generated samples.
+    /// The second discriminator's mean output for generated samples.
     OutputFake2,
 }
 
 impl Series {
-    /// All of them.
+    /// All series.
     pub const ALL: [Series; 6] = [
         Series::LossD,
         Series::LossG,
@@ -52,7 +53,7 @@ impl Series {
         }
     }
 
-    /// Of discriminator 0 or 1, its output for real and for generated samples; of more, nothing is kept.
+    /// The series of discriminator 0 or 1 for real and generated samples; `None` for other discriminators.
     fn outputs(discriminator: usize) -> Option<[Series; 2]> {
         match discriminator {
             0 => Some([Series::OutputReal, Series::OutputFake]),
@@ -62,22 +63,23 @@ impl Series {
     }
 }
 
-/// What a member has of one step.
+/// The recorded numbers of a member at one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Steps done with it.
+    /// Steps done, including this one.
     pub step: u64,
-    /// The numbers that there are: of two rounds of the discriminators, those of the last.
+    /// The available numbers; with several rounds of the discriminators, those of the last.
     pub values: BTreeMap<Series, f64>,
 }
 
-/// What a step notes on its way, `[K]` each.
-pub(super) type Notes = BTreeMap<Series, Value>;
+/// Numbers that a step records as it runs, `[K]` each.
+pub(super) type Notes = BTreeMap<Series, PerMember>;
 
 impl Game {
-    /// Notes what discriminator `i` said of real and of generated samples, `[K, ..]` each, if this step is kept.
+    /// Records the output of discriminator `i` for real and generated samples, `[K, ..]` each, if this step is
+    /// recorded.
     pub(super) fn note(&mut self, i: usize, real: Option<&Tensor>, fake: Option<&Tensor>) {
-        // Of more than two discriminators, what the first two say.
+        // Only the first two discriminators are recorded.
         let Some(outputs) = Series::outputs(i).filter(|_| self.notes.is_some()) else { return };
         for (series, said) in outputs.into_iter().zip([real, fake]) {
             let mean = said.map(|said| self.means(&said.detach()));
@@ -87,39 +89,40 @@ impl Game {
         }
     }
 
-    /// The mean over all but the members, from `[K, ..]`; of members that are computed one by one in float64, in order.
-    fn means(&self, x: &Tensor) -> Value {
+    /// The mean over all dimensions except the members, from `[K, ..]`. For members that are computed one by one, in
+    /// float64 and in order.
+    fn means(&self, x: &Tensor) -> PerMember {
         match self.setup.host() {
             true => {
                 let all = host::to_f64(x);
                 let each = all.chunks_exact((all.len() / self.seeds.len()).max(1));
-                Value::Host(each.map(|own| own.iter().sum::<f64>() / own.len() as f64).collect())
+                PerMember::Host(each.map(|own| own.iter().sum::<f64>() / own.len() as f64).collect())
             }
-            false => Value::Device(play::mean(x)),
+            false => PerMember::Device(play::mean(x)),
         }
     }
 }
 
-/// What is kept of one game over some steps.
+/// Recorded steps of one game.
 #[derive(Default)]
 pub(super) struct Trace(Vec<(u64, Kept)>);
 
-/// What is kept of one step of K members.
+/// The recorded numbers of one step of K members.
 enum Kept {
     /// On the CPU.
     Host(Vec<(Series, Vec<f64>)>),
-    /// `[series, K]` on a GPU, whose queue goes on while nobody looks.
+    /// `[series, K]` on a GPU; its queue continues until the values are read.
     Device(Vec<Series>, Tensor),
 }
 
 impl Trace {
-    /// Keeps the losses of the step that ends at `step`, and what it has noted.
+    /// Records the losses of the step that ends at `step`, and the numbers in `notes`.
     pub(super) fn add(&mut self, step: u64, losses: &Losses, notes: Notes) {
         let losses = [(Series::LossD, losses.discriminator.share()), (Series::LossG, losses.generator.share())];
-        let all: Vec<(Series, Value)> = losses.into_iter().chain(notes).collect();
-        let on_host = |(series, value): &(Series, Value)| match value {
-            Value::Host(values) => Some((*series, values.clone())),
-            Value::Device(_) => None,
+        let all: Vec<(Series, PerMember)> = losses.into_iter().chain(notes).collect();
+        let on_host = |(series, value): &(Series, PerMember)| match value {
+            PerMember::Host(values) => Some((*series, values.clone())),
+            PerMember::Device(_) => None,
         };
         let kept = match all.iter().map(on_host).collect() {
             Some(host) => Kept::Host(host),
@@ -132,7 +135,7 @@ impl Trace {
         self.0.push((step, kept));
     }
 
-    /// What each of `members` has: up to the first step with a loss that is not finite, which ends it.
+    /// The points of each of `members`, up to and including the first step with a loss that is not finite.
     pub(super) fn close(self, members: &[Member]) -> Vec<(JobId, Vec<Point>)> {
         let mut all: Vec<(JobId, Vec<Point>)> = members.iter().map(|member| (member.id, Vec::new())).collect();
         for (step, kept) in self.0 {
@@ -156,7 +159,7 @@ impl Trace {
 }
 
 impl Point {
-    /// Whether training goes on after it.
+    /// Whether training continues after it.
     fn is_well(&self) -> bool {
         [Series::LossD, Series::LossG].iter().all(|loss| self.values.get(loss).is_none_or(|value| value.is_finite()))
     }
@@ -168,11 +171,11 @@ mod tests {
     use sweep_spec::parameters::Parameters;
 
     #[test]
-    fn what_a_gpu_has_is_kept_as_what_a_cpu_has() {
+    fn gpu_and_cpu_record_the_same_losses() {
         let member = |name: &[u8]| Member { id: JobId::of(name), parameters: Parameters::default(), seed: 0 };
         let members = [member(b"one"), member(b"two")];
         let steps = [(2, [1.5, 2.5], [0.5, f64::NAN]), (4, [0.25, 1.0], [3.0, 4.0])];
-        let kept = |value: &dyn Fn(&[f64]) -> Value| {
+        let kept = |value: &dyn Fn(&[f64]) -> PerMember| {
             let mut trace = Trace::default();
             for (step, d, g) in &steps {
                 let losses = Losses { discriminator: value(d), generator: value(g) };
@@ -180,9 +183,9 @@ mod tests {
             }
             trace.close(&members)
         };
-        let host = kept(&|values| Value::Host(values.to_vec()));
-        let device = kept(&|values| Value::Device(Tensor::from_slice(values).to_kind(Kind::Float)));
-        // NaN is like nothing, itself included.
+        let host = kept(&|values| PerMember::Host(values.to_vec()));
+        let device = kept(&|values| PerMember::Device(Tensor::from_slice(values).to_kind(Kind::Float)));
+        // NaN equals nothing, not even itself.
         assert_eq!(format!("{host:?}"), format!("{device:?}"));
         let values = |point: &Point| point.values.values().copied().collect::<Vec<f64>>();
         assert_eq!(host[0].1.iter().map(values).collect::<Vec<_>>(), [[1.5, 0.5, -1.0], [0.25, 3.0, -1.0]]);

@@ -1,4 +1,4 @@
-//! The trainer: games, an objective and a step.
+//! The trainer: games, an objective and steps.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,19 +19,19 @@ use sweep_spec::trace;
 
 /// Trains the members of one cohort.
 pub struct Trainer {
-    /// One a member, or, where members are computed at once, one of all.
+    /// One per member; or one for all if members are computed at once.
     pub(super) games: Vec<Game>,
     pub(super) objective: Objective,
     step: u64,
     /// Steps of the whole training.
     all: u64,
-    /// Losses are kept at multiples of this.
+    /// Losses are recorded at multiples of this.
     stride: Option<u64>,
     points: BTreeMap<JobId, Vec<Point>>,
 }
 
 impl Trainer {
-    /// A trainer at step 0, with the initial weights of `members`.
+    /// Creates a trainer at step 0, with the initial weights of `members`.
     pub fn new(blueprint: &BuiltIn, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let _guard = tch::no_grad_guard();
         let game = |members| Game::new(blueprint, members, RealBatch::clone(&real), setup);
@@ -43,12 +43,13 @@ impl Trainer {
         Trainer { games, objective, step: 0, all, stride: None, points: BTreeMap::new() }
     }
 
-    /// From now on keeps losses, at the steps of [`sweep_spec::trace`], for [`Trainer::points`].
+    /// Records losses from now on, at the steps of [`sweep_spec::trace`], for [`Trainer::points`].
     pub fn trace(&mut self) {
         self.stride = Some(trace::stride(self.all));
     }
 
-    /// What was kept of each member since the last call, in order; those that have diverged since are among them.
+    /// Returns the points recorded for each member since the last call, in order; includes members that have diverged
+    /// since.
     pub fn points(&mut self) -> BTreeMap<JobId, Vec<Point>> {
         std::mem::take(&mut self.points)
     }
@@ -63,9 +64,9 @@ impl Trainer {
         self.games.iter().flat_map(Game::members).cloned().collect()
     }
 
-    /// `steps` steps of every member. Where members are not computed at once, each does all its steps before the next one begins, so
-    /// that its weights stay in the cache. A member with a loss that is not finite has diverged: it is dropped and returned; the others
-    /// are as they would be without it.
+    /// Trains every member for `steps` steps. If members are not computed at once, each does all its steps before the
+    /// next one begins, so its weights stay in the cache. A member with a loss that is not finite has diverged: it is
+    /// dropped and returned. The others are the same as without it.
     pub fn advance(&mut self, steps: u64) -> Vec<Diverged> {
         let _guard = tch::no_grad_guard();
         let end = self.step + steps;
@@ -108,21 +109,23 @@ impl Trainer {
         game::retain(&mut self.games, keep);
     }
 
-    /// `n` samples of member `k` by these `weights`, from the noise of `stream`: row-major `[n, features]`. Training is not disturbed.
+    /// Returns `n` samples of member `k` with these `weights`, from the noise of `stream`: row-major `[n, features]`.
+    /// Does not affect training.
     pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
         let _guard = tch::no_grad_guard();
         let (game, k) = self.of(k);
         game.sample(k, weights, stream, n)
     }
 
-    /// What member `k` makes by these `weights` of `noise`, row-major `[n, values]`: row-major `[n, features]`. Training is not disturbed.
+    /// Returns the samples that member `k` makes of `noise` (row-major `[n, values]`) with these `weights`: row-major
+    /// `[n, features]`. Does not affect training.
     pub fn evaluate(&self, k: usize, weights: Weights, noise: &[f32]) -> Vec<f32> {
         let _guard = tch::no_grad_guard();
         let (game, k) = self.of(k);
         game.evaluate(k, weights, noise)
     }
 
-    /// The game of member `k`, and which one it is there.
+    /// The game of member `k`, and its position there.
     fn of(&self, k: usize) -> (&Game, usize) {
         match self.games.as_slice() {
             [all] => (all, k),
@@ -130,8 +133,8 @@ impl Trainer {
         }
     }
 
-    /// Makes the state durable at `path`; what was there is at `previous`, in the same folder, then. `seconds` is the training time so far,
-    /// `scored` says how many members have been scored at this step.
+    /// Saves the state to `path`, durably; the old file moves to `previous` in the same folder. `seconds` is the
+    /// training time so far, and `scored` the number of members already scored at this step.
     pub fn save(
         &mut self,
         path: &Path,
@@ -144,12 +147,12 @@ impl Trainer {
         checkpoint::save(&mut self.games, path, previous, cohort, Progress { step: self.step, seconds, scored })
     }
 
-    /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped. `renamed`: what
-    /// jobs are called that the file may call otherwise.
+    /// Continues from the checkpoint at `path`, which must belong to this cohort. Members that had ended by then are
+    /// dropped. `renamed`: current ids of jobs that have older ids in the file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, is damaged, or is another cohort's; all is as it was then.
+    /// If it cannot be read, is damaged, or belongs to another cohort; nothing is changed then.
     pub fn load(&mut self, path: &Path, cohort: CohortId, renamed: &Renamed) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let progress = checkpoint::load(&mut self.games, Source { path, cohort }, self.all, renamed)?;
@@ -157,12 +160,13 @@ impl Trainer {
         Ok(progress)
     }
 
-    /// Goes on from checkpoints of other cohorts, all of one step, each member from one that has it; what else they hold is left out, and so are members
-    /// `without` which training goes on.
+    /// Continues from checkpoints of other cohorts, all of the same step. Each member is taken from a checkpoint that
+    /// has it; other members in them are ignored. Members in `without` are dropped.
     ///
     /// # Errors
     ///
-    /// Where one that is needed cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; all is as it was then.
+    /// If a needed checkpoint cannot be read, is damaged or belongs to another cohort; if they are of different steps;
+    /// or if a member is missing. Nothing is changed then.
     pub fn load_parts(
         &mut self,
         sources: &[Source],
@@ -175,8 +179,9 @@ impl Trainer {
         Ok(progress)
     }
 
-    /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them. Of jobs with an
-    /// average of the weights they are that, and the weights themselves are `<job>.raw.<layer>.<name>`.
+    /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential`
+    /// names them. For jobs with an average of the weights, these are the average, and the weights themselves are
+    /// `<job>.raw.<layer>.<name>`.
     pub fn export_generators(&self, path: &Path) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
         checkpoint::export_generators(&self.games, path)

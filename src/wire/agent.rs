@@ -1,4 +1,4 @@
-//! Where the files of an agent are, in a folder of `agents` in the home directory.
+//! The files of an agent, in a folder of `agents` in the home directory.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,27 @@ const LOG: &str = "agent.log";
 pub struct AgentFolder(PathBuf);
 
 impl AgentFolder {
-    /// The one at `path`.
+    /// Returns the folder at `path`.
     pub fn at(path: PathBuf) -> Self {
         AgentFolder(path)
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// What the agent is to do.
+    /// Returns the file with the agent's orders.
     pub fn orders(&self) -> PathBuf {
         self.0.join(ORDERS)
     }
 
-    /// What it does.
+    /// Returns the file with its state.
     pub fn state(&self) -> PathBuf {
         self.0.join(STATE)
     }
 
-    /// What it says on stderr.
+    /// Returns the log of its stderr.
     pub fn log(&self) -> PathBuf {
         self.0.join(LOG)
     }

@@ -1,4 +1,4 @@
-//! What a log must be like to be that of an attempt. Who reads a log while it grows and who reads it later see the same in it.
+//! Validates an attempt's log. Reading a log while it grows and reading it later give the same result.
 
 use std::collections::HashMap;
 use std::path::{Component, Path};
@@ -7,17 +7,17 @@ use super::event::{Event, Header, Record};
 use super::order::Order;
 use sweep_spec::id::{CohortId, JobId};
 
-/// Seconds since the Unix epoch after which nothing happens: the year 5138.
+/// The latest valid time, in seconds since the Unix epoch: the year 5138.
 const LATEST: f64 = 1e11;
 
-/// Looks at one line of a log after the other.
+/// Checks the lines of a log one after the other.
 #[derive(Clone, Debug)]
 pub struct Check {
     cohort: CohortId,
     attempt: u32,
     protocol: u32,
     steps: u64,
-    /// The jobs by what the log may call them.
+    /// Today's job ids by the ids in the log.
     members: HashMap<JobId, JobId>,
     next: u64,
     started: bool,
@@ -25,36 +25,36 @@ pub struct Check {
 }
 
 impl Check {
-    /// From the start of a log in this version of the protocol, of an attempt that trains `members` for so many steps: jobs by what the log
-    /// may call them.
+    /// Creates a check from the start of a log with this protocol version, for an attempt that trains `members` for
+    /// `steps` steps. `members` maps ids in the log to today's ids.
     pub fn new(protocol: u32, (cohort, attempt): (CohortId, u32), steps: u64, members: HashMap<JobId, JobId>) -> Self {
         Check { cohort, attempt, protocol, steps, members, next: 0, started: false, ended: false }
     }
 
-    /// From the start of the log of an order.
+    /// Creates a check from the start of the log for an order.
     pub fn of(order: &Order) -> Self {
         let mut members = order.renamed();
         members.extend(order.members.iter().map(|member| (member.id, member.id)));
-        // How fast members are is found out in as many steps as that takes.
+        // Measuring speed takes as many steps as it needs.
         let steps = if order.probe_seconds.is_some() { u64::MAX } else { order.blueprint.steps() };
         Check::new(order.protocol, (order.cohort, order.attempt), steps, members)
     }
 
-    /// From the event with number `next` on; `started` says whether one before it was [`Event::Started`].
+    /// Continues from event number `next`; `started` says whether there was an [`Event::Started`] before it.
     pub fn going_on(self, next: u64, started: bool) -> Self {
         Check { next, started, ..self }
     }
 
-    /// Whether the last event of the attempt has come: what follows is not of it.
+    /// Whether the last event of the attempt has come; nothing after it belongs to the attempt.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// The first line.
+    /// Checks the first line.
     ///
     /// # Errors
     ///
-    /// In words, what it should have been.
+    /// Says what it should have been.
     pub fn header(&self, header: &Header) -> Result<(), String> {
         let (expected, found) =
             ((self.protocol, self.cohort, self.attempt), (header.protocol, header.cohort, header.attempt));
@@ -67,11 +67,11 @@ impl Check {
         ))
     }
 
-    /// The next event. A job that it calls by an earlier name gets today's.
+    /// Checks the next event, and replaces a former job id with today's.
     ///
     /// # Errors
     ///
-    /// In words, what is wrong with it. Then it counts as not there.
+    /// Says what is wrong with it. The event then counts as absent.
     pub fn record(&mut self, record: &mut Record) -> Result<(), String> {
         let Record { seq, at, event } = record;
         if *seq != self.next {
@@ -93,13 +93,13 @@ impl Check {
     fn event(&self, event: &Event) -> Result<(), String> {
         match event {
             Event::Started { .. } if self.started => return Err("it starts twice".to_owned()),
-            // What keeps a worker from starting comes before.
+            // Problems that keep a worker from starting come before `started`.
             Event::Started { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
             _ if !self.started => return Err("an event before `started`".to_owned()),
             _ => {}
         }
         if let Some(job) = event.job().filter(|job| !self.members.contains_key(job)) {
-            return Err(format!("it speaks of job {job}, which is not in its order"));
+            return Err(format!("it names job {job}, which is not in its order"));
         }
         if let Some(step) = event.step().filter(|step| *step > self.steps) {
             return Err(format!("it is at step {step} of {}", self.steps));
@@ -120,14 +120,14 @@ impl Check {
             }
             Event::Losses { points, .. } => points.check(),
             Event::Sampled { path, .. } if !is_inside(path) => {
-                Err(format!("its path is `{path}`, and must be one in the cohort's directory"))
+                Err(format!("its path is `{path}`, which must be inside the cohort's directory"))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether a path leads from a directory to something in it.
+/// Whether a relative path stays inside its directory.
 fn is_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
@@ -184,7 +184,7 @@ mod tests {
         for (record, said) in wrong {
             let error = running.clone().record(&mut record.clone()).unwrap_err();
             assert!(error.contains(said), "{error}");
-            // It leaves nothing behind.
+            // A rejected event changes nothing.
             let mut after = running.clone();
             let _ = after.record(&mut record.clone());
             after.record(&mut good.clone()).unwrap();

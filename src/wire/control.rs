@@ -1,7 +1,7 @@
-//! What a worker is told of an order after it was sent, through a file beside it: see [`AttemptFolder::control`].
+//! Changes to an order after it was sent, in a file next to it: see [`AttemptFolder::control`].
 //!
-//! As the files of [`spool`] it has one writer, who replaces it as a whole, and it says how things are to be from now on: whoever sees the last
-//! version alone misses nothing, and whoever sees it late acts late.
+//! Like the files of [`spool`], it has one writer, who replaces it as a whole, and it describes the wanted state: a
+//! reader who sees only the last version misses nothing, and one who sees it late acts late.
 //!
 //! [`AttemptFolder::control`]: super::home::AttemptFolder::control
 
@@ -11,19 +11,19 @@ use super::order::Order;
 use super::spool;
 use sweep_spec::id::{CohortId, JobId};
 
-/// What holds of an attempt beside its order.
+/// Instructions for an attempt in addition to its order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// Of which cohort.
+    /// The cohort.
     pub cohort: CohortId,
-    /// Of which of its attempts.
+    /// The attempt.
     pub attempt: u32,
-    /// The members that are not to be trained any more: all of them, those that an earlier version or the order named, too.
+    /// All members that are no longer trained, including those named by the order or an earlier version.
     pub without: Vec<JobId>,
 }
 
 impl Control {
-    /// The text of the file.
+    /// Returns the text of the file.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Control {
         spool::write(self)
     }
 
-    /// What such a file says of `order`; none where it is damaged, only a part of it is there, or it is of another attempt.
+    /// Reads the instructions for `order`; `None` if the file is damaged, incomplete, or for another attempt.
     pub fn read(text: &[u8], order: &Order) -> Option<Control> {
         spool::read(text).filter(|control: &Control| (control.cohort, control.attempt) == (order.cohort, order.attempt))
     }

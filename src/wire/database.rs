@@ -1,75 +1,75 @@
-//! A database and the files beside it. No other place of the program knows their names.
+//! A database and the files next to it. Only this module knows their names.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// SQLite's log, and its index.
+/// The suffixes of SQLite's log and its index.
 const WAL: &str = "-wal";
 const SHM: &str = "-shm";
-/// The file that is locked.
+/// The suffix of the lock file.
 const LOCK: &str = ".lock";
-/// What is to take its place, and before the time of that, what was there.
+/// The suffixes of a successor, and of a replaced database before its time.
 const NEW: &str = ".new";
 const REPLACED: &str = ".bak-";
 
-/// A database and the files beside it.
+/// A database and the files next to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database(PathBuf);
 
 impl Database {
-    /// The one at `path`.
+    /// Returns the database at `path`.
     pub fn at(path: &Path) -> Self {
         Database(path.to_owned())
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// SQLite's log of what is not in the file itself yet.
+    /// Returns SQLite's log (WAL), with changes that are not in the file yet.
     pub fn log(&self) -> PathBuf {
         self.beside(WAL)
     }
 
-    /// SQLite's index of that log, on which the locks of its connections are.
+    /// Returns SQLite's index of that log, which holds the locks of its connections.
     pub fn index(&self) -> PathBuf {
         self.beside(SHM)
     }
 
-    /// All that belongs to it while it is open.
+    /// Returns all its files while it is open.
     pub fn files(&self) -> [PathBuf; 3] {
         [self.0.clone(), self.log(), self.index()]
     }
 
-    /// The file that is locked by who writes to it, which is not the one that SQLite locks.
+    /// Returns the lock file of its writer, which is separate from SQLite's own locks.
     pub fn lock(&self) -> PathBuf {
         self.beside(LOCK)
     }
 
-    /// The one that is to take its place.
+    /// Returns the database that is to replace it.
     pub fn successor(&self) -> Database {
         Database(self.beside(NEW))
     }
 
-    /// What it becomes when another takes its place, at so many seconds since the Unix epoch.
+    /// Returns its name after it is replaced, at this time in seconds since the Unix epoch.
     pub fn replaced(&self, seconds: u64) -> Database {
         Database(self.beside(&format!("{REPLACED}{seconds}")))
     }
 
-    /// Its copies from before its tables were of a later version than `version`, by their numbers from 1 on.
+    /// Returns its backup number `number` (from 1 on), made before an update from `version`.
     pub fn copy(&self, version: i64, number: u32) -> PathBuf {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
         self.beside(&format!(".v{version}{number}.bak"))
     }
 
-    /// Such a copy while it is not complete.
+    /// Returns such a backup while it is incomplete.
     pub fn copy_part(&self, version: i64) -> PathBuf {
         self.beside(&format!(".v{version}.part"))
     }
 
-    /// Whether a file of this name, in the folder of this one, is what it was before: a [copy](Database::copy), or one that was
-    /// [replaced](Database::replaced).
+    /// Whether a file of this name in the same folder is an earlier state of this database: a [copy](Database::copy) or
+    /// a [replaced](Database::replaced) one.
     pub fn is_earlier(&self, name: &OsStr) -> bool {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let own = self.0.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();

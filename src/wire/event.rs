@@ -1,4 +1,4 @@
-//! Events: what a worker reports. Display, database and replay are consumers of this one stream.
+//! Events: a worker's reports. Display, database and replay all consume this one stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ use sweep_spec::metric::Measure;
 pub struct Header {
     /// [`super::PROTOCOL`] of the writer.
     pub protocol: u32,
-    /// Whose events these are.
+    /// The cohort.
     pub cohort: CohortId,
-    /// Which attempt.
+    /// The attempt.
     pub attempt: u32,
 }
 
-/// Every further line of a log.
+/// Every other line of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Counts from 0 without gaps.
@@ -33,7 +33,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// The worker has read the order and starts at `step` (above 0 when it goes on from a checkpoint).
+    /// The worker has read the order and starts at `step` (above 0 if it continues from a checkpoint).
     Started {
         /// Steps already done.
         step: u64,
@@ -41,58 +41,59 @@ pub enum Event {
         pid: u32,
         /// Host name.
         host: String,
-        /// Device in words: `cpu`, `NVIDIA H100`.
+        /// Name of the device: `cpu`, `NVIDIA H100`.
         device: String,
     },
     /// The cohort is at `step`.
     Progress {
         /// Steps done.
         step: u64,
-        /// Steps per second, times the members that train: model-steps per second.
+        /// Model-steps per second: steps per second times the number of training members.
         rate: f64,
     },
-    /// A scoring goes on: the network has seen so many of its images, 0 of 0 while another process is waited for.
+    /// Progress of a scoring: how many images the network has processed; 0 of 0 while waiting for another process.
     Scoring {
-        /// Images seen.
+        /// Images processed.
         seen: u64,
         /// Images in all.
         all: u64,
     },
     /// A job was scored at `step`.
     Scored {
-        /// Which job.
+        /// The job.
         job: JobId,
         /// Steps done.
         step: u64,
         /// All scores of this step.
         scores: Vec<Score>,
-        /// Time that sampling and scoring took.
+        /// Time of sampling and scoring, in seconds.
         seconds: f64,
     },
-    /// Losses of a job, and what its discriminators said, at steps that were not reported yet.
+    /// Losses and discriminator outputs of a job, at steps not reported yet.
     Losses {
-        /// Which job.
+        /// The job.
         job: JobId,
-        /// Them.
+        /// The losses.
         points: Losses,
     },
-    /// What real samples score that generated ones are not compared with: a perfect generator, at these numbers of samples.
+    /// Scores of real samples other than those that generated ones are compared with: what a perfect generator would
+    /// score with as many samples.
     Floor {
         /// All scores that jobs of the cohort get.
         scores: Vec<Score>,
     },
     /// A sample sheet was written.
     Sampled {
-        /// Which job.
+        /// The job.
         job: JobId,
         /// Steps done.
         step: u64,
         /// The PNG, relative to the cohort's directory.
         path: String,
     },
-    /// Something is not as it should be, and training goes on; the user should know.
+    /// A problem that the user should know about; training continues.
     Warning {
-        /// In words.
+        /// A message for people.
         message: String,
     },
     /// A checkpoint is durable.
@@ -102,38 +103,38 @@ pub enum Event {
     },
     /// A job has done all its steps.
     JobDone {
-        /// Which job.
+        /// The job.
         job: JobId,
         /// Steps done.
         step: u64,
         /// Its share of the cohort's training time, over all attempts.
         seconds: f64,
     },
-    /// A job stopped early; the others go on.
+    /// A job stopped early; the others continue.
     JobFailed {
-        /// Which job.
+        /// The job.
         job: JobId,
         /// Steps done.
         step: u64,
-        /// How.
+        /// The cause.
         cause: Cause,
-        /// In words.
+        /// A message for people.
         message: String,
     },
     /// The last event of an attempt.
     Ended {
         /// Why it ended.
         outcome: Outcome,
-        /// In words; empty when finished.
+        /// A message for people; empty when finished.
         message: String,
     },
 }
 
-/// Bytes of a message at most; more of it stays in the log.
+/// Most bytes of a message; the rest stays in the log.
 const MESSAGE: usize = 8192;
 
 impl Event {
-    /// Cuts a message that nobody would read to its end.
+    /// Shortens an overlong message.
     pub fn shorten(&mut self) {
         if let Event::Warning { message } | Event::JobFailed { message, .. } | Event::Ended { message, .. } = self
             && message.len() > MESSAGE
@@ -144,7 +145,7 @@ impl Event {
         }
     }
 
-    /// The job that it speaks of.
+    /// Returns the job it is about.
     pub fn job(&self) -> Option<JobId> {
         match self {
             Event::Scored { job, .. }
@@ -162,7 +163,7 @@ impl Event {
         }
     }
 
-    /// The same, to have it speak of another.
+    /// Returns the job it is about, to replace it.
     pub(super) fn job_mut(&mut self) -> Option<&mut JobId> {
         match self {
             Event::Scored { job, .. }
@@ -180,7 +181,7 @@ impl Event {
         }
     }
 
-    /// The step that it speaks of.
+    /// Returns the step it is about.
     pub fn step(&self) -> Option<u64> {
         match self {
             Event::Started { step, .. }
@@ -202,7 +203,7 @@ impl Event {
 pub enum Cause {
     /// A loss or a weight is not finite.
     Diverged,
-    /// Anything else that concerns this job alone.
+    /// Any other error of this job alone.
     Failed,
 }
 
@@ -214,32 +215,32 @@ pub enum Outcome {
     Finished,
     /// Stopped on request, after a checkpoint.
     Stopped,
-    /// At the step that the order goes up to, after a checkpoint.
+    /// Reached the last step of the order, after a checkpoint.
     Reached,
     /// The device has too little memory for this cohort.
     OutOfMemory,
-    /// There is no room for what is to be written, or no permission: not this cohort's fault.
+    /// No space or no permission to write: not this cohort's fault.
     NoSpace,
-    /// An error that concerns the whole cohort; trying again may help.
+    /// An error of the whole cohort; a retry may help.
     Failed,
-    /// An error that trying again will not mend: no data, a bad order.
+    /// An error that a retry will not fix: no data, a bad order.
     Refused,
 }
 
 /// One score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Which.
+    /// The metric.
     pub metric: Measure,
-    /// Its value; may be NaN or infinite.
+    /// Its value, possibly NaN or infinite.
     #[serde(with = "real")]
     pub value: f64,
-    /// Standard deviation over splits, where the metric has splits.
+    /// Standard deviation over splits, if the metric has splits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub std: Option<f64>,
     /// How it was measured: samples, bins, splits, scoring network and checksum; with the metric's version.
     pub protocol: serde_json::Value,
-    /// What was asked for: [`sweep_spec::blueprint::Score::asked`]. Where it is not said, it is what the order asks for first.
+    /// What was asked for: [`sweep_spec::blueprint::Score::asked`]. If missing, it is what the order asks for first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<serde_json::Value>,
 }

@@ -1,5 +1,5 @@
-//! WHAT crosses a process boundary: orders go down, events come up, both as files in a run directory; and where all files of a home directory
-//! are.
+//! Everything that crosses a process boundary (orders go down and events come up, both as files in a run directory),
+//! and the places of all files in a home directory.
 
 pub mod agent;
 pub mod check;
@@ -16,7 +16,8 @@ pub mod spool;
 pub mod status;
 pub mod task;
 
-/// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are
-/// others for that. 3: members may go on from what several cohorts left. What an earlier program wrote is still read. Kinds of events
-/// that a worker may leave out ([`event::Event::Losses`]) make no new version.
+/// The version of orders and events. A worker refuses an order of another version. 2: scores are no longer part of a
+/// job, so job ids changed. 3: members may continue from the checkpoints of several cohorts. What earlier programs
+/// wrote can still be read. Kinds of events that a worker may leave out ([`event::Event::Losses`]) do not change the
+/// version.
 pub const PROTOCOL: u32 = 3;

@@ -1,4 +1,4 @@
-//! The event log: JSON lines, appended whole, read up to the last complete line.
+//! The event log: JSON lines, appended as a whole, and read up to the last complete line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,7 +21,7 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
-    /// A line that is no event, or none that can stand there.
+    /// A line that is not an event, or not one that is valid there.
     #[error("{path}, byte {offset}: not an event: {message}")]
     Garbage {
         /// The log.
@@ -33,16 +33,17 @@ pub enum LogError {
     },
 }
 
-/// Bytes that [`read`] takes at a time: a log may grow faster than it is read, and memory must not.
+/// Bytes that [`read`] reads at a time, so memory stays bounded even if a log grows faster than it is read.
 const CHUNK: u64 = 1 << 20;
-/// Bytes of the last line of a log at most: a message is shorter.
+/// Most bytes of a log's last line: a message is shorter.
 const LAST: u64 = 64 << 10;
-/// Bytes of a line, without its end. What is longer is garbage, also as long as its end has not come: memory must not grow with it.
+/// Most bytes of a line, without its end. A longer line is garbage, even before its end has come, so memory stays
+/// bounded.
 const LONGEST: usize = 16 << 20;
 
-/// What stands before the checksum of a line: CRC-32 in eight hexadecimal digits, of all bytes before this.
+/// The text before a line's checksum: CRC-32 in eight hexadecimal digits, over all bytes before this text.
 const SEAL: &str = r#","crc":""#;
-/// Bytes from there to the end of the line.
+/// Bytes from this text to the end of the line.
 const SEALED: usize = SEAL.len() + 10;
 
 /// Appends events.
@@ -63,14 +64,14 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Appends one event, as one line in one write.
+    /// Appends one event as one line, in one write.
     pub fn append(&mut self, event: Event) -> Result<(), LogError> {
         self.line(&Record { seq: self.seq, at: now(), event })?;
         self.seq += 1;
         Ok(())
     }
 
-    /// Makes durable what was appended.
+    /// Makes the appended events durable.
     pub fn sync(&mut self) -> Result<(), LogError> {
         self.file.sync_data().map_err(|source| LogError::Io { path: self.path.clone(), source })
     }
@@ -84,37 +85,37 @@ impl Writer {
     }
 }
 
-/// What [`read`] found.
+/// The result of [`read`].
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The header, when reading started at 0 and its line is complete.
+    /// The header, if reading started at 0 and its line is complete.
     pub header: Option<Header>,
     /// The complete events after it.
     pub records: Vec<Record>,
-    /// Where to read on: the end of the last complete line that was read.
+    /// Where to continue reading: the end of the last complete line that was read.
     pub offset: u64,
-    /// Whether there is more to read already.
+    /// Whether there is already more to read.
     pub more: bool,
 }
 
-/// Reads complete lines of the log at `path` from `offset` on, about a megabyte of them at most. A torn last line means "not yet"; no
-/// file means nothing yet. What stands before a line of garbage is not lost by it: the batch ends there, and the next read from its
-/// offset is the error.
+/// Reads complete lines of the log at `path` from `offset` on, at most about a megabyte. An incomplete last line is not
+/// read yet; a missing file counts as empty. Events before a line of garbage are not lost: the batch ends there, and
+/// the next read from its offset returns the error.
 pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
     read_some(path, offset, CHUNK)
 }
 
-/// The header and the first event, as far as they are there.
+/// Reads the header and the first event, if they are there.
 pub fn head(path: &Path) -> Result<Batch, LogError> {
     read_some(path, 0, 1 << 10)
 }
 
-/// Bytes of the log at `path`, as far as they are seen here.
+/// Returns the length of the log at `path` in bytes, as visible on this machine.
 pub fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |about| about.len())
 }
 
-/// How the attempt whose log is at `path` has ended, if its last line says so.
+/// Returns how the attempt with the log at `path` ended, if its last line says so.
 pub fn ended(path: &Path) -> Option<Outcome> {
     let last = || {
         let mut file = File::open(path).ok()?;
@@ -131,7 +132,7 @@ pub fn ended(path: &Path) -> Option<Outcome> {
     }
 }
 
-/// [`read`] of about `most` bytes, but of one line at least.
+/// Like [`read`], but reads about `most` bytes and at least one line.
 fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
     let mut batch = Batch { offset, ..Batch::default() };
     let mut is_header = offset == 0;
@@ -147,36 +148,36 @@ fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
     Ok(Batch { offset, more, ..batch })
 }
 
-/// Reads the log of one attempt, piece by piece, as [`read`] does. Events that make no sense are garbage too, and behind the attempt's
-/// last event there is nothing.
+/// Reads the log of one attempt piece by piece, like [`read`]. Events that make no sense count as garbage, too, and
+/// anything after the attempt's last event is ignored.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
     check: Check,
-    /// Holes are waited for.
+    /// Whether to wait until holes are filled.
     waits: bool,
     offset: u64,
-    /// The beginning of the next line, which has been read already.
+    /// The start of the next line, already read.
     held: Vec<u8>,
 }
 
 impl Reader {
-    /// From `offset` on, with what `check` expects there.
+    /// Creates a reader from `offset` on, with the check for that position.
     pub fn new(path: PathBuf, check: Check, offset: u64) -> Self {
         Reader { path, check, waits: false, offset, held: Vec::new() }
     }
 
-    /// The same of a log that is being written: a file system of a network may show where a line will be before it shows the line.
+    /// For a log that is being written on a network file system, which may show a hole before it shows the line.
     #[must_use]
     pub fn waiting(self) -> Self {
         Reader { waits: true, ..self }
     }
 
-    /// What was logged since the last call, or the next piece of it.
+    /// Returns the events logged since the last call, or the next piece of them.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or is garbage, and at each further call.
+    /// If the log cannot be read or is garbage; then also at every further call.
     pub fn read(&mut self) -> Result<Batch, LogError> {
         let mut batch = Batch::default();
         let mut is_header = self.offset == 0;
@@ -203,19 +204,19 @@ impl Reader {
     }
 }
 
-/// Makes the checksum of an object its last value.
+/// Appends the checksum of an object as its last value.
 pub(super) fn seal(object: &mut Vec<u8>) {
     object.pop();
     let sum = crc32fast::hash(object);
     object.extend_from_slice(format!(r#"{SEAL}{sum:08x}"}}"#).as_bytes());
 }
 
-/// Whether the checksum of a line holds, if it has one.
+/// Checks the checksum of a line, if it has one.
 pub(super) fn check_seal(line: &[u8]) -> Result<(), String> {
     let Some((object, end)) = line.split_last_chunk::<SEALED>() else { return Ok(()) };
     let Some(sum) = end.strip_prefix(SEAL.as_bytes()) else { return Ok(()) };
     let found = format!("{:08x}\"}}", crc32fast::hash(object));
-    if sum == found.as_bytes() { Ok(()) } else { Err("its checksum does not hold: the line is damaged".to_owned()) }
+    if sum == found.as_bytes() { Ok(()) } else { Err("its checksum does not match: the line is damaged".to_owned()) }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
@@ -223,10 +224,14 @@ fn parse<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
-/// Hands the lines of `path` from `offset` on to `take`, about `most` bytes of them, but one at least. `held` are the bytes there that are
-/// known to hold no line end, and then those of the line that has none yet. `take` says whether it has taken a line and wants more, or
-/// what is wrong with it; with `waits`, a line with a hole has not come yet. Gives the end of the last line that was taken, and whether there is more to read already: a line of
-/// garbage, too, unless it is the first one and so the error.
+/// Hands the lines of `path` from `offset` on to `take`: about `most` bytes, and at least one line. `take` returns
+/// whether it took the line and wants more, or an error about the line.
+///
+/// `held` has the bytes after `offset` that earlier calls read without finding a line end, and keeps those of the next
+/// unfinished line. With `waits`, a line with a hole counts as not written yet.
+///
+/// Returns the end of the last line taken, and whether there is already more to read. A line of garbage counts as
+/// more; it is an error only if it is the first line.
 fn lines(
     path: &Path,
     (offset, waits): (u64, bool),
@@ -254,7 +259,7 @@ fn lines(
     loop {
         let rest = &held[taken..];
         let result = match rest.iter().position(|&byte| byte == b'\n') {
-            // No line has such a byte.
+            // A zero byte is a hole: lines have none.
             Some(end) if waits && end <= LONGEST && rest[..end].contains(&0) => Ok(None),
             Some(end) if end <= LONGEST => take(&rest[..end]).map(|took| took.then_some(end + 1)),
             None if rest.len() <= LONGEST => Ok(None),
@@ -268,7 +273,7 @@ fn lines(
                 return Err(LogError::Garbage { path: path.to_owned(), offset, message });
             }
             Err(_) => {
-                // The next read from there says what is wrong.
+                // The next read from there returns the error.
                 held.clear();
                 return Ok((offset + taken as u64, true));
             }

@@ -1,10 +1,11 @@
-//! Losses of a job at some steps: what a worker reports of them, and what the database holds, in the same JSON.
+//! Losses of a job at some steps. Workers' reports and the database use the same JSON.
 //!
 //! ```json
 //! {"steps":[4,8,12],"series":{"loss_d":[1.3863,1.3501,"nan"],"output_fake":[null,0.12,0.3]}}
 //! ```
 //!
-//! `null` is where a series has nothing at a step. Numbers are rounded to five digits: a figure shows no more, and thousands of jobs have some.
+//! `null` means that a series has no value at a step. Numbers are rounded to five digits, because figures show no more
+//! and thousands of jobs have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,30 +15,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use sweep_spec::metric::is_name;
 
-/// Series in one event at most.
+/// Most series in one event.
 const SERIES: usize = 32;
 
-/// Some series of one job, all at the same steps.
+/// Series of one job, all at the same steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Losses {
-    /// Steps done, ascending.
+    /// Steps done, in ascending order.
     pub steps: Vec<u64>,
-    /// Values by the name of their series, one a step.
+    /// Values by the name of their series, one per step.
     pub series: BTreeMap<String, Vec<Number>>,
 }
 
-/// A value of a series, if there is one; it may be NaN or infinite.
+/// A value of a series, if there is one; possibly NaN or infinite.
 #[derive(Clone, Copy, Debug)]
 pub struct Number(pub Option<f32>);
 
 impl Number {
-    /// The nearest of five digits; what float32 cannot hold is infinite.
+    /// Rounds to five digits; values outside float32's range become infinite.
     pub fn rounded(value: f64) -> Self {
         Number(Some(format!("{value:.4e}").parse().unwrap_or(value as f32)))
     }
 }
 
-/// All NaN are one.
+/// All NaN are equal.
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
         match (self.0, other.0) {
@@ -99,7 +100,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 impl Losses {
-    /// Adds what some series have at a step behind all others.
+    /// Adds the values of some series at a step after all others.
     pub fn push<'a>(&mut self, step: u64, values: impl IntoIterator<Item = (&'a str, f64)>) {
         let before = self.steps.len();
         self.steps.push(step);
@@ -119,26 +120,26 @@ impl Losses {
         }
     }
 
-    /// Whether there is nothing.
+    /// Whether there are no losses.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// What is wrong with what a worker reports, in words.
+    /// Checks a worker's report.
     ///
     /// # Errors
     ///
-    /// Steps that don't ascend, series of another length, names that are none.
+    /// Says what is wrong: steps that do not ascend, series of the wrong length, or invalid names.
     pub fn check(&self) -> Result<(), String> {
         if !self.steps.is_sorted_by(|one, next| one < next) {
             return Err("its steps do not ascend".to_owned());
         }
         if self.series.len() > SERIES {
-            return Err(format!("it has {} series, and {SERIES} are the most", self.series.len()));
+            return Err(format!("it has {} series, but at most {SERIES} are allowed", self.series.len()));
         }
         for (name, values) in &self.series {
             if !is_name(name) {
-                return Err(format!("its series `{name}` has no name of letters, digits and `_ - .`"));
+                return Err(format!("the name of its series `{name}` is not made of letters, digits and `_ - .`"));
             }
             if values.len() != self.steps.len() {
                 return Err(format!("its series `{name}` has {} values at {} steps", values.len(), self.steps.len()));
@@ -147,13 +148,13 @@ impl Losses {
         Ok(())
     }
 
-    /// The values of a series, where it has some, with their steps.
+    /// Returns the values of a series with their steps, without missing ones.
     pub fn series<'l>(&'l self, name: &str) -> impl Iterator<Item = (u64, f64)> + use<'l> {
         let values = self.series.get(name).map_or(&[][..], Vec::as_slice);
         self.steps.iter().zip(values).filter_map(|(step, value)| Some((*step, f64::from(value.0?))))
     }
 
-    /// The last step of all.
+    /// Returns the last step.
     pub fn last(&self) -> Option<u64> {
         self.steps.last().copied()
     }
@@ -171,7 +172,8 @@ impl Losses {
         self.series.values_mut().for_each(|values| *values = only(values, &kept));
     }
 
-    /// With `later`, whose values stand where both have one. In whatever pieces points come, and however often, the whole is the same.
+    /// Merges with `later`, whose values win. The result is the same in whatever pieces, and however often, points
+    /// arrive.
     #[must_use]
     pub fn merged(mut self, later: &Losses) -> Losses {
         let begins = later.steps.first().is_none_or(|first| self.last().is_none_or(|last| last < *first));
@@ -220,7 +222,10 @@ mod tests {
         found.push(4, [("a", 1.386_294_361), ("b", f64::NAN)]);
         found.push(8, [("a", -1.234_56e-9), ("b", f64::INFINITY), ("c", 2.0)]);
         found.push(12, [("a", 1e300), ("c", f64::NEG_INFINITY)]);
-        let json = r#"{"steps":[4,8,12],"series":{"a":[1.3863,-1.2346e-9,"inf"],"b":["nan","inf",null],"c":[null,2.0,"-inf"]}}"#;
+        let json = concat!(
+            r#"{"steps":[4,8,12],"series":"#,
+            r#"{"a":[1.3863,-1.2346e-9,"inf"],"b":["nan","inf",null],"c":[null,2.0,"-inf"]}}"#
+        );
         assert_eq!(losses(json), found);
         let whole: Losses = serde_json::from_str(r#"{"steps":[1,2],"series":{"a":[1,-2]}}"#).unwrap();
         assert_eq!(whole.series["a"], [Number(Some(1.0)), Number(Some(-2.0))]);
@@ -232,7 +237,7 @@ mod tests {
             (r#"{"steps":[2,2],"series":{}}"#, "ascend"),
             (r#"{"steps":[3,2],"series":{}}"#, "ascend"),
             (r#"{"steps":[1],"series":{"a":[1,2]}}"#, "`a` has 2 values at 1 steps"),
-            (r#"{"steps":[1],"series":{"a b":[1]}}"#, "`a b` has no name"),
+            (r#"{"steps":[1],"series":{"a b":[1]}}"#, "`a b` is not made of letters"),
         ] {
             let found: Losses = serde_json::from_str(json).unwrap();
             assert!(found.check().unwrap_err().contains(said), "{json}");

@@ -1,4 +1,5 @@
-//! Floats that may not be finite, in JSON: a number, or one of the strings `nan`, `inf`, `-inf`. For `#[serde(with = "real")]`.
+//! Floats that may not be finite, in JSON: a number, or one of the strings `nan`, `inf`, `-inf`. For
+//! `#[serde(with = "real")]`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,16 +1,16 @@
-//! What a process has too little of that gives up, by its own words or those of the system: one list, for what a worker says in its log and for
-//! the last words of one that said nothing there.
+//! Recognises from messages that a process gave up because it lacked memory or space. The same list serves a worker's
+//! own log and the stderr of one that logged nothing.
 
-/// What there is too little of.
+/// What a process lacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
     /// Memory, of the device or of the host.
     Memory,
-    /// Room, or permission, for what is to be written: whoever would write it.
+    /// Space or permission to write.
     Space,
 }
 
-/// Parts of messages in lower case, with what they tell of.
+/// Parts of messages in lower case, with their meaning.
 const WORDS: [(&str, Shortage); 17] = [
     // CUDA, PyTorch and JAX of a GPU: `CUDA error: out of memory`, `CUDA out of memory. Tried to allocate …`.
     ("out of memory", Shortage::Memory),
@@ -38,16 +38,16 @@ const WORDS: [(&str, Shortage); 17] = [
     ("file too large", Shortage::Space),
 ];
 
-/// Programs say it of other files, too, and go on.
+/// Programs also report it for other files and continue.
 const DENIED: &str = "permission denied";
 
 impl Shortage {
-    /// Whether `text` is about a permission, which need not be that of what is to be written.
+    /// Whether `text` is about a permission, not necessarily to write.
     pub fn is_denied(text: &str) -> bool {
         text.to_ascii_lowercase().contains(DENIED)
     }
 
-    /// What `text` tells of, if it does.
+    /// Returns the shortage that `text` reports, if any.
     pub fn told_by(text: &str) -> Option<Shortage> {
         let text = text.to_ascii_lowercase();
         WORDS.iter().find(|(words, _)| text.contains(words)).map(|&(_, shortage)| shortage)
@@ -62,7 +62,8 @@ mod tests {
     fn what_programs_say_tells_what_is_missing() {
         // Of PyTorch, CUDA, JAX, NumPy, C++, Rust, glibc.
         let memory = [
-            "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which 5 MiB is free.",
+            "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which 5 MiB \
+            is free.",
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
             "CUDA error: out of memory",
             "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
@@ -72,8 +73,10 @@ mod tests {
             "failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY",
             "OOM when allocating tensor with shape[64,1024]",
             "XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.",
-            "[enforce fail at alloc_cpu.cpp:126] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.",
-            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array with shape (1000000, 1000000)",
+            "[enforce fail at alloc_cpu.cpp:126] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to \
+            allocate 1 bytes.",
+            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array with shape (1000000, \
+            1000000)",
             "terminate called after throwing an instance of 'std::bad_alloc'",
             "memory allocation of 805306368 bytes failed",
             "error: cannot map x: Cannot allocate memory (os error 12)",

@@ -1,8 +1,8 @@
-//! What an orchestrator and agents on other machines tell each other, through files on a file system that they share.
+//! Messages between an orchestrator and agents on other machines, as files on a shared file system.
 //!
-//! Each file has one writer, who replaces it as a whole, and one name. It says how things are to be, or are, not what has happened since it
-//! was written last: whoever sees only every tenth version misses nothing, whoever sees one late acts late, and whoever does not know whether
-//! it was written writes it again.
+//! Each file has one name and one writer, who replaces it as a whole. It describes the wanted or actual state, not what
+//! has changed since the last write. So a reader who sees only every tenth version misses nothing, a reader who sees a
+//! version late acts late, and a writer who does not know whether a write succeeded writes again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,89 +12,89 @@ use serde::{Deserialize, Serialize};
 use super::log::{check_seal, seal};
 use sweep_plan::slot::{Kind, Slot};
 
-/// What agents and orchestrators must agree on, the [orders](super::PROTOCOL) among them.
+/// The version that agents and orchestrators must agree on, which includes that of [orders](super::PROTOCOL).
 pub const VERSION: u32 = 2;
 
-/// What an orchestrator wants of an agent: the whole of it.
+/// Everything an orchestrator wants from an agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// [`VERSION`] of the writer.
     pub version: u32,
-    /// Which orchestrator says so: a later one has a higher number.
+    /// The number of the orchestrator; later ones have higher numbers.
     pub epoch: u64,
-    /// Which version of it this is: a later one has a higher number.
+    /// The number of this version; later ones have higher numbers.
     pub turn: u64,
-    /// For whom it is: an agent that was started under the same number earlier or later is not meant.
+    /// The agent it is for, which excludes other agents started under the same number.
     pub agent: String,
-    /// What each of its workers is to do.
+    /// What each of its workers should do.
     pub workers: Vec<Wanted>,
-    /// It is not needed any more, and exits when its workers have.
+    /// Whether it is no longer needed and should exit after its workers.
     pub dismissed: bool,
 }
 
-/// What one worker is to do.
+/// What one worker should do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// Which worker: another number is another process. 0 is none.
+    /// The number of the worker process; 0 means none.
     pub worker: u32,
-    /// How many of its orders are over and not listed any more.
+    /// How many of its orders are over and no longer listed.
     pub over: u64,
     /// The orders after those.
     pub orders: Vec<Sheet>,
-    /// Whether it is to end, and how.
+    /// Whether and how it should end.
     pub end: End,
 }
 
-/// An order: a file, and what must be in it.
+/// An order: a file, and its expected content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
     /// The file.
     pub path: PathBuf,
-    /// The first digits of its BLAKE3 checksum: who sees another file there does not see it yet.
+    /// The first digits of its BLAKE3 checksum. A file with another checksum is not yet the right one.
     pub digest: String,
     /// The log that the worker will write.
     pub events: PathBuf,
 }
 
-/// How a worker is to end; what is further down includes what is above.
+/// How a worker should end; later variants include earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// Not at all: more orders may come.
+    /// Not at all, because more orders may come.
     #[default]
     Not,
     /// After its orders.
     After,
     /// After a checkpoint.
     Soon,
-    /// At once.
+    /// Immediately.
     Now,
 }
 
-/// What an agent says: the whole of it.
+/// The whole state of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     /// [`VERSION`] of the writer.
     pub version: u32,
-    /// Who says so: no other agent ever has this name.
+    /// The agent's name, which is unique forever.
     pub agent: String,
-    /// Of the orchestrator that it obeys.
+    /// The number of the orchestrator it obeys.
     pub epoch: u64,
-    /// The turn of what it was told last.
+    /// The number of the last version it has read.
     pub heard: u64,
-    /// Goes up every few seconds as long as it lives.
+    /// Increases every few seconds as long as it lives.
     pub beat: u64,
-    /// Where it is.
+    /// Its machine and workers' devices.
     pub hello: Hello,
-    /// Why it will be gone soon. Its workers were told to checkpoint.
+    /// Why it will exit soon. Its workers were told to checkpoint.
     pub leaving: Option<String>,
-    /// Whether whoever ends it may start it again: a batch system that needs its machine for another.
+    /// Whether it may be started again by the batch system that ends it to free its machine.
     pub returns: bool,
-    /// It is gone, and so are its workers.
+    /// Whether it and its workers are gone.
     pub gone: bool,
-    /// The same logs of workers that an earlier orchestrator wanted.
+    /// The logs, with their lengths, of workers from an earlier orchestrator.
     pub before: Vec<(PathBuf, u64)>,
-    /// How its workers are.
+    /// The states of its workers.
     pub workers: Vec<Doing>,
 }
 
@@ -103,56 +103,56 @@ pub struct Said {
 pub struct Hello {
     /// The name of its machine.
     pub host: String,
-    /// What the batch system calls it: `1234_7`.
+    /// Its id in the batch system: `1234_7`.
     pub job: Option<String>,
-    /// One a worker.
+    /// One per worker.
     pub places: Vec<Seat>,
 }
 
 /// Where one worker is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seat {
-    /// Its device, as the agent numbers it, and its threads.
+    /// Its device, as numbered by the agent, and its threads.
     pub slot: Slot,
-    /// Of which kind the device is.
+    /// The kind of the device.
     pub kind: Kind,
-    /// Whether it is the agent's first one there.
+    /// Whether it is the agent's first worker on this device.
     pub first: bool,
-    /// Bytes that a cohort may take there, where that is known.
+    /// Bytes of memory that a cohort may use there, if known.
     pub bytes: Option<u64>,
 }
 
-/// How a worker is.
+/// The state of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Doing {
-    /// Which worker.
+    /// The number of the worker.
     pub worker: u32,
-    /// How many orders it was handed.
+    /// How many orders it was given.
     pub taken: u64,
-    /// How many lines it has printed: its log has grown by then.
+    /// How many lines it has printed, each after its log has grown.
     pub lines: u64,
-    /// The last that it has said on stderr, by the number of the order that it was at; of those that are not known to be over.
+    /// Its last stderr output by the number of the order, for orders not known to be over.
     pub words: BTreeMap<u64, String>,
-    /// How it ended, where it has.
+    /// How it ended, if it has.
     pub exit: Option<Exit>,
 }
 
 /// How a worker ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exit {
-    /// In words.
+    /// Its exit status, for people.
     pub status: String,
-    /// What its last words and the system say about the cause, by name.
+    /// The name of the cause, according to its last output and the system.
     pub clue: Option<String>,
-    /// The logs of its orders that were not over, and how many bytes each has: who sees less does not see all yet.
+    /// The logs of its unfinished orders with their lengths in bytes. A shorter log is not fully visible yet.
     pub logs: Vec<(PathBuf, u64)>,
 }
 
-/// The text of such a file.
+/// Returns the text of such a file.
 ///
 /// # Errors
 ///
-/// Never, for what this module has.
+/// Never for the types of this module.
 pub fn write<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(value)?;
     seal(&mut text);
@@ -160,14 +160,14 @@ pub fn write<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What stands in such a file; none where it is damaged, or only a part of it is there.
+/// Parses such a file; `None` if it is damaged or incomplete.
 pub fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Option<T> {
     let line = text.strip_suffix(b"\n")?;
     check_seal(line).ok()?;
     serde_json::from_slice(line).ok()
 }
 
-/// The version of whoever has written such a file whole; none where it is not whole.
+/// Returns the version of such a file's writer; `None` if the file is incomplete.
 pub fn version(text: &[u8]) -> Option<u32> {
     #[derive(Deserialize)]
     struct Written {
@@ -176,7 +176,7 @@ pub fn version(text: &[u8]) -> Option<u32> {
     read::<Written>(text).map(|written| written.version)
 }
 
-/// The checksum of an order's file, as [`Sheet`] has it.
+/// Returns the checksum of an order's file, as in [`Sheet`].
 pub fn digest(text: &[u8]) -> String {
     blake3::hash(text).to_hex()[..16].to_owned()
 }

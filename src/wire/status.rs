@@ -1,17 +1,17 @@
-//! The state of a job, and the one table of its transitions.
+//! The status of a job, and the only table of its transitions.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a job stands.
+/// The status of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not started, or waiting to go on.
+    /// Not started, or waiting to be continued.
     Pending,
-    /// A worker has it.
+    /// A worker trains it.
     Running,
     /// All steps done.
     Done,
@@ -19,9 +19,9 @@ pub enum Status {
     Failed,
     /// A loss or weight became NaN or infinite: a result, not an error.
     Diverged,
-    /// Stopped early, since a rule of the sweep file says that it has collapsed: a result, not an error.
+    /// Stopped early because a rule of the sweep file says that it collapsed: a result, not an error.
     Collapsed,
-    /// Stopped early, since other cells of its variant were better: a result of the step that it came to.
+    /// Stopped early because other cells of its variant were better: a result for the step it reached.
     Pruned,
     /// Stopped by the user.
     Cancelled,
@@ -32,7 +32,7 @@ pub enum Status {
 pub enum Change {
     /// A worker started its cohort.
     Start,
-    /// Its worker ended without finishing it: stopped, died, out of memory; it waits to go on.
+    /// Its worker ended without finishing it (stopped, died, out of memory); it waits to be continued.
     Release,
     /// It did all its steps.
     Finish,
@@ -42,21 +42,21 @@ pub enum Change {
     Fail,
     /// It is stopped early.
     Stop(Early),
-    /// It was stopped early, and is to be trained on: a sweep asks for it that does not stop it.
+    /// It was stopped early, and continues for a sweep that does not stop it.
     Reopen,
     /// The user cancels it.
     Cancel,
-    /// The user wants it tried again.
+    /// The user retries it.
     Retry,
-    /// It is done, and the user wants it trained again for scores of steps that are gone.
+    /// It is done, and the user trains it again for scores at steps that are gone.
     Again,
 }
 
-/// Why a job is stopped early.
+/// Why a job was stopped early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Early {
-    /// A rule of the sweep file says that it has collapsed.
+    /// A rule of the sweep file says that it collapsed.
     Collapsed,
     /// Other cells of its variant are better.
     Pruned,
@@ -72,7 +72,7 @@ impl From<Early> for Status {
 }
 
 impl Status {
-    /// Every status, in the order in which tables show them.
+    /// Every status, in the order of tables.
     pub const ALL: [Status; 8] = [
         Status::Pending,
         Status::Running,
@@ -84,7 +84,8 @@ impl Status {
         Status::Cancelled,
     ];
 
-    /// The whole transition table; `None` where a change makes no sense (a late or repeated event) and leaves the job as it is.
+    /// The whole transition table. `None` if a change makes no sense (a late or repeated event) and leaves the job as
+    /// it is.
     pub fn after(self, change: Change) -> Option<Status> {
         use Change as C;
         use Status as S;
@@ -96,7 +97,7 @@ impl Status {
             (S::Pending | S::Running, C::Fail) => Some(S::Failed),
             (S::Pending | S::Running, C::Cancel) => Some(S::Cancelled),
             (S::Pending | S::Running, C::Stop(early)) => Some(early.into()),
-            // It went on while nobody knew yet that it was not to, and came to nothing then.
+            // It trained on before it heard of the stop, and then diverged or collapsed.
             (S::Diverged | S::Collapsed, C::Stop(Early::Pruned)) => Some(S::Pruned),
             (S::Collapsed | S::Pruned, C::Reopen) => Some(S::Pending),
             (S::Failed | S::Cancelled, C::Retry) => Some(S::Pending),
@@ -110,7 +111,7 @@ impl Status {
         !matches!(self, Status::Pending | Status::Running)
     }
 
-    /// The name in the database and in reports.
+    /// Returns the name in the database and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Status::Pending => "pending",

@@ -1,4 +1,5 @@
-//! Tasks: what the program asks of its worker beside training, each a line of JSON on stdin, with answers as lines on stdout.
+//! Tasks other than training, which the program sends its worker as lines of JSON on stdin, with answers as lines on
+//! stdout.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,34 +14,36 @@ use sweep_spec::id::JobId;
 use sweep_spec::moves::Weights;
 use sweep_spec::parameters::Parameters;
 
-/// What is to be done. A worker does one task after the other, and keeps what it has read for those that follow.
+/// A task. A worker does one task after the other, and keeps loaded data for later ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Say which libtorch there is, and which GPUs it can use: [`Answer::Devices`].
+    /// Report the libtorch and the GPUs it can use: [`Answer::Devices`].
     Devices,
     /// Measure how fast one core is: [`Answer::Speed`].
     Speed {
-        /// For so long each.
+        /// Duration of each measurement.
         milliseconds: u64,
     },
-    /// Train a classifier of the data set's own labels, unless there is one: [`Answer::Learning`], and at last [`Answer::Learnt`].
+    /// Train a classifier on the data set's labels, unless there is one: [`Answer::Learning`], and at the end
+    /// [`Answer::Learnt`].
     Learn {
         /// The data set.
         dataset: Dataset,
         /// The folder of data sets.
         data: PathBuf,
     },
-    /// Score jobs from what they have left: [`Answer::Seen`] and [`Answer::Event`], and at last [`Answer::Scored`].
+    /// Score jobs from their saved generators or samples: [`Answer::Seen`] and [`Answer::Event`], and at the end
+    /// [`Answer::Scored`].
     Rescore(Box<Rescore>),
-    /// Write samples of a job: [`Answer::Learning`] where it trains for that, and at last [`Answer::Written`].
+    /// Write samples of a job: [`Answer::Learning`] if it must train first, and at the end [`Answer::Written`].
     Sample(Box<Sample>),
 }
 
-/// Samples of a job, and where they go.
+/// Samples of a job to write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// What the job is.
+    /// Its blueprint.
     pub blueprint: BuiltIn,
     /// Its id.
     pub job: JobId,
@@ -48,38 +51,38 @@ pub struct Sample {
     pub parameters: Parameters,
     /// Its seed.
     pub seed: u64,
-    /// What makes the samples.
+    /// The generator to use.
     pub generator: Generator,
-    /// By which of its weights.
+    /// Which of its weights to use.
     pub weights: Weights,
-    /// From which noise.
+    /// The noise to use.
     pub noise: Noise,
-    /// How many; of [paths](Sample::path), how many of these.
+    /// The number of samples, or of [paths](Sample::path).
     pub count: usize,
-    /// Points on a path from one noise vector to another, its ends among them: at least 2.
+    /// Points on a path from one noise vector to another, including its ends: at least 2.
     pub path: Option<usize>,
     /// The file or folder to write.
     pub out: PathBuf,
-    /// What it is to be.
+    /// The format to write.
     pub format: SampleFormat,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: Device,
     /// CPU threads to use.
     pub threads: u32,
 }
 
-/// Where a generator is from.
+/// The source of a generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Generator {
-    /// The one that training left.
+    /// The one that training saved.
     Left {
         /// The file.
         file: PathBuf,
-        /// What jobs are called that the file may call otherwise.
+        /// Former job ids in the file, with today's ids.
         renamed: HashMap<JobId, JobId>,
     },
-    /// Training, from its start up to a step.
+    /// Train from the start up to a step.
     Trained {
         /// The step.
         step: u64,
@@ -88,11 +91,11 @@ pub enum Generator {
     },
 }
 
-/// Noise that samples are made from.
+/// The noise that samples are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
-    /// That from which a job of this seed is scored at a step.
+    /// The noise used to score a job with this seed at a step.
     Scored {
         /// The job's seed.
         seed: u64,
@@ -101,87 +104,88 @@ pub enum Noise {
     },
     /// Other noise, the same for all jobs.
     Drawn {
-        /// What it follows.
+        /// The seed of the noise.
         seed: u64,
     },
 }
 
-/// How samples are written.
+/// The format of written samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleFormat {
-    /// An array of NumPy, float32 `[n, coordinates]` or `[n, channels, height, width]` in [−1, 1]; of paths `[paths, points, …]`.
+    /// A NumPy array, float32 `[n, coordinates]` or `[n, channels, height, width]` in [−1, 1]; for paths
+    /// `[paths, points, …]`.
     Npy,
-    /// The same as `samples`, with the noise `[n, values]` as `noise`.
+    /// The same array as `samples`, with the noise `[n, values]` as `noise`.
     Npz,
-    /// One picture of them all.
+    /// One picture with all samples.
     Sheet,
-    /// A folder with a picture of each.
+    /// A folder with a picture per sample.
     Folder,
 }
 
-/// Jobs of one cohort, and how they are to be scored.
+/// Jobs of one cohort to score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rescore {
-    /// What they share.
+    /// The blueprint they share.
     pub blueprint: Blueprint,
-    /// The generators that training left.
+    /// The generators that training saved.
     pub generators: PathBuf,
-    /// What jobs are called that this file may call otherwise.
+    /// Former job ids in this file, with today's ids.
     pub renamed: HashMap<JobId, JobId>,
-    /// The folder of what trainers of the user's own keep of their jobs.
+    /// The folder in which own trainers keep files of their jobs.
     pub kept: PathBuf,
-    /// Which scores, and how.
+    /// The scores to measure.
     pub score: Score,
     /// The jobs with their seeds.
     pub jobs: Vec<(JobId, u64)>,
     /// The folder of data sets.
     pub data: PathBuf,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: Device,
     /// CPU threads to use.
     pub threads: u32,
 }
 
-/// What a worker says of a task. SIGTERM ends the task that it is at.
+/// A worker's answer to a task. SIGTERM ends the current task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// Which libtorch, and which GPUs.
+    /// The libtorch and the GPUs.
     Devices(Devices),
-    /// How fast one core is.
+    /// The speed of one core.
     Speed(Speed),
-    /// How far training is.
+    /// Progress of training.
     Learning {
         /// Steps done.
         step: u64,
         /// Of so many.
         steps: u64,
     },
-    /// There is a classifier; what became of its training, where there was none before.
+    /// There is a classifier; with the result of its training if it is new.
     Learnt(Option<Learnt>),
-    /// So many samples of a job have been seen.
+    /// Progress of processing a job's samples.
     Seen {
-        /// Seen.
+        /// Samples processed.
         seen: usize,
-        /// Of so many; 0 while another process is at the same.
+        /// Samples in all; 0 while another process does the same.
         all: usize,
     },
-    /// For the log of the scoring.
+    /// An event for the rescoring's log.
     Event(Event),
-    /// All is scored, or it was ended before.
+    /// Scoring has ended, complete or not.
     Scored {
-        /// Whether it came to its end.
+        /// Whether it is complete.
         whole: bool,
     },
-    /// Samples are written.
+    /// The samples are written.
     Written {
         /// Sizes, outermost first.
         shape: Vec<usize>,
     },
-    /// It cannot be done.
+    /// The task failed.
     Failed {
-        /// Of which kind.
+        /// The kind of failure.
         fault: Fault,
         /// Why.
         message: String,
@@ -189,7 +193,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether nothing more of the task follows.
+    /// Whether this is the last answer to the task.
     pub fn is_last(&self) -> bool {
         match self {
             Answer::Devices(_)
@@ -206,17 +210,17 @@ impl Answer {
 /// The libtorch of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Devices {
-    /// Where it lies, where that can be told.
+    /// Its path, if known.
     pub libtorch: Option<PathBuf>,
     /// Its version.
     pub version: Option<String>,
-    /// What became of its CUDA part.
+    /// The state of its CUDA part.
     pub cuda: CudaPart,
     /// GPUs that it can use.
     pub gpus: usize,
 }
 
-/// What became of libtorch's CUDA part.
+/// The state of libtorch's CUDA part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CudaPart {
@@ -226,42 +230,42 @@ pub enum CudaPart {
     NoDriver,
     /// There is a driver, but this libtorch has no CUDA part.
     NoLibrary,
-    /// It is there, and cannot be loaded.
+    /// It exists but cannot be loaded.
     Failed(String),
 }
 
-/// How fast one core is.
+/// The speed of one core.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Speed {
-    /// 10⁹ floating-point operations a second in products of float32 matrices.
+    /// 10⁹ floating-point operations per second in products of float32 matrices.
     pub gflops: f64,
-    /// 10⁹ bytes a second to and from memory.
+    /// 10⁹ bytes per second to and from memory.
     pub gigabytes: f64,
     /// Whether MKL may take its fast path on this processor.
     pub mkl: bool,
 }
 
-/// What became of training a classifier.
+/// The result of training a classifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learnt {
     /// Its weights.
     pub path: PathBuf,
-    /// Images that it was not trained on about which it is wrong.
+    /// Misclassified test images.
     pub wrong: usize,
     /// Of so many.
     pub of: usize,
 }
 
-/// Why something cannot be done.
+/// Why a task failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// What is asked for makes no sense.
+    /// The request makes no sense.
     Usage,
-    /// Something is missing or broken here.
+    /// Something is missing or broken on this machine.
     Environment,
     /// The generators of these jobs cannot be used.
     Generators,
-    /// The samples that a trainer has left of these jobs cannot be used.
+    /// The samples that a trainer saved for these jobs cannot be used.
     Samples,
 }

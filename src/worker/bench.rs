@@ -1,4 +1,4 @@
-//! Training against the clock: how many steps a second a cohort makes.
+//! Measures training speed: how many steps a second a cohort makes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,22 +15,22 @@ use sweep_tensor::threads;
 use sweep_train::game::{Member, RealBatch};
 use sweep_train::trainer::Trainer;
 
-/// Images that stand for a data set.
+/// Random images that stand in for a data set.
 pub const POOL: usize = 10_000;
-/// The first step allocates memory and chooses kernels. More would be minutes with large networks.
+/// The first step allocates memory and selects kernels. More steps would take minutes with large networks.
 const WARM_UP: u64 = 1;
 
-/// Which time counts.
+/// Which time is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// What passes.
+    /// Wall-clock time.
     Wall,
-    /// What the processor spends on this process: the same where nothing else runs.
+    /// The processor time of this process: the same if nothing else runs.
     Processor,
 }
 
 impl Clock {
-    /// Seconds since some moment.
+    /// Seconds since some fixed moment.
     fn seconds(self) -> f64 {
         let id = match self {
             Clock::Wall => ClockId::Monotonic,
@@ -41,13 +41,13 @@ impl Clock {
     }
 }
 
-/// Why a cohort can't train.
+/// Why a cohort cannot train.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// Its data.
+    /// Its data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Its precision.
+    /// The device does not support its precision.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
 }
@@ -61,16 +61,17 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A cohort of `jobs`, all of the first one's blueprint, with a thread count and a device as `slot` says, after its first steps. Real
-    /// images are [`POOL`] random ones in memory, read as the real ones are; 2-D points are the data set's own.
+    /// Prepares a cohort of `jobs`, all with the blueprint of the first one, on the threads and device of `slot`, and
+    /// runs the first steps. Real images are replaced with [`POOL`] random images in memory that are read the same way;
+    /// 2-D points are those of the data set.
     ///
     /// # Errors
     ///
-    /// The data set can't be had, or the device does not compute in the precision.
+    /// If the data set is not available, or the device does not support the precision.
     ///
     /// # Panics
     ///
-    /// Where there is no job that this program trains, and as libtorch does, for lack of memory say.
+    /// If `sweep` itself trains none of the jobs, and whenever libtorch does, for example because memory ran out.
     pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, BenchError> {
         let blueprint = jobs.first().and_then(|job| job.blueprint.built_in()).expect("a job that this program trains");
         let setup = setup(blueprint, slot.device, slot.threads)?;
@@ -87,7 +88,7 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Trains for about `time`; model-steps a second of `clock`, that is steps times members.
+    /// Trains for about `time` and returns model-steps (steps times members) per second of `clock`.
     pub fn round(&mut self, time: Duration, clock: Clock) -> f64 {
         threads::limit(self.threads);
         let (start, before, mut steps) = (Instant::now(), clock.seconds(), 0);
@@ -101,7 +102,7 @@ impl Bench {
         steps as f64 * self.members as f64 / (clock.seconds() - before)
     }
 
-    /// Steps done.
+    /// Steps done so far.
     pub fn steps(&self) -> u64 {
         self.trainer.steps()
     }
@@ -111,12 +112,12 @@ impl Bench {
     }
 }
 
-/// Real samples of `dataset` without its files.
+/// Real samples of `dataset` that need no files.
 fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
     if !dataset.is_images() {
         let drawn = match dataset {
             Dataset::Gaussians(mixture) => *mixture,
-            // Any points do.
+            // Any points will do.
             Dataset::Toy(_)
             | Dataset::Own(_)
             | Dataset::Mnist
@@ -143,7 +144,7 @@ mod tests {
     use sweep_spec::sweep::Sweep;
 
     #[test]
-    fn a_precision_that_the_device_does_not_have_is_refused() {
+    fn an_unsupported_precision_is_refused() {
         let text = "sweep: s\ndataset: gaussians\nobjective: gan\nmodel: {generator: [8], discriminator: [8]}\n\
                     train: {steps: 10, batch: 4, precision: tf32}";
         let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
@@ -156,7 +157,8 @@ mod tests {
     fn every_kind_of_data_trains_without_files() {
         for dataset in ["gaussians", "mnist"] {
             let text = format!(
-                "sweep: s\ndataset: {dataset}\nobjective: gan\nseeds: 3\nmodel: {{generator: [8], discriminator: [8]}}\n\
+                "sweep: s\ndataset: {dataset}\nobjective: gan\nseeds: 3\nmodel: {{generator: [8], discriminator: \
+                [8]}}\n\
                  train: {{steps: 10, batch: 4}}"
             );
             let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap();

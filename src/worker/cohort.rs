@@ -1,4 +1,4 @@
-//! One order, from its first step to its last event.
+//! Trains the jobs of one order, from the first step to the last event.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bench::BenchError;
+use super::dataset_cache::{DatasetCache, DatasetError};
 use super::inbox::Inbox;
-use super::kit::{Kit, KitError};
+use super::pending_losses::Pending;
 use super::report::Report;
-use super::scored::{Scoring, scored, scorings, watch};
+use super::scoring::{Scoring, scored, scorings, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
-use super::traced::Pending;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
@@ -29,46 +29,46 @@ use sweep_wire::home::{self, RunFolder};
 use sweep_wire::log::LogError;
 use sweep_wire::order::Order;
 
-/// Samples on a sheet.
+/// Images on a sample sheet.
 const SHEET_IMAGES: usize = 100;
-/// Points on a sheet.
+/// Points on a sample sheet.
 const SHEET_POINTS: usize = 2000;
-/// Between two progress events.
+/// Time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-/// Why a cohort could not go on.
+/// Why a cohort cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CohortError {
-    /// Its data or its scores can't be had.
+    /// Its data or its scores are not available.
     #[error(transparent)]
-    Kit(#[from] KitError),
-    /// Its state can't be made durable.
+    Dataset(#[from] DatasetError),
+    /// Its checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Its log can't be written.
+    /// Its log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// A score can't be computed.
+    /// A score cannot be computed.
     #[error(transparent)]
     Metric(#[from] sweep_metrics::MetricError),
-    /// A sample sheet can't be written.
+    /// A sample sheet cannot be written.
     #[error(transparent)]
     Sheet(#[from] sheet::SheetError),
-    /// It can't be computed here.
+    /// The device does not support the precision.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
-    /// It was planned by another version.
+    /// Another version planned it.
     #[error(
-        "this worker trains `{objective}` as of another revision than the {revision} that the order has: orchestrator and worker must be the same \
-         version of sweep"
+        "the order has revision {revision} of `{objective}`, and this worker trains another: \
+         orchestrator and worker must be the same version of sweep"
     )]
     Revision {
         /// The objective.
         objective: &'static str,
-        /// The order's.
+        /// The revision in the order.
         revision: u32,
     },
-    /// Something else can't be written or removed.
+    /// Another file or folder cannot be written or removed.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
@@ -81,7 +81,7 @@ pub(crate) enum CohortError {
 impl CohortError {
     pub(super) fn is_stop(&self) -> bool {
         match self {
-            CohortError::Kit(error) => error.is_stop(),
+            CohortError::Dataset(error) => error.is_stop(),
             CohortError::Metric(error) => error.is_stop(),
             CohortError::Checkpoint(_)
             | CohortError::Log(_)
@@ -96,7 +96,7 @@ impl CohortError {
 impl From<BenchError> for CohortError {
     fn from(error: BenchError) -> Self {
         match error {
-            BenchError::Data(error) => CohortError::Kit(KitError::Data(error)),
+            BenchError::Data(error) => CohortError::Dataset(DatasetError::Data(error)),
             BenchError::Precision(error) => CohortError::Precision(error),
         }
     }
@@ -105,23 +105,23 @@ impl From<BenchError> for CohortError {
 /// A cohort in training.
 struct Run<'a> {
     order: &'a Order,
-    /// What has come for it.
+    /// What the orchestrator asks for during training.
     inbox: Inbox<'a>,
     blueprint: &'a BuiltIn,
     report: &'a mut Report,
     trainer: Trainer,
     folder: RunFolder,
-    /// Training time of each member that still trains: its share of the cohort's, over all attempts.
+    /// Training time of each member that still trains: its share of the cohort's time, over all attempts.
     seconds: f64,
-    /// How many members have been scored at this step.
+    /// How many members are already scored at this step.
     scored: usize,
-    /// Losses that are not in the log yet.
+    /// Losses that are not yet in the log.
     pending: Pending,
-    /// When the state was made durable last.
+    /// When the last checkpoint was written.
     durable: Instant,
 }
 
-/// Work done since the last progress event.
+/// Work since the last progress event.
 struct Shown {
     at: Instant,
     model_steps: usize,
@@ -142,7 +142,7 @@ impl Shown {
         self.at.elapsed() >= PROGRESS
     }
 
-    /// Reports the rate of training alone, scoring left out.
+    /// Reports the training rate, without the time for scoring.
     fn report(&mut self, report: &mut Report, step: u64) -> Result<(), CohortError> {
         if self.model_steps > 0 {
             let rate = self.model_steps as f64 / self.busy.as_secs_f64().max(1e-9);
@@ -153,11 +153,12 @@ impl Shown {
     }
 }
 
-/// Trains what `order` says, jobs of `blueprint`, until all members have ended, or until `stop` is set: then after a checkpoint.
+/// Trains the jobs of `order`, all of `blueprint`, until all members have ended. If `stop` is set, it writes a
+/// checkpoint and returns early.
 pub(crate) fn train(
     (order, blueprint): (&Order, &BuiltIn),
     report: &mut Report,
-    kit: &mut Kit,
+    cache: &mut DatasetCache,
     stop: &AtomicBool,
 ) -> Result<Outcome, CohortError> {
     let BuiltIn { objective, revision, .. } = *blueprint;
@@ -169,7 +170,7 @@ pub(crate) fn train(
     let samples = run.samples();
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
-    let real = kit.data(&blueprint.dataset, &order.data)?;
+    let real = cache.data(&blueprint.dataset, &order.data)?;
     let members: Vec<Member> = order
         .members
         .iter()
@@ -180,9 +181,9 @@ pub(crate) fn train(
     trainer.trace();
     let (folder, inbox, pending, durable) = (run, Inbox::of(order), Pending::default(), Instant::now());
     let mut run = Run { order, inbox, blueprint, report, trainer, folder, seconds: 0.0, scored: 0, pending, durable };
-    let warning = run.go_on();
-    run.inbox.look();
-    run.leave_out()?;
+    let warning = run.resume();
+    run.inbox.check();
+    run.remove_members()?;
     run.report.append(started(run.trainer.steps(), order.device))?;
     if let Some(message) = warning {
         run.report.append(Event::Warning { message })?;
@@ -190,7 +191,7 @@ pub(crate) fn train(
     if run.trainer.members().is_empty() {
         return run.finish();
     }
-    let scorings = match scorings::<CohortError>(order, &blueprint.dataset, run.report, kit, stop) {
+    let scorings = match scorings::<CohortError>(order, &blueprint.dataset, run.report, cache, stop) {
         Err(error) if error.is_stop() => return Ok(Outcome::Stopped),
         scorings => scorings?,
     };
@@ -198,9 +199,9 @@ pub(crate) fn train(
 }
 
 impl Run<'_> {
-    /// Goes on from the newest checkpoint that can be used: of this cohort, or those of the ones that its members were in before. Says what is wrong
-    /// with those that can't, in words.
-    fn go_on(&mut self) -> Option<String> {
+    /// Continues from the newest usable checkpoint: its own, or one of the cohorts that its members were in before.
+    /// Returns a warning if a checkpoint is damaged.
+    fn resume(&mut self) -> Option<String> {
         let Order { cohort, resume, ref parents, ref without, .. } = *self.order;
         let own = if resume { vec![(self.folder.checkpoint(), cohort)] } else { Vec::new() };
         let before = parents.iter().map(|parent| (parent.checkpoint.clone(), parent.cohort)).collect();
@@ -210,7 +211,7 @@ impl Run<'_> {
         for (newest, is_own) in [(own, true), (before, false)] {
             let previous = newest.iter().map(|(path, of)| (home::previous(path), *of)).collect();
             for files in [newest, previous] {
-                // What is wrong with one that cannot be seen is said by who reads it.
+                // If it cannot be checked whether a file exists, the reader below reports why.
                 if !files.iter().any(|(path, _)| fs::exists(path).unwrap_or(true)) {
                     continue;
                 }
@@ -222,7 +223,7 @@ impl Run<'_> {
                 };
                 match loaded {
                     Ok(Progress { step, seconds, scored }) => {
-                        // A shorter job was scored at its last step as it was asked for; here that is a step like any other.
+                        // A shorter training scored this step as its last one. Here it is an ordinary step.
                         let scored = if longer && !is_own { 0 } else { scored };
                         (self.seconds, self.scored) = (seconds, scored);
                         let earlier = format!("training goes on from an earlier checkpoint, at step {step}");
@@ -232,20 +233,20 @@ impl Run<'_> {
                 }
             }
         }
-        // Training again from the start loses time; refusing would lose the jobs.
+        // Starting over costs time; refusing would cost the jobs.
         (!damaged.is_empty()).then(|| format!("{}; training starts over", damaged.join("; ")))
     }
 
-    /// Drops members of which word has come that they are not to be trained any more.
-    fn heed(&mut self) -> Result<(), CohortError> {
-        if self.inbox.look() { self.leave_out() } else { Ok(()) }
+    /// Checks the inbox and removes the members that the orchestrator no longer wants.
+    fn check_inbox(&mut self) -> Result<(), CohortError> {
+        if self.inbox.check() { self.remove_members() } else { Ok(()) }
     }
 
-    /// Drops members that are not to be trained any more. What training has kept of them is reported, as it is at a stop.
-    fn leave_out(&mut self) -> Result<(), CohortError> {
+    /// Removes members that are no longer wanted. Their collected losses are reported, as at a stop.
+    fn remove_members(&mut self) -> Result<(), CohortError> {
         let members = self.trainer.members();
         let (gone, keep): (Vec<usize>, Vec<usize>) =
-            (0..members.len()).partition(|&k| self.inbox.is_without(members[k].id));
+            (0..members.len()).partition(|&k| self.inbox.is_removed(members[k].id));
         if gone.is_empty() {
             return Ok(());
         }
@@ -259,14 +260,14 @@ impl Run<'_> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), self.blueprint.train.steps);
         let until = order.until.map_or(steps, |until| until.min(steps));
-        // Weights are looked at there, too, whatever is measured; at the last one at least.
+        // Weights are checked at these steps too, whatever is scored, and always at the last step.
         let at: BTreeSet<u64> =
             order.scores.iter().flat_map(|score| score.at(steps)).chain([steps]).filter(|at| *at >= done).collect();
         let mut score_steps = at.into_iter().peekable();
         let mut shown = Shown::start();
         let mut turns = 1;
         loop {
-            self.heed()?;
+            self.check_inbox()?;
             let step = self.trainer.steps();
             if score_steps.next_if_eq(&step).is_some() {
                 shown.report(self.report, step)?;
@@ -310,13 +311,14 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the state has not been made durable for as long as the order says.
+    /// Whether the next checkpoint is due.
     fn is_due(&self) -> bool {
         let every = self.order.checkpoint_seconds;
         every > 0 && self.durable.elapsed().as_secs() >= every
     }
 
-    /// Makes the state durable, after what was reported on the way to it: training that goes on from it does not report that again.
+    /// Writes a checkpoint. Losses up to here are reported first, because training that continues from it does not
+    /// report them again.
     fn save(&mut self) -> Result<(), CohortError> {
         self.pending.report(self.report)?;
         self.report.sync()?;
@@ -327,7 +329,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends the members that have a reason to, as diverged.
+    /// Ends the members that have a reason, as diverged.
     fn drop(&mut self, reasons: &[Option<String>]) -> Result<(), CohortError> {
         if reasons.iter().all(Option::is_none) {
             return Ok(());
@@ -344,22 +346,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Scores every member that is well, and draws its samples where that is asked for, but those that have been. Says whether it came to the end before `stop`.
+    /// Scores each healthy member that is not yet scored at this step, and draws its samples if they are due. Returns
+    /// whether it finished before `stop`.
     fn score(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<bool, CohortError> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
         let (step, steps) = (self.trainer.steps(), self.blueprint.train.steps);
         let due: Vec<&Scoring> = scorings.iter().filter(|scoring| scoring.score.is_at(step, steps)).collect();
-        // The last sheet is drawn when all is done.
+        // The last sheet is drawn at the end.
         let drawn = step < steps && self.order.scores.iter().any(|score| score.draws_at(step, steps));
-        // What is known of these steps stands before, however often the state was saved on the way: rules look at both, in their order.
+        // Losses come before scores in the log, however often a checkpoint was written on the way: rules read both in
+        // this order.
         self.pending.report(self.report)?;
         while let Some(member) = self.trainer.members().get(self.scored).filter(|_| drawn || !due.is_empty()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            // A member is scored once it is in all ways.
+            // A member counts as scored once all scorings are done.
             for Scoring { score, scorer } in &due {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(false);
@@ -382,23 +386,23 @@ impl Run<'_> {
             if self.is_due() {
                 self.save()?;
             }
-            self.heed()?;
+            self.check_inbox()?;
         }
         Ok(true)
     }
 
-    /// Draws samples of member `k`, which is `job`, from the noise of all sheets, to `path` in the cohort's folder.
+    /// Draws samples of member `k` (`job`), from the noise that all sheets share, to `path` in the cohort's folder.
     fn draw(&mut self, k: usize, job: JobId, path: String) -> Result<(), CohortError> {
         let dataset = &self.blueprint.dataset;
         let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
-        // Of what is scored first.
+        // The weights of the first scoring.
         let weights = self.order.scores.first().map(|score| score.weights).unwrap_or_default();
         let samples = self.trainer.sample(k, weights, &Stream::new(0, Purpose::Sheet, 0), count);
         sheet::write(&self.folder.path().join(&path), dataset, &samples)?;
         Ok(self.report.append(Event::Sampled { job, step: self.trainer.steps(), path })?)
     }
 
-    /// After the last step: sample sheets, the generators' weights, and the last events.
+    /// After the last step: writes sample sheets, the generators' weights and the last events.
     fn finish(&mut self) -> Result<Outcome, CohortError> {
         let step = self.trainer.steps();
         if !self.trainer.members().is_empty() {
@@ -413,7 +417,7 @@ impl Run<'_> {
             self.draw(k, member.id, RunFolder::sheet(member.id))?;
             self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
         }
-        // The end of these jobs must not be lost together with what they could go on from.
+        // The `Done` events must be on disk before the checkpoints are removed.
         self.report.sync()?;
         for path in [self.folder.previous(), self.folder.checkpoint()] {
             whole::remove(&path).map_err(|source| CohortError::Io { path, source })?;
@@ -422,10 +426,10 @@ impl Run<'_> {
     }
 }
 
-/// How many steps the next turn should have when the last one had `steps` and took `spent`.
+/// The number of steps of the next turn, given that the last one took `spent` for `steps`.
 fn turn_length(steps: u64, spent: Duration) -> u64 {
     let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
-    // Not many times more at once: the first steps are not like the others.
+    // The first steps are not typical, so it grows at most eightfold.
     (fitting as u64).clamp(1, 8 * steps)
 }
 

@@ -1,4 +1,4 @@
-//! What a worker is told of an order while it is at it.
+//! Messages of the orchestrator to a worker that is training an order.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,28 +8,28 @@ use sweep_spec::id::JobId;
 use sweep_wire::control::Control;
 use sweep_wire::order::Order;
 
-/// Bytes of such a file at most: of a million jobs, say.
+/// Largest size of the file, in bytes: enough for about a million jobs.
 const MOST: u64 = 1 << 26;
 
-/// What has come for an order.
+/// The members that the orchestrator no longer wants trained.
 pub(super) struct Inbox<'a> {
     order: &'a Order,
     path: PathBuf,
-    /// What was there the last time.
+    /// The content of the file when it was last read.
     seen: Vec<u8>,
     without: HashSet<JobId>,
 }
 
 impl<'a> Inbox<'a> {
-    /// With what the order says itself.
+    /// Starts with what the order itself says.
     pub(super) fn of(order: &'a Order) -> Self {
         let without = order.without.iter().copied().collect();
         Inbox { order, path: order.attempt_folder().control(), seen: Vec::new(), without }
     }
 
-    /// Looks for what is new; whether more members are not to be trained any more. What was said once holds, whatever is there later; where
-    /// nothing is there, or nothing that can be read, nothing was said.
-    pub(super) fn look(&mut self) -> bool {
+    /// Reads the file if it has changed. Returns whether more members were removed. A removed member stays removed,
+    /// whatever the file says later; a missing or unreadable file changes nothing.
+    pub(super) fn check(&mut self) -> bool {
         let Ok(text) = regular::read(&self.path, MOST) else { return false };
         if text == self.seen {
             return false;
@@ -40,8 +40,8 @@ impl<'a> Inbox<'a> {
         self.without.len() > before
     }
 
-    /// Whether `job` is not to be trained any more.
-    pub(super) fn is_without(&self, job: JobId) -> bool {
+    /// Whether `job` should no longer be trained.
+    pub(super) fn is_removed(&self, job: JobId) -> bool {
         self.without.contains(&job)
     }
 }

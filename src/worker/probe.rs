@@ -1,4 +1,4 @@
-//! One order of which only the speed is asked.
+//! Orders that only measure training speed.
 
 use std::sync::Arc;
 use std::time::Duration;

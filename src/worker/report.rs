@@ -1,4 +1,4 @@
-//! Reporting: an event goes to the log, and a line on stdout says "look at the log".
+//! Reporting: appends an event to the log and prints a line on stdout that tells the orchestrator to read the log.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ impl Report {
         Ok(Report { log: Writer::create(path, cohort, attempt)?, written: 0 })
     }
 
-    /// Makes durable what was appended.
+    /// Flushes what was appended to the disk.
     pub(crate) fn sync(&mut self) -> Result<(), LogError> {
         self.log.sync()
     }
@@ -28,7 +28,7 @@ impl Report {
     pub(crate) fn append(&mut self, event: Event) -> Result<(), LogError> {
         self.log.append(event)?;
         self.written += 1;
-        // Nobody there to be told is no reason to stop: the log is what counts, and the orchestrator reads it when it is back.
+        // If nobody reads stdout, training continues: the orchestrator reads the log when it is back.
         let mut stdout = std::io::stdout().lock();
         let _ = writeln!(stdout, "{}", self.written).and_then(|()| stdout.flush());
         Ok(())

@@ -1,11 +1,11 @@
-//! New scores of jobs that are done, from the generators, or the samples, that they left.
+//! New scores of finished jobs, from their saved generators or samples.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use super::kit::{Kit, KitError};
+use super::dataset_cache::{DatasetCache, DatasetError};
 use super::own::samples::{LeftError, of_job};
-use super::scored::{floor, scored};
+use super::scoring::{floor, scored};
 use super::serve::text_of;
 use super::setup::{PrecisionError, setup};
 use sweep_metrics::MetricError;
@@ -22,66 +22,66 @@ use sweep_wire::event::Event;
 use sweep_wire::home::job_folder;
 use sweep_wire::log::LogError;
 
-/// Jobs of one cohort, and how they are to be scored.
+/// Jobs of one cohort, and how to score them.
 #[derive(Clone, Copy, Debug)]
 pub struct Rescoring<'a> {
-    /// What makes their samples.
+    /// Where their samples come from.
     pub source: Source<'a>,
     /// Which scores, and how.
     pub score: &'a Score,
-    /// The jobs with their seeds.
+    /// The jobs and their seeds.
     pub jobs: &'a [(JobId, u64)],
-    /// Where the data sets are.
+    /// The folder of data sets.
     pub data: &'a Path,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: Device,
-    /// CPU threads to use.
+    /// Number of CPU threads.
     pub threads: u32,
 }
 
-/// Where samples of jobs are from.
+/// Where samples of jobs come from.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// The generators that training left.
+    /// The generators that training saved.
     Generators {
-        /// What the jobs share.
+        /// The blueprint of the jobs.
         blueprint: &'a BuiltIn,
         /// The file.
         file: &'a Path,
-        /// What jobs are called that the file may call otherwise.
+        /// Current ids of jobs that have older ids in the file.
         renamed: &'a Renamed,
     },
-    /// Samples that a trainer of the user's own has left.
+    /// Samples that a trainer of your own saved.
     Left {
         /// The trainer.
         own: &'a OwnTrainer,
-        /// The folder of what it keeps of its jobs.
+        /// The folder with the folders of its jobs.
         jobs: &'a Path,
     },
 }
 
-/// Why jobs cannot be scored anew.
+/// Why jobs cannot be scored again.
 #[derive(Debug, thiserror::Error)]
 pub enum RescoreError {
-    /// Their data or their scores can't be had.
+    /// Their data or scores are not available.
     #[error(transparent)]
-    Kit(#[from] KitError),
-    /// Their generators can't be had.
+    Dataset(#[from] DatasetError),
+    /// Their generators cannot be read.
     #[error(transparent)]
     Generators(#[from] CheckpointError),
-    /// The samples that a trainer of the user's own has left can't be used.
+    /// The samples that a trainer of your own saved cannot be used.
     #[error(transparent)]
     Samples(#[from] LeftError),
-    /// A score can't be computed.
+    /// A score cannot be computed.
     #[error(transparent)]
     Metric(#[from] MetricError),
-    /// They can't be computed here.
+    /// The device does not support the precision.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
-    /// The log can't be written.
+    /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// libtorch gave up: out of memory, for one.
+    /// libtorch failed, for example because memory ran out.
     #[error("libtorch: {0}")]
     Torch(String),
 }
@@ -89,7 +89,7 @@ pub enum RescoreError {
 impl RescoreError {
     fn is_stop(&self) -> bool {
         match self {
-            RescoreError::Kit(error) => error.is_stop(),
+            RescoreError::Dataset(error) => error.is_stop(),
             RescoreError::Metric(error) => error.is_stop(),
             RescoreError::Generators(_)
             | RescoreError::Samples(_)
@@ -100,20 +100,20 @@ impl RescoreError {
     }
 }
 
-/// Scores each job from the samples that training would have scored at the last step, and hands an [`Event::Scored`] for it to `report`.
-/// `watch` is told how far the scoring of each job is, and may end it all; says whether it came to the end.
+/// Scores each job from the samples that training would have scored at the last step, and passes an [`Event::Scored`]
+/// for it to `report`. `watch` receives the progress of each job, and can stop the work. Returns whether it finished.
 ///
 /// # Errors
 ///
-/// Where data, generators or scores can't be had, and what `report` says.
+/// If data, generators or scores are not available, or `report` fails.
 pub fn rescore(
     work: &Rescoring,
-    kit: &mut Kit,
+    cache: &mut DatasetCache,
     watch: &mut Watch,
     report: &mut dyn FnMut(Event) -> Result<(), LogError>,
 ) -> Result<bool, RescoreError> {
-    // libtorch's errors are panics.
-    match panic::catch_unwind(AssertUnwindSafe(|| score(work, kit, watch, report))) {
+    // libtorch reports errors as panics.
+    match panic::catch_unwind(AssertUnwindSafe(|| score(work, cache, watch, report))) {
         Ok(Err(error)) if error.is_stop() => Ok(false),
         Ok(result) => result,
         Err(panic) => Err(RescoreError::Torch(without_frames(&text_of(panic)))),
@@ -122,22 +122,22 @@ pub fn rescore(
 
 fn score(
     work: &Rescoring,
-    kit: &mut Kit,
+    cache: &mut DatasetCache,
     watch: &mut Watch,
     report: &mut dyn FnMut(Event) -> Result<(), LogError>,
 ) -> Result<bool, RescoreError> {
     let &Rescoring { source, score, jobs, device, .. } = work;
     let (dataset, step) = match source {
         Source::Generators { blueprint, .. } => (&blueprint.dataset, blueprint.train.steps),
-        // Without real samples there is nothing to score.
+        // Nothing can be scored without real samples.
         Source::Left { own, .. } => match &own.dataset {
             Some(dataset) => (dataset, own.steps),
             None => return Ok(true),
         },
     };
-    kit.keep(dataset, work.data, std::slice::from_ref(score));
-    let scorer = kit.scorer(dataset, score, work.data, 0, device, watch)?;
-    let perfect = kit.floor(dataset, score, work.data, &scorer, watch)?;
+    cache.keep(dataset, work.data, std::slice::from_ref(score));
+    let scorer = cache.scorer(dataset, score, work.data, 0, device, watch)?;
+    let perfect = cache.floor(dataset, score, work.data, &scorer, watch)?;
     if let Some(floor) = floor(&perfect) {
         report(floor)?;
     }

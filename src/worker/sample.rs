@@ -1,4 +1,5 @@
-//! Samples of a job, from the generator that it left or one that is trained again, as a file that other programs read.
+//! Writes samples of a job to a file for other programs. They come from the saved generator, or from one that is
+//! trained again.
 
 use std::fs;
 use std::io;
@@ -23,53 +24,53 @@ use sweep_train::net::Setup;
 use sweep_train::trainer::Trainer;
 use sweep_wire::task::{Generator, Noise, Sample, SampleFormat};
 
-/// Images in a row of a sheet of up to a hundred.
+/// Images in a row of a sheet of up to a hundred images.
 const COLUMNS: usize = 10;
 
 /// Why there are no samples.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SampleError {
-    /// The generator that training left can't be had.
+    /// The saved generator cannot be read.
     #[error(transparent)]
     Generator(#[from] CheckpointError),
-    /// What it is to train on can't be had.
+    /// Its training data is not available.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// It can't be computed here.
+    /// The device does not support the precision.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
-    /// It has diverged before that step.
-    #[error("it diverges at step {step}: {message}; ask for an earlier step")]
+    /// Training diverged before that step.
+    #[error("training diverges at step {step}: {message}; ask for an earlier step")]
     Diverged {
-        /// After which step.
+        /// The step after which it diverged.
         step: u64,
-        /// How.
+        /// What was not finite.
         message: String,
     },
-    /// They can't be drawn.
+    /// The samples cannot be drawn.
     #[error(transparent)]
     Sheet(#[from] SheetError),
-    /// They can't be written.
+    /// The samples cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
-        /// Where to.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// libtorch gave up: out of memory, for one.
+    /// libtorch failed, for example because memory ran out.
     #[error("libtorch: {0}")]
     Torch(String),
 }
 
-/// Makes the samples that are asked for and writes them, whole or not at all. `progress` is told how many steps of training are done, where there are
-/// any. Sizes of the array, outermost first.
+/// Makes the samples that `work` asks for and writes them, whole or not at all. Returns the shape of the array,
+/// outermost first. `progress` gets the training steps done and their total if the job is trained again.
 ///
 /// # Errors
 ///
-/// Where there is no generator, or the file cannot be written.
+/// If there is no generator, or the file cannot be written.
 pub(crate) fn sample(work: &Sample, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<usize>, SampleError> {
-    // libtorch's errors are panics.
+    // libtorch reports errors as panics.
     panic::catch_unwind(AssertUnwindSafe(|| make(work, progress)))
         .unwrap_or_else(|panic| Err(SampleError::Torch(without_frames(&text_of(panic)))))
 }
@@ -96,7 +97,7 @@ fn make(work: &Sample, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<usize>,
     Ok(shape)
 }
 
-/// The job alone, trained from its start up to `step`.
+/// Trains the job alone, from the start up to `step`.
 fn trained(
     work: &Sample,
     (step, data): (u64, &Path),
@@ -121,7 +122,7 @@ fn trained(
     Ok(trainer)
 }
 
-/// The noise that is asked for: row-major `[n, values]`, path by path.
+/// The noise that `work` asks for: row-major `[n, values]`, path by path.
 fn noise(work: &Sample) -> Vec<f32> {
     let (values, distribution) = (work.blueprint.model.noise as usize, work.blueprint.model.noise_distribution);
     let stream = match work.noise {
@@ -138,8 +139,9 @@ fn noise(work: &Sample) -> Vec<f32> {
     }
 }
 
-/// So many points on the way from one vector to another, both ends among them. Normal vectors of many values lie near a sphere, off which a generator
-/// has never been trained: the way is along a great circle (White, "Sampling Generative Networks", arXiv 1609.04468, section 2).
+/// Returns `points` points on the path between two vectors, including both. Normal vectors of many values lie near a
+/// sphere, and a generator is not trained off it, so the path follows a great circle (White, "Sampling Generative
+/// Networks", arXiv 1609.04468, section 2).
 fn path(distribution: NoiseDistribution, from: &[f32], to: &[f32], points: usize) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
     let cosine = dot(from, to) / (dot(from, from) * dot(to, to)).sqrt();
@@ -156,7 +158,7 @@ fn path(distribution: NoiseDistribution, from: &[f32], to: &[f32], points: usize
     (0..points).flat_map(at).collect()
 }
 
-/// An array, row-major, and its sizes.
+/// A row-major array and its shape.
 type Array<'a> = (&'a [f32], &'a [usize]);
 
 fn write(work: &Sample, samples: Array, noise: Array) -> Result<(), SampleError> {
@@ -181,7 +183,7 @@ fn write(work: &Sample, samples: Array, noise: Array) -> Result<(), SampleError>
     }
 }
 
-/// A picture of each sample, in a folder that takes its name once all are in it.
+/// Writes a picture of each sample to a folder, which gets its name once all are in it.
 fn pictures(work: &Sample, dataset: &Dataset, samples: &[f32]) -> Result<(), SampleError> {
     let out = &work.out;
     let failed = |source| SampleError::Write { path: out.clone(), source };
@@ -202,7 +204,7 @@ fn pictures(work: &Sample, dataset: &Dataset, samples: &[f32]) -> Result<(), Sam
         let picture = sheet::picture(dataset.shape(), sample);
         sheet::save(&part.join(name(place)), &picture).map_err(failed)
     });
-    // An empty folder of that name gives way.
+    // An empty folder of that name is replaced.
     let put = || whole::rename(&part, out, Survives::Kill).map_err(failed);
     written.and_then(|()| put()).inspect_err(|_| {
         let _ = fs::remove_dir_all(&part);

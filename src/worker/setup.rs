@@ -1,4 +1,4 @@
-//! How a worker computes what its orders say.
+//! Prepares a worker to compute an order.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use sweep_tensor::threads;
 use sweep_train::net::Setup;
 use sweep_wire::event::Event;
 
-/// A cohort trains about this long before it looks whether it should stop.
+/// A cohort trains for about this long between two checks for a stop.
 pub(super) const TURN: Duration = Duration::from_millis(500);
 
-/// A precision that only GPUs compute in, on a CPU.
+/// The precision needs a GPU, and the slot is on the CPU.
 #[derive(Debug, thiserror::Error)]
 #[error("`train.precision: {}` needs a GPU, and this slot is on the CPU", .0.name())]
 pub struct PrecisionError(Precision);
 
-/// How to compute what `blueprint` says on a slot; sets the process up for it.
+/// Sets the process up to train `blueprint` on a slot, and returns the settings for the trainer.
 ///
 /// # Errors
 ///
-/// A precision that the device doesn't have.
+/// If the device does not support the precision.
 pub(super) fn setup(blueprint: &BuiltIn, device: Device, threads: u32) -> Result<Setup, PrecisionError> {
     let precision = blueprint.train.precision;
     if device == Device::Cpu && precision.needs_gpu() {
         return Err(PrecisionError(precision));
     }
     threads::limit(threads);
-    // Said each time, since libtorch's convolutions do it unless they are told not to.
+    // Set for each order, since libtorch's convolutions use TF32 by default.
     allow_tf32(precision == Precision::Tf32);
     Ok(Setup::on(place(device), precision))
 }
 
-/// What libtorch calls `device`.
+/// libtorch's name for `device`.
 pub(super) fn place(device: Device) -> tch::Device {
     match device {
         Device::Cpu => tch::Device::Cpu,
@@ -42,7 +42,7 @@ pub(super) fn place(device: Device) -> tch::Device {
     }
 }
 
-/// The first event of an order, at `step`.
+/// The first event of an order that starts at `step`.
 pub(super) fn started(step: u64, device: Device) -> Event {
     Event::Started {
         step,
@@ -52,9 +52,9 @@ pub(super) fn started(step: u64, device: Device) -> Event {
     }
 }
 
-/// `cpu`, or what the driver calls the GPU.
+/// `cpu`, or the driver's name for the GPU.
 fn device_name(device: Device) -> String {
-    // The orchestrator leaves this process one GPU.
+    // The orchestrator makes only one GPU visible to this process.
     let gpu = match device {
         Device::Cpu => None,
         Device::Cuda(index) => std::env::var("CUDA_VISIBLE_DEVICES").ok().or_else(|| Some(index.to_string())),

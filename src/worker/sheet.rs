@@ -1,5 +1,6 @@
-//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; points as a scatter of their first two coordinates over the true
-//! modes, and as an array of NumPy beside it. A projection that followed the points would show each sheet from elsewhere.
+//! Sample sheets: PNG pictures of a generator's samples. Images form a grid. Points form a scatter plot of their first
+//! two coordinates over the true modes, and are also saved next to it as a NumPy array. The axes do not adapt to the
+//! samples (as a PCA would), so sheets are comparable.
 
 use std::borrow::Cow;
 use std::f64::consts::TAU;
@@ -10,37 +11,38 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
 use sweep_data::npy;
 use sweep_spec::dataset::Dataset;
-use sweep_spec::own::{Own, Shape};
+use sweep_spec::own_data::{OwnData, Shape};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::home::points_of;
 
-/// Images in a row, and rows at most.
+/// Images in a row, and rows, at most.
 const GRID: usize = 10;
 /// Pixels of the sheet per pixel of an image.
 const ZOOM: u32 = 2;
-/// Points in an array beside a sheet at most, the first of those on it; and values, so that wide points do not take megabytes a job.
+/// The array next to a scatter plot holds the first points of the sheet: at most this many points, and this many
+/// values, so that wide points don't take megabytes per job.
 const POINTS: usize = 1000;
 const VALUES: usize = 1 << 16;
-/// What lies between images.
+/// The colour between images.
 const GAP: Rgb<u8> = Rgb([96, 96, 96]);
-/// Pixels along a side of a scatter.
+/// Pixels per side of a scatter plot.
 const SIDE: u32 = 512;
 const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 const RING: Rgb<u8> = Rgb([150, 150, 150]);
 const DOT: Rgb<u8> = Rgb([31, 85, 160]);
 /// Radius of a dot, in pixels.
 const DOT_RADIUS: f64 = 1.8;
-/// How much of a dot covers what is under it, so that dense places are darker.
+/// Opacity of a dot: dense regions get darker.
 const DOT_OPACITY: f64 = 0.45;
-/// How many σ the rings are from their modes: in the plane, the radius within which a sample counts as of high quality.
+/// Radius of the rings around modes, in σ: in the plane, samples inside it count as high quality.
 const RING_SIGMA: f64 = 3.0;
-/// Dots of an ellipse.
+/// Dots that draw an ellipse.
 const ELLIPSE: u32 = 1000;
 
 /// Why there is no sheet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SheetError {
-    /// Values that are no whole number of samples, or none.
+    /// The number of values is 0, or not a multiple of the sample size.
     #[error("sample sheet: expected at least one sample of {features} values, found {found} values in all")]
     Shape {
         /// Values in one sample.
@@ -48,7 +50,7 @@ pub(crate) enum SheetError {
         /// Values in all.
         found: usize,
     },
-    /// Writing failed.
+    /// It cannot be written.
     #[error("cannot write the sample sheet {path}: {source}")]
     Write {
         /// Where to.
@@ -58,9 +60,10 @@ pub(crate) enum SheetError {
     },
 }
 
-/// Draws `samples` (`[n, features]` row-major of `dataset`; images in [−1, 1], of which the first 100 are shown) and puts the PNG at
-/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter. The first 1000 points are beside it then
-/// (fewer of more than 65 coordinates), as float32 `[n, features]`.
+/// Draws `samples` (`[n, features]`, row-major, of `dataset`; images in [−1, 1], of which the first 100 are shown) and
+/// writes a PNG to `path`, whole or not at all. Values that are not finite are black in an image and left out of a
+/// scatter plot. For points, the first 1000 (fewer above 65 coordinates) are also saved next to it as float32 `[n,
+/// features]`.
 pub(crate) fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
     let features = dataset.features();
     let shown = if dataset.is_images() { samples.len().min(GRID * GRID * features) } else { samples.len() };
@@ -79,7 +82,8 @@ pub(crate) fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(
     save(path, &sheet.into()).map_err(failed(path))
 }
 
-/// The picture of `samples` (`[n, features]` row-major of `dataset`), images with so many `columns` at most.
+/// Returns the picture of `samples` (`[n, features]`, row-major, of `dataset`). A grid of images has at most `columns`
+/// columns.
 pub(super) fn draw(dataset: &Dataset, samples: &[f32], columns: usize) -> Result<RgbImage, SheetError> {
     let features = dataset.features();
     if samples.is_empty() || !samples.len().is_multiple_of(features) {
@@ -91,7 +95,7 @@ pub(super) fn draw(dataset: &Dataset, samples: &[f32], columns: usize) -> Result
             let sigmas = [0, 1].map(|axis| variances.get(axis).copied().unwrap_or(0.0).sqrt());
             scatter(&mixture.centres(), sigmas, &plane(samples, features))
         }
-        Dataset::Toy(_) | Dataset::Own(Own { shape: Shape::Points(_), .. }) => {
+        Dataset::Toy(_) | Dataset::Own(OwnData { shape: Shape::Points(_), .. }) => {
             scatter(&[], [0.0; 2], &plane(samples, features))
         }
         Dataset::Mnist
@@ -99,19 +103,19 @@ pub(super) fn draw(dataset: &Dataset, samples: &[f32], columns: usize) -> Result
         | Dataset::Mnist1k
         | Dataset::Cifar10
         | Dataset::Stl10
-        | Dataset::Own(Own { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples, columns),
+        | Dataset::Own(OwnData { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples, columns),
     })
 }
 
-/// Puts a picture at `path` as a PNG, whole or not at all.
+/// Writes a picture to `path` as a PNG, whole or not at all.
 pub(super) fn save(path: &Path, picture: &DynamicImage) -> io::Result<()> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
-    // Waiting for the disk would take longer than drawing it, and a look is all that a power cut takes.
+    // Waiting for the disk would take longer than drawing, and a power cut loses only a picture.
     whole::write(path, png.get_ref(), Survives::Kill)
 }
 
-/// One image of `shape` `[channels, height, width]`, pixel by pixel: grey, or red, green and blue.
+/// The picture of one image of `shape` `[channels, height, width]`: grey, or red, green and blue.
 pub(super) fn picture(shape: &[usize], image: &[f32]) -> DynamicImage {
     let (channels, height, width) = (shape[0], shape[1], shape[2]);
     let at = |x: u32, y: u32| y as usize * width + x as usize;
@@ -123,12 +127,13 @@ pub(super) fn picture(shape: &[usize], image: &[f32]) -> DynamicImage {
     }
 }
 
-/// A value in [−1, 1] as a byte. A cast of NaN is 0, and of what is out of range the nearest byte.
+/// Maps [−1, 1] to a byte. The cast maps NaN to 0 and clamps values out of range.
 fn byte(value: f32) -> u8 {
     ((value + 1.0) * 127.5).round() as u8
 }
 
-/// Images of `shape` `[channels, height, width]`, one channel (grey) or three (red, green, blue), row by row.
+/// Draws images of `shape` `[channels, height, width]`, with one channel (grey) or three (red, green, blue), row by
+/// row.
 fn grid(shape: &[usize], samples: &[f32], columns: usize) -> RgbImage {
     let (channels, height, width) = (shape[0], shape[1], shape[2]);
     let images: Vec<&[f32]> = samples.chunks(channels * height * width).collect();
@@ -147,7 +152,7 @@ fn grid(shape: &[usize], samples: &[f32], columns: usize) -> RgbImage {
     })
 }
 
-/// The first two coordinates of `points` `[n, features]`; of one coordinate the second is 0.
+/// The first two coordinates of `points` `[n, features]`; the second is 0 for one-dimensional points.
 fn plane(points: &[f32], features: usize) -> Cow<'_, [f32]> {
     if features == 2 {
         return Cow::Borrowed(points);
@@ -156,8 +161,8 @@ fn plane(points: &[f32], features: usize) -> Cow<'_, [f32]> {
     Cow::Owned(points.chunks_exact(features).flat_map(first).collect())
 }
 
-/// Points over rings of 3σ (ellipses of a `sigma` each) about the `centres` of a mixture. What is shown depends on the mixture alone, so sheets are comparable;
-/// without a mixture it is what the points take.
+/// Draws points over 3σ rings (ellipses, with one of `sigmas` per axis) around the `centres` of a mixture. The range
+/// depends on the mixture alone, so sheets are comparable; without a mixture it is the range of the points.
 fn scatter(centres: &[[f64; 2]], sigmas: [f64; 2], points: &[f32]) -> RgbImage {
     let farthest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |most, value| most.max(value.abs()));
     let range = match centres {
@@ -190,9 +195,11 @@ fn scatter(centres: &[[f64; 2]], sigmas: [f64; 2], points: &[f32]) -> RgbImage {
     sheet
 }
 
-/// Blends `colour` in within `reach` pixels of `centre`, as opaquely as `opacity` of the distance says; below 0 not at all.
+/// Blends `colour` in within `reach` pixels of `centre`. `opacity` takes the distance; nothing is drawn where it is
+/// below 0.
 fn stamp(sheet: &mut RgbImage, centre: (f64, f64), reach: f64, colour: Rgb<u8>, opacity: impl Fn(f64) -> f64) {
-    // Casts saturate: what lies outside, is infinite or NaN gives an empty range, or one pixel that is too far away.
+    // Casts saturate: a centre outside the picture, infinite or NaN gives an empty range, or one pixel that is too far
+    // away.
     let pixels =
         |at: f64| (at - reach).ceil().max(0.0) as u32..((at + reach).floor() + 1.0).clamp(0.0, SIDE.into()) as u32;
     for y in pixels(centre.1) {
@@ -219,7 +226,7 @@ mod tests {
         let path = folder.path().join("sheet.png");
         write(&path, dataset, samples).unwrap();
         let files = if dataset.is_images() { 1 } else { 2 };
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), files, "no temporary file stays");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), files, "no temporary file is left");
         image::load_from_memory(&std::fs::read(&path).unwrap()).unwrap().to_rgb8()
     }
 
@@ -235,33 +242,33 @@ mod tests {
         let at = |x: u32, y: u32| sheet.get_pixel(2 * x, 2 * y).0[0];
         assert_eq!((at(1, 1), at(28, 1), at(29, 1), at(0, 0)), (0, 128, GAP.0[0], GAP.0[0]));
         assert_eq!((at(1, 2), at(2, 2)), (0, 255), "NaN is black, too bright is white");
-        assert_eq!((at(30, 30), at(57, 57), at(59, 30)), (255, 255, GAP.0[0]), "the twelfth, and no thirteenth");
+        assert_eq!((at(30, 30), at(57, 57), at(59, 30)), (255, 255, GAP.0[0]), "there are twelve images, not thirteen");
         assert_eq!(drawn(&Dataset::FashionMnist, &vec![0.0; 784 * 300]).dimensions(), (582, 582));
     }
 
     #[test]
     fn points_lie_where_they_are() {
-        // The first mode is at (0, 2); range 1.25 (2 + 3σ).
+        // The first mode is at (0, 2); the range is 1.25 (2 + 3σ).
         let sheet = drawn(&MIXTURE, &[0.0, 2.0, f32::NAN, 0.0, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30]);
         let range = 1.25 * (2.0 + 3.0 * 0.02f64.sqrt());
         let row = |y: f64| ((range - y) / (2.0 * range) * 512.0 - 0.5).round() as u32;
         let dark = |x: u32, y: u32| sheet.get_pixel(x, y).0 != WHITE.0;
         assert!(dark(256, row(2.0)) && sheet.get_pixel(256, row(2.0)).0[0] < 190);
         assert!(dark(256, row(2.0 + 3.0 * 0.02f64.sqrt())), "the ring");
-        assert!(!dark(256, row(2.0 + 1.5 * 0.02f64.sqrt())), "nothing between dot and ring");
+        assert!(!dark(256, row(2.0 + 1.5 * 0.02f64.sqrt())), "nothing between the dot and the ring");
         assert!(!dark(256, 256));
         let blue = |p: &&Rgb<u8>| p.0[2] > p.0[0].saturating_add(20);
-        assert!(sheet.pixels().filter(blue).count() < 20, "one dot alone");
+        assert!(sheet.pixels().filter(blue).count() < 20, "only one dot");
     }
 
     #[test]
-    fn modes_with_other_spreads_along_each_axis_have_ellipses() {
+    fn modes_with_a_spread_per_axis_have_ellipses() {
         use sweep_spec::dataset::{Covariance, Gaussians, Layout};
         const WIDE: &[f64] = &[1.0, 0.0625];
         let mixture =
             Gaussians { covariance: Covariance::Each(WIDE), ..Gaussians::of(Layout::Means(&[0.0, 0.0]), 1.0, 2) };
         let sheet = drawn(&Dataset::Gaussians(mixture), &[2.0, 0.0]);
-        // Range 1.25 · 3: the axes end at 3 and ¾ of it.
+        // The range is 1.25 · 3: the half axes are 3 and ¾ of that.
         let pixel = |x: f64, y: f64| {
             let place = |x: f64| ((x + 3.75) / 7.5 * 512.0 - 0.5).round() as u32;
             sheet.get_pixel(place(x), place(-y)).0
@@ -275,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn points_are_beside_their_sheet_to_the_bit() {
+    fn points_are_saved_next_to_their_sheet_to_the_bit() {
         let folder = tempfile::tempdir().unwrap();
         for (count, kept) in [(1, 1), (1000, 1000), (2000, 1000)] {
             let samples: Vec<f32> = (0..2 * count).map(|i| (i as f32).sin()).collect();
             write(&folder.path().join("sheet.png"), &MIXTURE, &samples).unwrap();
             let bytes = std::fs::read(folder.path().join("sheet.npy")).unwrap();
-            // The header as numpy.save writes it.
+            // The header that numpy.save writes.
             let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({kept}, 2), }}");
             let (start, values) = bytes.split_at(128);
             assert_eq!(&start[..10], b"\x93NUMPY\x01\x00\x76\x00");
@@ -293,8 +300,9 @@ mod tests {
 
     #[test]
     fn points_of_any_width_show_their_first_two_coordinates() {
-        let own =
-            |dims| Dataset::Own(Own { kind: sweep_spec::own::Kind::Npy, shape: Shape::Points([dims]), content: None });
+        let own = |dims| {
+            Dataset::Own(OwnData { kind: sweep_spec::own_data::Kind::Npy, shape: Shape::Points([dims]), content: None })
+        };
         let flat: Vec<f32> = (0..40).map(|i| (i as f32).sin()).collect();
         let wide: Vec<f32> = flat.chunks(2).flat_map(|point| [point[0], point[1], 1e9, -7.0, f32::NAN]).collect();
         assert!(drawn(&own(5), &wide) == drawn(&own(2), &flat));
@@ -311,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_or_written_is_an_error() {
+    fn errors_of_drawing_and_writing_are_reported() {
         let path = Path::new("/nonexistent/sheet.png");
         assert!(matches!(write(path, &MIXTURE, &[]), Err(SheetError::Shape { features: 2, found: 0 })));
         assert!(matches!(write(path, &MIXTURE, &[0.0]), Err(SheetError::Shape { .. })));

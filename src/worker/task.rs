@@ -1,4 +1,4 @@
-//! What a worker does beside training: tasks that come on stdin, one after the other.
+//! Tasks of a worker other than training. They arrive on stdin, one after the other.
 
 use std::fs::File;
 use std::io::{self, BufRead, Write};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use signal_hook::{consts, flag};
 
-use super::kit::Kit;
+use super::dataset_cache::DatasetCache;
 use super::rescore::{RescoreError, Rescoring, Source, rescore};
 use super::sample::{SampleError, sample};
-use super::sight;
+use super::scoring_network;
 use sweep_metrics::Cause;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::dataset::Dataset;
@@ -21,20 +21,20 @@ use sweep_tensor::{bench, device, memory};
 use sweep_wire::log::LogError;
 use sweep_wire::task::{Answer, CudaPart, Devices, Fault, Learnt, Rescore, Sample, Speed, Task};
 
-/// Does the tasks that come on stdin until there are no more. SIGTERM ends the one that it is at.
+/// Runs the tasks that arrive on stdin until it ends. SIGTERM ends the current task.
 ///
 /// # Errors
 ///
-/// Where a line is no task, or nobody reads the answers any more.
+/// If a line is not a task, or nobody reads the answers.
 pub fn serve_tasks() -> io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     flag::register(consts::SIGTERM, Arc::clone(&stop))?;
-    // A terminal's Ctrl-C is for who has asked.
+    // Ctrl-C in a terminal is for the process that started this one.
     flag::register(consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
     memory::keep_freed();
     device::init();
     let answers = Answers::take()?;
-    let mut kit = Kit::default();
+    let mut cache = DatasetCache::default();
     for line in io::stdin().lock().lines() {
         let task = serde_json::from_str(&line?)?;
         match task {
@@ -53,7 +53,7 @@ pub fn serve_tasks() -> io::Result<()> {
                 answers.say(&answer)?;
             }
             Task::Rescore(work) => {
-                let answer = scored(&work, &mut kit, &stop, &answers);
+                let answer = scored(&work, &mut cache, &stop, &answers);
                 answers.say(&answer)?;
             }
         }
@@ -64,7 +64,7 @@ pub fn serve_tasks() -> io::Result<()> {
     Ok(())
 }
 
-/// Where answers go: what was stdout. What libraries say there goes to stderr.
+/// The original stdout, where answers go. What libraries print to stdout goes to stderr instead.
 struct Answers(File);
 
 impl Answers {
@@ -101,19 +101,23 @@ fn learn(dataset: &Dataset, data: &Path, answers: &Answers) -> Answer {
         Ok(real) => real,
         Err(error) => return failed(Fault::Environment, error),
     };
-    // Who has asked and is gone is noticed at the end.
-    let learnt = sight::learn(dataset, &*real, data, |progress| {
+    // If nobody reads the progress, the final answer notices.
+    let learnt = scoring_network::train_classifier(dataset, &*real, data, |progress| {
         let _ = answers.say(&Answer::Learning { step: progress.step, steps: progress.steps });
     });
     match learnt {
         Ok(learnt) => {
-            Answer::Learnt(learnt.map(|sight::Learnt { path, errors: (wrong, of) }| Learnt { path, wrong, of }))
+            Answer::Learnt(learnt.map(|scoring_network::TrainedClassifier { path, errors: (wrong, of) }| Learnt {
+                path,
+                wrong,
+                of,
+            }))
         }
         Err(error) => failed(Fault::Environment, error),
     }
 }
 
-fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool, answers: &Answers) -> Answer {
+fn scored(work: &Rescore, cache: &mut DatasetCache, stop: &AtomicBool, answers: &Answers) -> Answer {
     let rescoring = Rescoring {
         source: match &work.blueprint {
             Blueprint::BuiltIn(blueprint) => {
@@ -133,14 +137,14 @@ fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool, answers: &Answers) -
     };
     let mut report =
         |event| answers.say(&Answer::Event(event)).map_err(|source| LogError::Io { path: "stdout".into(), source });
-    match rescore(&rescoring, kit, &mut watch, &mut report) {
+    match rescore(&rescoring, cache, &mut watch, &mut report) {
         Ok(whole) => Answer::Scored { whole },
         Err(error) => failed(fault(&error), error),
     }
 }
 
 fn sampled(work: &Sample, answers: &Answers) -> Answer {
-    // Who has asked and is gone is noticed at the end.
+    // If nobody reads the progress, the final answer notices.
     let mut progress = |step, steps| {
         let _ = answers.say(&Answer::Learning { step, steps });
     };
@@ -168,6 +172,6 @@ fn fault(error: &RescoreError) -> Fault {
             Cause::Environment | Cause::Program => Fault::Environment,
         },
         RescoreError::Precision(_) => Fault::Usage,
-        RescoreError::Kit(_) | RescoreError::Log(_) | RescoreError::Torch(_) => Fault::Environment,
+        RescoreError::Dataset(_) | RescoreError::Log(_) | RescoreError::Torch(_) => Fault::Environment,
     }
 }

@@ -40,6 +40,14 @@ const COMMANDS: [&str; 21] = [
 ];
 
 #[test]
+fn long_help_says_more_than_short_help() {
+    let help = |command, flag| text(&sweep(&[command, flag]).stdout).split("Usage:").next().unwrap().len();
+    for command in ["agent", "export", "gc", "pause", "rebuild", "rescore", "sample", "serve", "verify"] {
+        assert!(help(command, "--help") > help(command, "-h"), "{command}");
+    }
+}
+
+#[test]
 fn help_names_every_command_but_the_hidden_one() {
     let output = sweep(&["--help"]);
     assert_eq!(output.status.code(), Some(0));

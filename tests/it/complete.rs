@@ -81,10 +81,10 @@ fn a_first_file_is_made_and_runs() {
     bench
         .sweep(&["init", "first.yaml", "--seeds", "2"])
         .expect(0)
-        .says(&["first.yaml has 10 jobs", "`sweep run first.yaml"]);
+        .says(&["wrote first.yaml with 10 jobs", "`sweep run first.yaml"]);
     bench.sweep(&["plan"]).expect(2).says(&["such as `sweep plan ", "first.yaml"]);
     bench.sweep(&["init", "first.yaml"]).expect(2).says(&["first.yaml exists already"]);
-    bench.sweep(&["init", "b.yaml", "--objectives", "gan,gann"]).expect(2).says(&["`gann` is no objective"]);
+    bench.sweep(&["init", "b.yaml", "--objectives", "gan,gann"]).expect(2).says(&["`gann` is not an objective"]);
     bench.sweep(&["init", "b.yaml", "--dataset", "svhn"]).expect(2).says(&["`svhn`", "gaussians, mnist"]);
     let file = bench.home().parent().unwrap().join("first.yaml");
     let short =

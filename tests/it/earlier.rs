@@ -1,4 +1,5 @@
-//! A home directory that an earlier program has left, for which scoring was a part of a job: see tests/fixtures/earlier.
+//! A home directory that an earlier program has left, for which scoring was a part of a job: see
+//! tests/fixtures/earlier.
 
 use std::path::Path;
 
@@ -33,7 +34,8 @@ fn held(bench: &Bench) -> [Vec<String>; 3] {
     [
         // A time that was added up in another order may differ in its last digit.
         bench.query(
-            "SELECT sweep, variant, job, dataset, alpha, beta, seed, state, wasserstein, symmetric_kl, modes_covered, recall, coverage, nan_scores, \
+            "SELECT sweep, variant, job, dataset, alpha, beta, seed, state, wasserstein, symmetric_kl, modes_covered, \
+            recall, coverage, nan_scores, \
              step, steps, round(seconds, 9), round(scoring_seconds, 9), device, axes FROM results",
         ),
         bench.query("SELECT * FROM history ORDER BY job, metric, step, asked"),
@@ -44,15 +46,17 @@ fn held(bench: &Bench) -> [Vec<String>; 3] {
 #[test]
 fn it_reports_what_it_did() {
     let bench = earlier();
-    let sql = "SELECT variant, seed, state, wasserstein, symmetric_kl, modes_covered, recall, coverage, step FROM results WHERE sweep = 'earlier'";
+    let sql = "SELECT variant, seed, state, wasserstein, symmetric_kl, modes_covered, recall, coverage, step FROM \
+        results WHERE sweep = 'earlier'";
     let query = bench.sweep(&["query", sql, "--format", "csv"]).expect(0);
     query.says(&["sweep.db.v4.bak"]);
     assert_eq!(query.stdout, text("results.csv"));
 
     // Two variants that were scored otherwise are the same jobs now, whose time counts once; and jobs have other names.
     let report = bench.sweep(&["report", "earlier", "--format", "csv"]).expect(0).stdout;
-    // What was measured in another way is no more in the curves than before, and the sentence that said so is of no use.
-    // There are more rates by now, with other intervals and in another place; what is counted has tests of its own.
+    // What was measured in another way is no more in the curves than before, and the sentence that said so is of no
+    // use. There are more rates by now, with other intervals and in another place; what is counted has tests of its
+    // own.
     let of_rates =
         |line: &str| [",collapse,", ",rates,", "all modes", "no mode"].iter().any(|what| line.contains(what));
     let renamed = |line: &str| {
@@ -77,7 +81,10 @@ fn nothing_of_it_is_trained_again() {
     said.says(&["6 jobs, 6 of them ended before; nothing to train"]);
     // One of three was cancelled, and two had come to step 5661.
     bench.sweep(&["run", "long.yaml", "--no-report"]).expect(0).says(&["training 2 jobs in 1 cohort"]);
-    let folder = &bench.query("SELECT DISTINCT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS r ON r.job = m.job WHERE r.sweep = 'long'")[0];
+    let folder = &bench.query(
+        "SELECT DISTINCT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN \
+        results AS r ON r.job = m.job WHERE r.sweep = 'long'",
+    )[0];
     let log = std::fs::read_to_string(bench.home().join(folder).join("attempt-2/events.jsonl")).unwrap();
     assert!(log.contains("{\"started\":{\"step\":5661,"), "{}", log.lines().nth(1).unwrap());
     let states = "SELECT state, count(*), count(modes_covered) FROM results WHERE sweep = 'long' GROUP BY state";
@@ -97,17 +104,16 @@ objective: gan
 score: {every: 20, samples: 50, metrics: [wasserstein]}
 ";
     let bench = earlier().file("again.yaml", GAN);
-    bench
-        .sweep(&["run", "again.yaml", "--no-report"])
-        .expect(0)
-        .says(&["measuring what training did not measure, of 2 jobs"]);
+    bench.sweep(&["run", "again.yaml", "--no-report"]).expect(0).says(&["measuring missing scores of 2 jobs"]);
     let measured = "SELECT printf('%!.17g', wasserstein) FROM results WHERE sweep = 'again' ORDER BY seed";
-    let protocols = "SELECT DISTINCT h.protocol ->> '$.samples' FROM results AS r JOIN history AS h ON h.job = r.job AND h.value = r.wasserstein \
+    let protocols = "SELECT DISTINCT h.protocol ->> '$.samples' FROM results AS r JOIN history AS h ON h.job = r.job \
+        AND h.value = r.wasserstein \
                      WHERE r.sweep = 'again' AND h.metric = 'wasserstein' AND h.step = 40";
     assert_eq!(bench.query(protocols), ["50"]);
     let fresh = Bench::real().file("again.yaml", GAN);
     fresh.sweep(&["run", "again.yaml", "--no-report"]).expect(0);
-    // Trained on another processor then, whose last bits are others; of 80 samples they would differ in the first digits.
+    // Trained on another processor then, whose last bits are others; of 80 samples they would differ in the first
+    // digits.
     let of = |bench: &Bench| bench.query(measured).iter().map(|value| value.parse().unwrap()).collect::<Vec<f64>>();
     let (then, now) = (of(&bench), of(&fresh));
     assert!(then.len() == 2 && now.len() == 2);

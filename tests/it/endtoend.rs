@@ -14,7 +14,8 @@ dataset: gaussians
 seeds: 2
 model: {arch: mlp, generator: [16, 16], discriminator: [16], noise: 8}
 train: {steps: STEPS, batch: 32, lr: 1e-3}
-score: {every: EVERY, samples: 500, wasserstein_samples: 200, metrics: [wasserstein, symmetric_kl, modes_covered, high_quality]}
+score: {every: EVERY, samples: 500, wasserstein_samples: 200, \
+    metrics: [wasserstein, symmetric_kl, modes_covered, high_quality]}
 variants:
   - name: D2GAN
     objective: d2gan
@@ -56,7 +57,10 @@ fn a_tiny_sweep_goes_all_the_way() {
     assert_eq!(bench.query("SELECT count(*) FROM results WHERE variant = 'D2GAN' AND wasserstein > 0"), ["8"]);
     assert_eq!(bench.query("SELECT count(DISTINCT alpha || ' ' || beta) FROM results WHERE variant = 'D2GAN'"), ["4"]);
     assert_eq!(pngs(&bench.home()), 10);
-    let series = bench.query("SELECT variant, metric, count(*), min(step), max(step) FROM history WHERE protocol IS NULL AND kind = 'finite' GROUP BY 1, 2 ORDER BY 1, 2");
+    let series = bench.query(
+        "SELECT variant, metric, count(*), min(step), max(step) FROM history WHERE protocol IS \
+        NULL AND kind = 'finite' GROUP BY 1, 2 ORDER BY 1, 2",
+    );
     let of = |variant: &str, jobs: u64, names: &[&str]| -> Vec<String> {
         names.iter().map(|name| format!("{variant}|{name}|{}|1|100", 100 * jobs)).collect()
     };
@@ -137,8 +141,10 @@ fn every_objective_trains_on_real_processes() {
 
 #[test]
 fn speed_is_told_by_the_variants_that_train_the_networks() {
-    let text = "sweep: s\ndataset: gaussians\nmodel: {generator: [4], discriminator: [4], noise: 2}\ntrain: {steps: 5, batch: 4}\n\
-                variants: [{name: a, objective: gan}, {name: c, objective: lsgan}, {name: b, objective: gan, real_label: 0.9}]\n";
+    let text = "sweep: s\ndataset: gaussians\nmodel: {generator: [4], discriminator: [4], noise: 2}\ntrain: \
+        {steps: 5, batch: 4}\n\
+                variants: [{name: a, objective: gan}, {name: c, objective: lsgan}, \
+                {name: b, objective: gan, real_label: 0.9}]\n";
     let bench = Bench::real().file("s.yaml", text);
     let said =
         bench.sweep(&["bench", "s.yaml", "--members", "1", "--rounds", "1", "--seconds", "0.01", "--json"]).expect(0);

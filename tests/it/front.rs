@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const FILE: &str = "sweep: alone\ndataset: gaussians\nobjective: gan\ntrain: {steps: 10}\nscore: {samples: 100, metrics: [wasserstein]}\n";
+const FILE: &str = "sweep: alone\ndataset: gaussians\nobjective: gan\ntrain: {steps: 10}\nscore: \
+    {samples: 100, metrics: [wasserstein]}\n";
 
 fn sweep(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(folder.join("sweep"));

@@ -38,7 +38,10 @@ fn count(bench: &Bench, name: &str) -> usize {
 }
 
 fn results(bench: &Bench) -> Vec<String> {
-    bench.query("SELECT sweep, variant, job, seed, state, printf('%!.17g', wasserstein), modes_covered FROM results ORDER BY 1, 2, 4")
+    bench.query(
+        "SELECT sweep, variant, job, seed, state, printf('%!.17g', wasserstein), modes_covered FROM results \
+        ORDER BY 1, 2, 4",
+    )
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn only_what_no_sweep_needs_goes_and_no_score_with_it() {
     let before = results(&bench);
     assert_eq!((before.len(), count(&bench, "generators.safetensors"), count(&bench, "last.safetensors")), (4, 2, 2));
     // States are asked for by name.
-    bench.sweep(&["gc", "--remove"]).expect(0).says(&["states for more steps", "--states", "removed 0 files"]);
+    bench.sweep(&["gc", "--remove"]).expect(0).says(&["states for training more steps", "--states", "removed 0 files"]);
     assert_eq!(count(&bench, "last.safetensors"), 2);
 
     // A file that asks for one variant less.
@@ -56,7 +59,7 @@ fn only_what_no_sweep_needs_goes_and_no_score_with_it() {
     bench.sweep(&["run", "two.yaml", "--no-report"]).expect(0);
     let all = files(&bench);
     let shown = bench.sweep(&["gc"]).expect(0);
-    shown.says(&["what jobs left that no sweep asks for", "nothing is removed yet"]);
+    shown.says(&["files of jobs that no sweep asks for", "nothing was removed"]);
     assert_eq!(files(&bench), all);
     // Of LSGAN a generators.safetensors, a last.safetensors and two sheets with points.
     bench.sweep(&["gc", "--remove"]).expect(0).says(&["removed 6 files"]);
@@ -71,13 +74,14 @@ fn only_what_no_sweep_needs_goes_and_no_score_with_it() {
     bench.sweep(&["gc", "--remove", "--states"]).expect(0).says(&["removed 1 file,"]);
     bench.sweep(&["gc"]).expect(0).says(&["nothing to remove"]);
 
-    // What is gone is asked for again: its scores are there without training, before and after the database is made again.
+    // What is gone is asked for again: its scores are there without training, before and after the database is made
+    // again.
     let bench = bench.file("two.yaml", TWO);
     bench.sweep(&["run", "two.yaml", "--no-report"]).expect(0);
     assert_eq!(results(&bench), before);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(results(&bench), before);
-    bench.sweep(&["gc", "--remove"]).expect(0).says(&["the database before it was changed"]);
+    bench.sweep(&["gc", "--remove"]).expect(0).says(&["old copies of the database"]);
     assert_eq!(results(&bench), before);
     assert_eq!(bench.query("SELECT count(*) FROM attempts"), ["2"]);
 }

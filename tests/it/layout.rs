@@ -1,4 +1,5 @@
-//! The structure that `src/lib.rs` promises, as far as the compiler does not hold it, held by reading manifests and sources.
+//! The structure that `src/lib.rs` promises, as far as the compiler does not hold it, held by reading manifests and
+//! sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -74,8 +75,11 @@ const PRINTS: &[&str] =
 /// A file longer than this has absorbed what belongs in another.
 const MOST_LINES: usize = 500;
 
-/// Every source file with its path below `src/`.
-fn sources() -> BTreeMap<PathBuf, String> {
+/// The `max_width` of rustfmt.toml; rustfmt itself leaves longer strings, comments and macros as they are.
+const MOST_COLUMNS: usize = 120;
+
+/// Every Rust file below `top`, with its path below it.
+fn rust(top: &str) -> BTreeMap<PathBuf, String> {
     fn visit(folder: &Path, root: &Path, found: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -86,11 +90,16 @@ fn sources() -> BTreeMap<PathBuf, String> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(top);
     let mut found = BTreeMap::new();
     visit(&root, &root, &mut found);
-    assert!(found.len() > 30, "the sources are not where this test looks");
+    assert!(found.len() > 30, "the files of {top} are not where this test looks");
     found
+}
+
+/// Every source file with its path below `src/`.
+fn sources() -> BTreeMap<PathBuf, String> {
+    rust("src")
 }
 
 /// The dependencies of each package below `src/`, those of its tests aside.
@@ -212,6 +221,18 @@ fn no_file_is_too_long() {
     let long = sources.iter().filter(|(_, text)| text.lines().count() > MOST_LINES);
     let long: Vec<_> =
         long.map(|(path, text)| format!("src/{}: {} lines", path.display(), text.lines().count())).collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn no_line_is_too_long() {
+    let mut long = Vec::new();
+    for top in ["src", "tests"] {
+        for (path, text) in rust(top) {
+            let lines = text.lines().enumerate().filter(|(_, line)| line.chars().count() > MOST_COLUMNS);
+            long.extend(lines.map(|(i, _)| format!("{top}/{}:{}", path.display(), i + 1)));
+        }
+    }
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 

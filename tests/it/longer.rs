@@ -32,12 +32,15 @@ fn file(bench: Bench, steps: u64, keep: &str) -> Bench {
 
 /// Every score of jobs with so many steps, to the last bit, and their losses.
 fn scores(bench: &Bench) -> Vec<String> {
-    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110 ORDER BY 1";
+    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = \
+        j.blueprint WHERE b.steps = 110 ORDER BY 1";
     let losses = bench.query(losses);
     assert!(losses.iter().all(|row| row.contains("[1,2,3,") && row.contains(",109,110]")), "{losses:?}");
     let scores = bench.query(
-        "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), a.json, p.json FROM scores AS s JOIN jobs AS j ON j.id = s.job \
-         JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = s.protocol JOIN asks AS a ON a.id = s.ask \
+        "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), a.json, p.json FROM scores AS s JOIN jobs \
+        AS j ON j.id = s.job \
+         JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = s.protocol JOIN asks AS a ON a.id = \
+         s.ask \
          WHERE b.steps = 110 ORDER BY 1, 2, 3",
     );
     [scores, losses].concat()
@@ -46,7 +49,8 @@ fn scores(bench: &Bench) -> Vec<String> {
 /// The generators of jobs with more steps, byte for byte.
 fn generators(bench: &Bench) -> Vec<Vec<u8>> {
     let folders = bench.query(
-        "SELECT c.directory FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint WHERE b.steps = 110 ORDER BY c.id",
+        "SELECT c.directory FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint WHERE b.steps = 110 ORDER BY \
+        c.id",
     );
     folders.iter().map(|folder| fs::read(bench.home().join(folder).join("generators.safetensors")).unwrap()).collect()
 }
@@ -61,14 +65,14 @@ fn more_steps_go_on_to_the_bits_of_a_longer_run() {
     );
 
     let bench = file(bench(), 50, "keep");
-    bench.sweep(&["plan", "longer.yaml"]).expect(0).says(&["of last states, from which more steps go on"]);
+    bench.sweep(&["plan", "longer.yaml"]).expect(0).says(&["of last states, from which training can continue"]);
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
     let before = bench.query(
         "SELECT j.id, s.step, s.metric, s.value FROM jobs AS j JOIN scores AS s ON s.job = j.id ORDER BY 1, 2, 3",
     );
     let bench = file(bench, 110, "drop");
-    bench.sweep(&["plan", "longer.yaml"]).expect(0).says(&["9 jobs go on after the 50 steps"]);
-    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["9 jobs go on after the 50 steps", "9 done"]);
+    bench.sweep(&["plan", "longer.yaml"]).expect(0).says(&["9 jobs go on from the 50 steps"]);
+    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["9 jobs go on from the 50 steps", "9 done"]);
     assert_eq!(bench.query("SELECT count(*) FROM jobs WHERE state = 'done'"), ["18"]);
     assert_same(&scores(&bench), &scores(&whole));
     assert!(generators(&bench) == generators(&whole), "weights differ");
@@ -81,7 +85,10 @@ fn more_steps_go_on_to_the_bits_of_a_longer_run() {
     assert_eq!(starts.count(), bench.query("SELECT cohort FROM parents").len());
     // The shorter jobs are what they were, and the logs say the same as the database.
     let shorter = || {
-        bench.query("SELECT j.id, s.step, s.metric, s.value FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint JOIN scores AS s ON s.job = j.id WHERE b.steps = 50 ORDER BY 1, 2, 3")
+        bench.query(
+            "SELECT j.id, s.step, s.metric, s.value FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
+            JOIN scores AS s ON s.job = j.id WHERE b.steps = 50 ORDER BY 1, 2, 3",
+        )
     };
     assert_same(&shorter(), &before);
     let held = scores(&bench);
@@ -97,7 +104,8 @@ fn a_longer_job_has_the_losses_that_it_would_have_from_the_start() {
         let keep = FILE.replace("STEPS", &steps.to_string()).replace("KEEP", "keep").replace("every: 10", "every: 0");
         keep.replace("seeds: 3", "seeds: 1")
     };
-    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 600 ORDER BY 1";
+    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = \
+        j.blueprint WHERE b.steps = 600 ORDER BY 1";
     let whole = bench().file("longer.yaml", &text(600));
     whole.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
     let expected = whole.query(losses);
@@ -108,7 +116,7 @@ fn a_longer_job_has_the_losses_that_it_would_have_from_the_start() {
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
     assert_eq!(bench.query("SELECT DISTINCT json_array_length(steps) FROM losses"), ["210"]);
     let bench = bench.file("longer.yaml", &text(600));
-    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["3 jobs go on after the 210 steps"]);
+    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["3 jobs go on from the 210 steps"]);
     assert_same(&bench.query(losses), &expected);
     bench.sweep(&["rebuild"]).expect(0);
     assert_same(&bench.query(losses), &expected);
@@ -160,7 +168,7 @@ fn history_is_measured_by_training_again_where_that_is_asked_for() {
     bench
         .sweep(&["run", "longer.yaml", "--no-report", "--rescore-history"])
         .expect(0)
-        .says(&["training 9 finished jobs again, for scores of earlier steps", "9 done"]);
+        .says(&["training 9 finished jobs again for scores of earlier steps", "9 done"]);
     assert_same(&bench.query(last), &before);
     assert_same(&scores(&bench), &scores(&whole));
     bench.sweep(&["run", "longer.yaml", "--no-report", "--rescore-history"]).expect(0).says(&["no finished job lacks"]);
@@ -184,14 +192,21 @@ fn history_that_is_measured_again_goes_on_after_a_kill_and_from_the_start() {
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&[lacks]);
     let job = &bench
         .query("SELECT id FROM jobs WHERE blueprint IN (SELECT id FROM blueprints WHERE steps = 110) ORDER BY id")[0];
-    bench.sweep(&["verify", job]).expect(0).says(&["agree to the bit", "the shorter job from which it went on"]);
+    bench.sweep(&["verify", job]).expect(0).says(&["agree to the bit", "the shorter job that it continued"]);
     bench.sweep(&["show", job]).expect(0).says(&["110 of 110 steps, the first 50 by a shorter job"]);
-    assert_eq!(bench.query("SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110 AND h.metric = 'wasserstein'"), ["50"]);
+    assert_eq!(
+        bench.query(
+            "SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b \
+        ON b.id = j.blueprint WHERE b.steps = 110 AND h.metric = 'wasserstein'"
+        ),
+        ["50"]
+    );
 
     // The step from which it went on is one that it measures itself.
     change(
         &bench,
-        "DELETE FROM scores WHERE step = 50 AND job IN (SELECT j.id FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110)",
+        "DELETE FROM scores WHERE step = 50 AND job IN (SELECT j.id FROM jobs AS j JOIN blueprints AS b ON b.id = \
+        j.blueprint WHERE b.steps = 110)",
     );
     bench.sweep(&["verify", job]).expect(101).says(&["2 of 14 scores differ, from step 50 on"]);
 

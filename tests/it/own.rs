@@ -40,7 +40,8 @@ impl Place {
     }
 
     fn write(&self, dataset: &str) {
-        let rest = "objective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 4, batch: 4}\nscore: {samples: 100}\n";
+        let rest = "objective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 4, batch: 4}\nscore: \
+            {samples: 100}\n";
         fs::write(self.path("own.yaml"), format!("sweep: own\ndataset: {dataset}\n{rest}")).unwrap();
     }
 
@@ -123,7 +124,7 @@ fn what_is_wrong_with_a_path_is_shown_where_the_file_names_it() {
     for (dataset, expected) in [
         ("{name: images, path: my picture}", "there is no such folder"),
         ("{name: images, path: empty}", "expected pictures (.jpg, .jpeg, .png)"),
-        ("{name: npy, path: x.npy}", "expected an array of NumPy"),
+        ("{name: npy, path: x.npy}", "expected a NumPy array"),
         ("{name: npy, path: my pictures}", "expected a file, found a folder"),
     ] {
         place.write(dataset);
@@ -166,7 +167,7 @@ fn a_killed_reading_goes_on_and_two_at_once_read_once() {
     let texts = [again(), again()].map(|child| {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
-        assert!(String::from_utf8_lossy(&output.stdout).contains("images: 4,010 samples are ready"));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("images: 4,010 samples ready"));
         String::from_utf8(output.stderr).unwrap()
     });
     let reading: Vec<&String> = texts.iter().filter(|text| text.contains("reading images")).collect();
@@ -249,7 +250,7 @@ fn points_of_an_array_train_and_a_cache_that_changed_stops_the_next_run() {
     fs::write(folder.join("samples.bin"), bytes).unwrap();
     let (code, _, stderr) = place.run(&["run"]);
     assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.contains("samples.bin: the samples from byte 0 on are not those that were written"), "{stderr}");
+    assert!(stderr.contains("samples.bin: the samples from byte 0 on differ from those that were written"), "{stderr}");
     fs::remove_dir_all(folder).unwrap();
     let (code, _, stderr) = place.run(&["run"]);
     assert_eq!(code, Some(0), "{stderr}");
@@ -264,7 +265,7 @@ fn points_of_an_array_train_and_a_cache_that_changed_stops_the_next_run() {
     let verify = || output(&mut sweep(Some(&place.path("data")), &["data", "verify"]));
     let (code, stdout, stderr) = verify();
     assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{stdout}");
-    assert!(stderr.contains("points.npy is not what was read into "), "{stderr}");
+    assert!(stderr.contains("points.npy are not those that were read into "), "{stderr}");
     let (_, _, stderr) = place.run(&["run"]);
     assert!(stderr.contains("training 1 job"), "{stderr}");
     let (code, stdout, stderr) = verify();
@@ -292,7 +293,7 @@ fn residual_networks_train_on_pictures_and_export_weights_by_pytorchs_names() {
     write(28, "{arch: resnet, width: 2}");
     let (code, _, stderr) = place.run(&["plan"]);
     assert!(
-        code == Some(2) && stderr.contains("`resnet` is for images with a multiple of 8 pixels a side"),
+        code == Some(2) && stderr.contains("`resnet` needs images with sides that are a multiple of 8"),
         "{stderr}"
     );
 

@@ -25,7 +25,8 @@ fn the_page_asks_for_nothing_and_has_every_figure() {
     let requests = browser.requests();
     assert_eq!(requests.iter().filter(|address| !address.starts_with("data:")).count(), 1, "{requests:?}");
     let marks = browser.eval(
-        "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, of.querySelectorAll('path,rect,circle,img').length]))",
+        "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, \
+        of.querySelectorAll('path,rect,circle,img').length]))",
     );
     let marks = marks.as_object().unwrap();
     for name in [
@@ -73,7 +74,10 @@ fn variants_scores_and_runs_are_switched() {
     );
     let rows = shown("tr[data-j]");
     assert_eq!(browser.eval(&rows), 10);
-    browser.eval("const f = document.querySelector('input[name=find]'); f.value = 'alpha 0.2, beta 0.1, seed 1'; f.dispatchEvent(new Event('input', {bubbles: true}))");
+    browser.eval(
+        "const f = document.querySelector('input[name=find]'); f.value = 'alpha 0.2, beta 0.1, seed 1'; \
+        f.dispatchEvent(new Event('input', {bubbles: true}))",
+    );
     assert_eq!(browser.eval(&rows), 1);
 }
 
@@ -82,9 +86,13 @@ fn tables_are_sorted_and_a_job_tells_its_story() {
     let Some(mut browser) = Browser::start() else { return };
     let home = Home::new(YAML, |index| index as f64);
     opened(&mut browser, &home);
-    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.querySelector('tr[data-j]')); d.open = true; d.scrollIntoView()");
+    browser.eval(
+        "const d = [...document.querySelectorAll('details')].find(of => of.querySelector('tr[data-j]')); \
+        d.open = true; d.scrollIntoView()",
+    );
     let column = "[...document.querySelectorAll('tr[data-j]')].map(of => of.cells[5].textContent)";
-    let head = "[...document.querySelectorAll('tr[data-j]')][0].closest('table').querySelectorAll('thead th')[5].querySelector('button').click()";
+    let head = "[...document.querySelectorAll('tr[data-j]')][0].closest('table').querySelectorAll('thead \
+        th')[5].querySelector('button').click()";
     browser.eval(head);
     // Jobs 0 and 1 have none; they come last, whichever way.
     assert_eq!(browser.eval(column), json!(["2.00", "3.00", "4.00", "5.00", "6.00", "7.00", "8.00", "9.00", "", ""]));
@@ -180,7 +188,8 @@ fn the_quick_sweeps_pages_have_all_their_figures() {
         browser.wait_until("document.documentElement.dataset.ready !== undefined");
         assert_eq!(browser.errors(), Vec::<String>::new(), "{name}");
         let figures = browser.eval(
-            "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, of.querySelectorAll('svg path, svg circle, svg rect, .gallery img[src]').length]))",
+            "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, \
+            of.querySelectorAll('svg path, svg circle, svg rect, .gallery img[src]').length]))",
         );
         let figures = figures.as_object().unwrap();
         for expected in expected {
@@ -191,7 +200,8 @@ fn the_quick_sweeps_pages_have_all_their_figures() {
             pick_a_score(&mut browser);
         }
         // A picture that is shown is one.
-        let broken = "[...document.querySelectorAll('.gallery img[src]')].filter(of => of.complete && of.naturalWidth === 0).length";
+        let broken = "[...document.querySelectorAll('.gallery img[src]')].filter(of => of.complete && of.naturalWidth \
+            === 0).length";
         assert_eq!(browser.eval(broken), 0, "{name}");
     }
 }
@@ -205,7 +215,10 @@ fn pick_a_score(browser: &mut Browser) {
     };
     assert!(browser.eval(&of("modes_covered")).as_u64() > Some(0));
     assert_eq!(browser.eval(&of("symmetric_kl")), 0);
-    browser.eval("const s = document.querySelector('select[name=score]'); s.value = 'symmetric_kl'; s.dispatchEvent(new Event('input', {bubbles: true}))");
+    browser.eval(
+        "const s = document.querySelector('select[name=score]'); s.value = 'symmetric_kl'; \
+        s.dispatchEvent(new Event('input', {bubbles: true}))",
+    );
     assert_eq!(browser.eval(&of("modes_covered")), 0);
     assert!(browser.eval(&of("symmetric_kl")).as_u64() > Some(0));
 }

@@ -17,7 +17,8 @@ fn tasks(groups: &[(u32, u64, usize)]) -> Vec<Task> {
     let mut text = "sweep: s\ndataset: gaussians\nvariants:\n".to_owned();
     for (at, (units, steps, jobs)) in groups.iter().enumerate() {
         text += &format!(
-            "- {{name: v{at}, objective: gan, seeds: {jobs}, model: {{generator: [{units}]}}, train: {{steps: {steps}}}}}\n"
+            "- {{name: v{at}, objective: gan, seeds: {jobs}, model: {{generator: [{units}]}}, train: {{steps: \
+            {steps}}}}}\n"
         );
     }
     Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}")).tasks()
@@ -40,7 +41,11 @@ fn groups() -> impl Strategy<Value = Vec<(u32, u64, usize)>> {
 proptest! {
     #[test]
     fn every_job_is_in_exactly_one_cohort_of_its_blueprint(
-        groups in groups(), cpu in 0usize..5, cuda in 0usize..3, most in 1usize..20, memory in prop::option::of(1usize..20),
+        groups in groups(),
+        cpu in 0usize..5,
+        cuda in 0usize..3,
+        most in 1usize..20,
+        memory in prop::option::of(1usize..20),
     ) {
         let slots = slots(cpu + usize::from(cpu + cuda == 0), cuda);
         let tasks = tasks(&groups);
@@ -51,7 +56,8 @@ proptest! {
         let limits = Limits { cpu_members: most, cuda_members: 2 * most, cpu_bytes: bytes, ..Limits::default() };
         let plan = plan(tasks.clone(), &slots, &limits);
 
-        let planned: Vec<JobId> = plan.cohorts.iter().flat_map(|p| p.cohort.members.iter().map(|(id, _)| *id)).collect();
+        let members = plan.cohorts.iter().flat_map(|p| p.cohort.members.iter());
+        let planned: Vec<JobId> = members.map(|(id, _)| *id).collect();
         let unique: BTreeSet<JobId> = planned.iter().copied().collect();
         prop_assert_eq!(planned.len(), unique.len());
         prop_assert_eq!(unique, tasks.iter().map(|task| task.id).collect::<BTreeSet<_>>());
@@ -93,8 +99,14 @@ proptest! {
         // Another order of the jobs makes other cohorts, of the same jobs with the same ids.
         let by = by % tasks.len();
         tasks.rotate_left(by);
-        let ids = |plan: &Plan| -> BTreeSet<JobId> { plan.cohorts.iter().flat_map(|p| p.cohort.members.iter().map(|(id, _)| *id)).collect() };
-        let sizes = |plan: &Plan| { let mut sizes: Vec<_> = plan.cohorts.iter().map(|p| p.cohort.members.len()).collect(); sizes.sort(); sizes };
+        let ids = |plan: &Plan| -> BTreeSet<JobId> {
+            plan.cohorts.iter().flat_map(|p| p.cohort.members.iter().map(|(id, _)| *id)).collect()
+        };
+        let sizes = |plan: &Plan| {
+            let mut sizes: Vec<_> = plan.cohorts.iter().map(|p| p.cohort.members.len()).collect();
+            sizes.sort();
+            sizes
+        };
         let rotated = plan(tasks, &slots, &limits);
         prop_assert_eq!(ids(&first), ids(&rotated));
         prop_assert_eq!(sizes(&first), sizes(&rotated));
@@ -110,7 +122,8 @@ proptest! {
 #[test]
 fn jobs_of_which_other_things_are_measured_train_apart() {
     let text = "sweep: s\ndataset: gaussians\nseeds: 4\ntrain: {steps: 9}\nvariants: [{name: a, objective: gan}, \
-                {name: b, objective: gan, train: {lr: 1}, score: {samples: 50}}, {name: c, objective: gan, score: {samples: 60}}]";
+                {name: b, objective: gan, train: {lr: 1}, score: {samples: 50}}, \
+                {name: c, objective: gan, score: {samples: 60}}]";
     let tasks = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().tasks();
     let plan = plan(tasks, &slots(1, 0), &Limits::default());
     let samples = |p: &Placed| -> Vec<u32> { p.cohort.scores.iter().map(|score| score.samples).collect() };
@@ -154,7 +167,7 @@ fn known(id: BlueprintId, measured: Measured) -> Limits {
 }
 
 #[test]
-fn a_learnt_limit_is_kept_where_it_was_learnt() {
+fn a_memory_limit_is_saved_where_it_was_measured() {
     let tasks = tasks(&[(4, 10, 8), (3, 10, 8)]);
     let limits = known(tasks[0].job.blueprint.id(), Measured { limit: Some(3), ..Measured::default() });
     assert_eq!(sizes(&tasks, &slots(0, 1), &limits), [2, 3, 3, 8]);

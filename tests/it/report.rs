@@ -20,7 +20,7 @@ fn an_expectation_that_does_not_hold_is_101() {
 fn a_step_is_chosen_by_its_number_or_by_what_was_best() {
     let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
     let shown = home.prints(&["report", "--step", "500"]);
-    assert!(shown.starts_with("Report on cells, scores of step 500\n") && shown.contains("7.00 ± 0.00"), "{shown}");
+    assert!(shown.starts_with("Report on cells, scores at step 500\n") && shown.contains("7.00 ± 0.00"), "{shown}");
     let shown = home.prints(&["report", "--step", "best"]);
     assert!(shown.contains("each run's best step by modes_covered") && shown.contains("8.00 ± 0.00"), "{shown}");
     for (step, expected) in [("7", "scored at step 7; scored at: 500, 1000"), ("first", "expected `last`, `best`")] {
@@ -122,7 +122,8 @@ fn figures_are_written_for_a_paper() {
 #[test]
 fn published_figures_stand_beside_the_variant_that_the_file_names_and_no_other() {
     let yaml = format!(
-        "{YAML}published:\n  - {{variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: 'Lin et al. 2018, Table 1'}}\n"
+        "{YAML}published:\n  - {{variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: 'Lin et \
+        al. 2018, Table 1'}}\n"
     );
     let home = Home::new(&yaml, |index| if index < 8 { 8.0 } else { 1.0 });
     let shown = home.prints(&["report", "--format", "csv"]);
@@ -150,7 +151,7 @@ fn a_file_is_replaced_as_a_whole_and_the_database_never() {
     for path in ["sweep.db", "./runs/../sweep.db", "hard", "soft"] {
         let output = home.sweep(&["report", "-o", path]);
         assert_eq!(output.status.code(), Some(2), "{path}");
-        assert!(text(&output.stderr).contains("is the results database: --output names another file"), "{path}");
+        assert!(text(&output.stderr).contains("is the results database: choose another file"), "{path}");
     }
     assert_eq!(fs::read(&database).unwrap(), before);
 

@@ -64,7 +64,8 @@ fn logs(bench: &Bench) -> Vec<String> {
 
 /// The file with the generator of one of the MGANs, and how many jobs it is of.
 fn generators(bench: &Bench) -> PathBuf {
-    let sql = "SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS r ON r.job = m.job \
+    let sql = "SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS r ON r.job = \
+        m.job \
                WHERE r.variant = 'MGAN'";
     bench.home().join(&bench.query(sql)[0]).join("generators.safetensors")
 }
@@ -93,13 +94,15 @@ fn other_scores_are_added_and_a_rebuilt_database_has_them() {
         bench.query("SELECT count(precision), count(recall), count(frechet), count(sliced_wasserstein) FROM results");
     assert_eq!(added, ["8|8|8|2"]);
     let how = bench.query(
-        "SELECT DISTINCT s.metric, p.json ->> '$.samples', p.json ->> '$.k' FROM scores AS s JOIN protocols AS p ON p.id = s.protocol \
+        "SELECT DISTINCT s.metric, p.json ->> '$.samples', p.json ->> '$.k' FROM scores AS s JOIN protocols AS p ON \
+        p.id = s.protocol \
          WHERE s.step = 60 AND s.metric IN ('modes_covered', 'recall', 'wasserstein') ORDER BY 1, 2",
     );
     assert_eq!(how, ["modes_covered|300|", "modes_covered|500|", "recall|300|3", "wasserstein|200|"]);
     let after = scores(&bench);
     assert!(before.iter().all(|line| after.contains(line)), "what was measured otherwise stays");
-    let shown = "SELECT count(*), sum(r.modes_covered = s.value) FROM results AS r JOIN scores AS s ON s.job = r.job JOIN asks AS a ON a.id = s.ask \
+    let shown = "SELECT count(*), sum(r.modes_covered = s.value) FROM results AS r JOIN scores AS s ON s.job = r.job \
+        JOIN asks AS a ON a.id = s.ask \
                  WHERE s.metric = 'modes_covered' AND s.step = 60 AND a.json ->> '$.samples' = 300";
     assert_eq!(bench.query(shown), ["8|8"], "results show what was asked for last");
 
@@ -118,7 +121,8 @@ fn other_scores_are_added_and_a_rebuilt_database_has_them() {
 fn what_a_file_asks_for_later_is_measured_without_training() {
     let bench = tiny();
     let (before, attempts) = (scores(&bench), bench.outcomes());
-    // One more metric, other samples for the last step alone, and a sweep of its own with other scores of two of the variants.
+    // One more metric, other samples for the last step alone, and a sweep of its own with other scores of two of the
+    // variants.
     let more = TINY
         .replace(
             "metrics: [wasserstein, symmetric_kl, modes_covered]",
@@ -130,14 +134,14 @@ fn what_a_file_asks_for_later_is_measured_without_training() {
         .replace("every: 20, samples: 500", "samples: 300")
         .replace("  - {name: MGAN, objective: mgan, generators: 3}\n", "");
     let bench = bench.file("tiny.yaml", &more).file("other.yaml", &other);
-    let note = "measures them from the generators that are left, without training";
+    let note = "measures them from the saved generators, without training";
     bench.sweep(&["plan", "tiny.yaml"]).expect(0).says(&[
         "scores that 8 finished jobs do not have",
         note,
         "score.every",
     ]);
     let said = bench.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
-    said.says(&["measuring what training did not measure, of 8 jobs"]);
+    said.says(&["measuring missing scores of 8 jobs"]);
     let after = scores(&bench);
     assert_eq!(bench.outcomes(), attempts, "nothing trains");
     assert!(before.iter().all(|line| after.contains(line)), "what was measured stays");
@@ -145,14 +149,16 @@ fn what_a_file_asks_for_later_is_measured_without_training() {
     // Nothing is missing, and nothing is measured twice.
     let said = bench.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
     assert!(!said.stderr.contains("measuring"), "{said:#?}");
-    let floors = "SELECT f.blueprint, f.metric, f.value, p.json FROM floors AS f JOIN protocols AS p ON p.id = f.protocol ORDER BY 1, 2, 4";
+    let floors = "SELECT f.blueprint, f.metric, f.value, p.json FROM floors AS f JOIN protocols AS p ON p.id = \
+        f.protocol ORDER BY 1, 2, 4";
     let floor = bench.query(floors);
     assert!(floor.iter().filter(|row| row.contains("|symmetric_kl|")).count() > 3, "{floor:?}");
     bench.sweep(&["rebuild"]).expect(0);
     assert_same(&scores(&bench), &after);
     assert_same(&bench.query(floors), &floor);
     let results = "SELECT sweep, variant, axes, seed, printf('%!.17g', wasserstein), printf('%!.17g', symmetric_kl), \
-                   printf('%!.17g', modes_covered), printf('%!.17g', recall), printf('%!.17g', kid) FROM results ORDER BY 1, 2, 3, 4";
+                   printf('%!.17g', modes_covered), printf('%!.17g', recall), printf('%!.17g', kid) FROM results ORDER \
+                   BY 1, 2, 3, 4";
     let later = bench.query(results);
 
     // The same as in a home where the files asked for it from the beginning.
@@ -171,10 +177,11 @@ fn what_cannot_be_measured_later_is_said_and_stays_empty() {
     fs::rename(&kept, &moved).unwrap();
     let said = bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
     said.says(&[
-        "2 jobs: not all that the file asks for now was measured, and what they left is gone",
+        "2 jobs: some scores that the file asks for now were not measured, and their generators are gone",
         "4 scores of 4 jobs",
     ]);
-    let measured = "SELECT variant, count(recall), count(wasserstein) FROM results WHERE variant <> 'GAN' GROUP BY variant ORDER BY 1";
+    let measured = "SELECT variant, count(recall), count(wasserstein) FROM results WHERE variant <> 'GAN' GROUP BY \
+        variant ORDER BY 1";
     assert_eq!(bench.query(measured), ["D2GAN|4|4", "MGAN|0|2"]);
     // What is damaged is a failure.
     fs::write(&kept, "no generators").unwrap();
@@ -204,8 +211,10 @@ grid: {samples: [50, 60], k: [3, 4]}
     let bench = Bench::real().file("ways.yaml", WAYS).file("one.yaml", &one);
     bench.sweep(&["run", "ways.yaml", "one.yaml", "--no-report"]).expect(0).says(&["2 jobs"]);
     assert_eq!(bench.query("SELECT count(*) FROM jobs"), ["2"]);
-    let asked = "SELECT s.name, e.axes, group_concat(a.metric || k.json, ' ') FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id \
-                 JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask GROUP BY s.name, e.ordinal ORDER BY 1, 2, 3";
+    let asked = "SELECT s.name, e.axes, group_concat(a.metric || k.json, ' ') FROM sweeps AS s JOIN entries AS e ON \
+        e.sweep = s.id \
+                 JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask GROUP BY s.name, e.ordinal \
+                 ORDER BY 1, 2, 3";
     let before = bench.query(asked);
     bench.sweep(&["rescore", "ways", "--metrics", "recall"]).expect(0);
     let with_recall = bench.query(asked);
@@ -263,7 +272,7 @@ fn jobs_without_a_generator_are_counted_and_damaged_ones_keep_their_scores() {
     fs::write(&generators, bytes).unwrap();
     let before = scores(&bench);
     let ended = bench.sweep(&["rescore", "--job", &one(&bench)]).expect(100);
-    ended.says(&["checksum does not hold", "1 job keeps the scores from before", "0 jobs: 0 scores"]);
+    ended.says(&["checksum does not match", "1 job keeps the scores from before", "0 jobs: 0 scores"]);
     assert_eq!(scores(&bench), before);
     assert!(logs(&bench).iter().all(|name| name == "rescore-1.jsonl"), "{:?}", logs(&bench));
 }
@@ -277,7 +286,10 @@ fn what_cannot_be_rescored_is_said_before_anything_is_computed() {
     for (args, words) in [
         (&["--metrics", "mode_score"][..], "`mode_score` is not defined on gaussians"),
         (&["--metrics", "frechet", "--samples", "1"], "`frechet` needs at least 2 samples"),
-        (&["--metrics", "wasserstein", "--wasserstein-samples", "600"], "600 wasserstein_samples of 500 samples"),
+        (
+            &["--metrics", "wasserstein", "--wasserstein-samples", "600"],
+            "600 wasserstein_samples, but only 500 samples",
+        ),
         (&["--metrics", "frechetty"], "frechetty"),
         (&["--metrics", "frechet", "--bins", "9"], "--bins changes nothing: it belongs to the scores symmetric_kl"),
         (&["--job", "0123456789"], "no job `0123456789`"),
@@ -353,7 +365,8 @@ fn a_worker_that_is_killed_while_it_scores_is_told_of() {
     bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&["8 jobs: 8 scores"]);
 }
 
-/// With an average, the weights that train are those that train without one; a rescoring looks at the weights that a variant names.
+/// With an average, the weights that train are those that train without one; a rescoring looks at the weights that a
+/// variant names.
 #[test]
 fn the_weights_that_train_are_scored_beside_their_average() {
     const FILE: &str = "
@@ -373,7 +386,8 @@ variants:
     assert_eq!(bench.query("SELECT count(*) FROM jobs"), ["4"], "two variants look at the same jobs");
     bench.sweep(&["rescore", "both", "--metrics", "sliced_wasserstein"]).expect(0);
     let check = || {
-        let scores = "SELECT variant, printf('%!.17g %!.17g', wasserstein, sliced_wasserstein) FROM results ORDER BY variant, seed";
+        let scores = "SELECT variant, printf('%!.17g %!.17g', wasserstein, sliced_wasserstein) FROM results ORDER BY \
+            variant, seed";
         let rows = bench.query(scores);
         let of = |variant: &str| rows.iter().filter_map(|row| row.strip_prefix(variant)).collect::<Vec<_>>();
         let (plain, averaged, raw) = (of("plain"), of("averaged"), of("raw"));

@@ -53,7 +53,8 @@ fn npy(bench: &Bench, name: &str) -> (Vec<usize>, Vec<f32>) {
     array(&fs::read(path(bench, name)).unwrap())
 }
 
-/// The arrays of an archive, which is stored as it is, with a local header of 30 bytes, the name and an extra field before each.
+/// The arrays of an archive, which is stored as it is, with a local header of 30 bytes, the name and an extra field
+/// before each.
 fn npz(bench: &Bench, name: &str) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let mut arrays = BTreeMap::new();
     let bytes = fs::read(path(bench, name)).unwrap();
@@ -73,7 +74,10 @@ fn npz(bench: &Bench, name: &str) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
 #[test]
 fn samples_score_as_their_job_did_at_the_last_step_and_at_earlier_ones() {
     let bench = tiny();
-    let scores = bench.query("SELECT variant, step, metric, printf('%!.17g', value) FROM history WHERE asked <> '' AND metric IN ('wasserstein', 'symmetric_kl')");
+    let scores = bench.query(
+        "SELECT variant, step, metric, printf('%!.17g', value) FROM history WHERE asked <> '' AND \
+        metric IN ('wasserstein', 'symmetric_kl')",
+    );
     assert_eq!(scores.len(), 4 * 3 * 2, "{scores:?}");
     for variant in ["D2GAN", "MGAN", "GAN", "even"] {
         let job = job(&bench, variant);
@@ -130,7 +134,8 @@ fn noise_is_that_of_the_job_of_another_one_or_of_a_seed() {
         .expect(2)
         .says(&["8 values of normal noise", "8 of uniform"]);
 
-    // Of paths the ends are vectors of noise; the middle of an arc is (a + b) / 2 cos(θ / 2), that of a line (a + b) / 2.
+    // Of paths the ends are vectors of noise; the middle of an arc is (a + b) / 2 cos(θ / 2), that of a line (a + b) /
+    // 2.
     for job in [&first, &even] {
         let ends = arrays(job, &["--seed", "5"]).1.1;
         let (_, (shape, points)) = arrays(job, &["--seed", "5", "--interpolate", "3"]);
@@ -206,18 +211,21 @@ fn what_cannot_be_sampled_is_refused_with_what_to_do() {
     let bench = tiny();
     let job = job(&bench, "GAN");
     let sample = |more: &[&str]| bench.sweep(&[&["sample", &job], more].concat());
-    sample(&["-o", "x.csv"]).expect(2).says(&["nothing is written as .csv", ".npy"]);
-    sample(&["-o", "folder"]).expect(2).says(&["points have no pictures of their own"]);
+    sample(&["-o", "x.csv"]).expect(2).says(&["cannot write a file ending in .csv", ".npy"]);
+    sample(&["-o", "folder"]).expect(2).says(&["single points cannot be drawn"]);
     sample(&["-o", "x.npy", "--step", "61"]).expect(2).says(&["has 60 steps"]);
     sample(&["-o", "no/x.npy"]).expect(3).says(&["cannot write", "no/x.npy"]);
     sample(&["-o", "x.npy", "--device", "cuda:9"]).expect(2).says(&["there is no cuda:9 here"]);
     bench.sweep(&["sample", "zz", "-o", "x.npy"]).expect(2).says(&["no job `zz`"]);
-    let file = bench.query("SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS r ON r.job = m.job WHERE r.variant = 'GAN'");
+    let file = bench.query(
+        "SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS \
+        r ON r.job = m.job WHERE r.variant = 'GAN'",
+    );
     let file = bench.home().join(&file[0]).join("generators.safetensors");
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..bytes.len() - 9]).unwrap();
     sample(&["-o", "x.npy"]).expect(3).says(&["generators.safetensors"]);
     fs::remove_file(&file).unwrap();
-    sample(&["-o", "x.npy"]).expect(2).says(&["its generator is not there any more", "--step"]);
+    sample(&["-o", "x.npy"]).expect(2).says(&["its generator is no longer there", "--step"]);
     sample(&["-o", "x.npy", "--step", "60"]).expect(0).says(&["training job"]);
 }

@@ -231,7 +231,7 @@ fn the_token_opens_the_page_and_stays_in_no_address() {
     {
         let answer = served.raw(&[&format!("GET {path} HTTP/1.1"), &served.host()]);
         assert_eq!(answer.status, 403, "{path}");
-        assert!(answer.text().contains("token that `sweep serve` has printed"), "{path}: {}", answer.text());
+        assert!(answer.text().contains("token that `sweep serve` printed"), "{path}: {}", answer.text());
         assert_strict(&answer);
     }
     assert_eq!(served.raw(&["GET / HTTP/1.1", &served.host(), "Cookie: sweep=x"]).status, 403);
@@ -456,7 +456,7 @@ fn a_database_of_an_earlier_program_is_brought_up_to_date_where_it_may_be() {
     fs::set_permissions(bench.home().parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
     show(&bench.home());
     let refused = Ended::from(as_nobody(bench.command(&["serve"])).output().unwrap()).expect(3);
-    refused.says(&["has the tables of version 4"]);
+    refused.says(&["has tables of version 4"]);
     fs::set_permissions(bench.home(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(bench.home().join("sweep.db"), Permissions::from_mode(0o644)).unwrap();
     let served = Served::start(bench.command(&["serve"]));

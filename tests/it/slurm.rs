@@ -173,12 +173,12 @@ fn what_is_shown_is_what_slurm_takes_and_what_it_does_not_take_is_said() {
     bench
         .sweep(&["run", "nine.yaml", "--on", "slurm", "--dry-run"])
         .expect(3)
-        .says(&["Slurm would not take it", words]);
+        .says(&["Slurm would not accept it", words]);
     bench
         .sweep(&["run", "nine.yaml", "--on", "slurm", "--detach"])
         .expect(3)
-        .says(&["Slurm does not take the run", words]);
-    bench.sweep(&ON).expect(3).says(&["Slurm starts no agents", words]);
+        .says(&["Slurm does not accept the run", words]);
+    bench.sweep(&ON).expect(3).says(&["Slurm cannot start agents", words]);
     let log = std::fs::read_to_string(bench.home().join("logs/sweep.log")).unwrap();
     assert!((1..=3).contains(&log.matches("asking Slurm for agents").count()), "{log}");
     bench.expect_nothing_left();
@@ -193,7 +193,7 @@ fn a_run_that_is_a_job_itself_is_led_from_outside_and_goes_on_after_it_was_queue
     let at =
         words.windows(4).position(|words| words == ["the", "run", "is", "job"]).unwrap_or_else(|| panic!("{said:#?}"));
     let job = words[at + 4].to_owned();
-    said.says(&["of Slurm: `sweep status --home ", "` shows how it stands", "logs/run.log"]);
+    said.says(&["of Slurm: `sweep status --home ", "` shows its progress", "logs/run.log"]);
 
     bench.wait_for_orders(2);
     bench.sweep(&["status"]).expect(0).says(&["agent-0/cpu/0", "agent-1/cpu/0"]);
@@ -210,7 +210,7 @@ fn a_run_that_is_a_job_itself_is_led_from_outside_and_goes_on_after_it_was_queue
     let log = || std::fs::read_to_string(bench.home().join("logs/run.log")).unwrap_or_default();
     let starts = || log().matches("nine: 9 jobs").count();
     wait_long("the run to begin again", 90, || starts() == 2);
-    assert!(log().contains("agents finish the cohorts that they have"), "{}", log());
+    assert!(log().contains("agents finish their cohorts"), "{}", log());
     let orders = bench.trace().len();
     bench.wait_for_orders(orders + 1);
 

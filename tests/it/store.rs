@@ -38,7 +38,8 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// What `sweep run` leaves of `yaml`: two cohorts. Job 0 diverged, job 1 failed with its worker; of the others each has `modes(index)`.
+    /// What `sweep run` leaves of `yaml`: two cohorts. Job 0 diverged, job 1 failed with its worker; of the others each
+    /// has `modes(index)`.
     pub(crate) fn new(yaml: &str, modes: impl Fn(usize) -> f64) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,5 +1,5 @@
-//! What reaches a terminal, a pipe or a file: nothing that acts on it, in lines that it has room for; and what is said where nothing can be
-//! written or seen.
+//! What reaches a terminal, a pipe or a file: nothing that acts on it, in lines that it has room for; and what is said
+//! where nothing can be written or seen.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -294,7 +294,8 @@ fn a_limit_on_files_is_told() {
 fn a_limit_on_memory_counts() {
     let home = Home::new(YAML, modes);
     // Some 300 MB for each of twelve, which train together where there is no limit but the machine's.
-    let yaml = "sweep: big\ndataset: gaussians\nobjective: gan\nseeds: 12\nmodel: {generator: [4096, 4096], discriminator: [8]}\n\
+    let yaml = "sweep: big\ndataset: gaussians\nobjective: gan\nseeds: 12\nmodel: \
+        {generator: [4096, 4096], discriminator: [8]}\n\
                 train: {steps: 2, batch: 8}\nscore: {samples: 20}\n";
     fs::write(home.path().join("big.yaml"), yaml).unwrap();
     let limited = "ulimit -v 3000000; exec \"$0\" \"$@\"";

@@ -22,7 +22,8 @@ trainer:
 score: {samples: 200, metrics: [wasserstein, modes_covered]}
 variants:
   - {name: mine, grid: {alpha: [0.5, 1]}}
-  - {name: GAN, objective: gan, trainer: built-in, model: {generator: [4], discriminator: [4], noise: 2}, train: {steps: 10, batch: 4}}
+  - {name: GAN, objective: gan, trainer: built-in, model: {generator: [4], discriminator: [4], noise: 2}, \
+     train: {steps: 10, batch: 4}}
 ";
 
 /// The sweep file and the trainer in a folder of their own.
@@ -50,7 +51,10 @@ fn change(bench: &Bench, from: &str, to: &str) {
 
 /// What jobs of the trainer have: their parameters and scores at the last step.
 fn results(bench: &Bench) -> Vec<String> {
-    bench.query("SELECT alpha, seed, state, fid, modes_covered, wasserstein < 0.7, step FROM results WHERE variant = 'mine' ORDER BY 1, 2")
+    bench.query(
+        "SELECT alpha, seed, state, fid, modes_covered, wasserstein < 0.7, step FROM results WHERE variant = \
+        'mine' ORDER BY 1, 2",
+    )
 }
 
 const WHOLE: [&str; 4] =
@@ -69,7 +73,7 @@ fn the_page_on_trainers_says_what_is_so() {
     let bench = bench.file("files/ring.yaml", &file.replace("steps: 200", "steps: 20"));
     bench.sweep(&["plan", "files/ring.yaml"]).expect(0).says(&[
         "python3 ring_gan.py --lr=0.005 --saturating=false --width=16 --seed=0 --steps=20",
-        "not known before a job",
+        "unknown until a job",
     ]);
     bench.sweep(&["run", "files/ring.yaml"]).expect(0).says(&["8 of 8 jobs done", "covered", "mine, saturating"]);
     bench.sweep(&["run", "files/ring.yaml", "--no-report"]).expect(0).says(&["nothing to train"]);
@@ -86,7 +90,7 @@ fn the_page_on_trainers_says_what_is_so() {
     // What a job takes is known now.
     let plan = bench.sweep(&["plan", "files/ring.yaml"]).expect(0);
     assert!(
-        plan.stdout.contains("estimated; training and scoring") && !plan.stdout.contains("not known before"),
+        plan.stdout.contains("estimated; training and scoring") && !plan.stdout.contains("unknown until"),
         "{plan:#?}"
     );
 }
@@ -119,7 +123,7 @@ fn jobs_are_told_what_they_are_and_scored_beside_others() {
 
     let show = bench.sweep(&["show", &job[..8]]).expect(0);
     show.says(&["fid", "alpha 0.5", "norm batch", "counting_trainer.py", "samples"]);
-    bench.sweep(&["verify", &job[..8]]).expect(2).says(&["trained by a program of yours"]);
+    bench.sweep(&["verify", &job[..8]]).expect(2).says(&["trained by your own trainer"]);
     bench.sweep(&["bench", "files/own.yaml", "--seconds", "0.1", "--rounds", "1"]).expect(0).says(&["gan"]);
     run(&bench).expect(0).says(&["nothing to train"]);
     assert_eq!(bench.trace().len(), 4);
@@ -127,7 +131,10 @@ fn jobs_are_told_what_they_are_and_scored_beside_others() {
     // The database is what the logs say.
     let held = || {
         [
-            bench.query("SELECT sweep, variant, job, alpha, norm, sizes, skip, seed, state, fid, wasserstein, modes_covered, step, axes FROM results"),
+            bench.query(
+                "SELECT sweep, variant, job, alpha, norm, sizes, skip, seed, state, fid, wasserstein, \
+                modes_covered, step, axes FROM results",
+            ),
             bench.query("SELECT * FROM history ORDER BY job, metric, step, asked"),
             bench.query("SELECT * FROM parameters ORDER BY job, name"),
         ]
@@ -177,18 +184,18 @@ fn what_it_says_is_understood_or_complained_of() {
 
     let bench = own("odd");
     run(&bench).expect(0).says(&[
-        "`fdi` is none of the scores that `trainer.scores` declares (fid)",
+        "`fdi` is not declared in `trainer.scores` (fid)",
         "in the line `sweep: step=1 fdi=3 fid=twelve frechet=1`",
-        "`fid` is no number: \"twelve\"",
-        "`frechet` is a score that sweep computes itself",
+        "`fid` is not a number: \"twelve\"",
+        "sweep computes `frechet` itself",
     ]);
     assert_eq!(results(&bench), WHOLE);
     // What nobody has asked for is kept, and what sweep computes itself is not taken from others.
     assert_eq!(bench.query("SELECT DISTINCT metric, value FROM history WHERE metric IN ('fdi', 'frechet')"), ["fdi|3"]);
 
     for (fault, what) in [
-        ("few", "samples.npy has 20 samples, and `score.samples` asks for 200"),
-        ("none left", "it left neither samples.npy nor"),
+        ("few", "samples.npy has 20 samples, but `score.samples` needs 200"),
+        ("none left", "the trainer saved neither samples.npy nor"),
     ] {
         let bench = own(fault);
         run(&bench).expect(0).says(&[what]);
@@ -239,7 +246,8 @@ fn a_run_is_stopped_and_killed_and_goes_on() {
     let bench = own("hold");
     let go = bench.home().with_file_name("go");
     let bench = bench.with("GO", go.display());
-    // All that have started are, and what they said until then is known: what a trainer has said and nobody has read dies with the reader.
+    // All that have started are, and what they said until then is known: what a trainer has said and nobody has read
+    // dies with the reader.
     let is_half = || {
         let started: BTreeSet<String> = bench.trace().iter().map(|told| told["SWEEP_DIR"].to_string()).collect();
         let kept = started.iter().all(|folder| Path::new(folder.trim_matches('"')).join("step").exists());
@@ -402,7 +410,8 @@ variants:
     let bench = bench.file("names.yaml", text);
     bench.sweep(&["run", "names.yaml", "--no-report"]).expect(0);
     assert_eq!(bench.states(), "done 4");
-    let sql = "SELECT variant, \"order\", state_parameter, alpha_parameter, data, samples, k, state, \"select\", \"a.b-c\", \"Größe\", \
+    let sql = "SELECT variant, \"order\", state_parameter, alpha_parameter, data, samples, k, state, \"select\", \
+        \"a.b-c\", \"Größe\", \
                state_score, alpha_score FROM results ORDER BY variant, 5";
     assert_eq!(
         bench.query(sql),

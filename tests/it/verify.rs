@@ -92,7 +92,7 @@ fn what_cannot_be_verified_says_why() {
     change(&bench, "UPDATE protocols SET json = '{\"samples\":2}'");
     change(&bench, "UPDATE scores SET value = 7");
     let ended = bench.sweep(&["verify", job]).expect(2);
-    ended.says(&["Nothing is left to compare. Not compared: ", " at step ", "`sweep rescore` did"]);
+    ended.says(&["There is nothing to compare. Not compared: ", " at step ", "by `sweep rescore`"]);
     let json: serde_json::Value =
         serde_json::from_str(&bench.sweep(&["verify", job, "--json"]).expect(2).stdout).unwrap();
     assert!(json["agrees"].is_null() && json["scores"][0]["compared"] == false, "{json}");
@@ -102,7 +102,7 @@ fn what_cannot_be_verified_says_why() {
     let bench = bench.with("FAULT", "refuses");
     bench.sweep(&["verify", job]).expect(100).says(&["it failed this time"]);
     change(&bench, "UPDATE jobs SET state = 'pending'");
-    bench.sweep(&["verify", job]).expect(2).says(&["is pending: only a job that is done"]);
+    bench.sweep(&["verify", job]).expect(2).says(&["is pending: only a finished job"]);
 }
 
 #[test]

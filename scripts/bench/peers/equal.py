@@ -1,4 +1,4 @@
-"""Whether a peer computes what sweep computes: the same losses from the same weights, batches and noise, step after step.
+"""Checks that a peer computes the same as sweep: the same losses from the same weights, batches and noise, step after step.
 
 The inputs are sweep's own random numbers, written here a second time from what src/numerics/random.rs says of them. The losses are
 in tests/fixtures/race.json, where a test of sweep's finds them too.
@@ -13,7 +13,7 @@ from workload import Workload
 
 LANES = 64
 INIT, NOISE, DATA = 1, 2, 3
-# Relative; in float32 a few steps lose about a tenth of that.
+# Relative tolerance; in float32 a few steps lose about a tenth of it.
 TOLERANCE = 1e-5
 
 
@@ -50,7 +50,7 @@ def shaped(case):
 
 
 def matrices(w):
-    """For each network (place among sweep's layers, shape) of what is drawn; activations and the like have places, too."""
+    """For each network, (index among sweep's layers, shape) of each random tensor; activations etc. have an index, too."""
     if w.arch != "dcgan":
         linear = lambda sizes: [(2 * i, (b, a)) for i, (a, b) in enumerate(zip(sizes, sizes[1:]))]
         discriminator = linear([w.features, *w.discriminator, 1])
@@ -63,7 +63,7 @@ def matrices(w):
 
 
 def weights(w, seeds):
-    """For each network what is drawn, [K, …] in PyTorch's layout."""
+    """For each network its random tensors, [K, …] in PyTorch's layout."""
 
     def draw(player, layer, shape, seed):
         if len(shape) == 2:
@@ -102,7 +102,7 @@ def by_member(make, w, seeds, steps, batched):
 
 
 def check(peer_class, fixture):
-    """None where all agrees, else what does not."""
+    """None if everything agrees, else a description of the difference."""
     with open(fixture) as file:
         cases = json.load(file)
     for case in cases:

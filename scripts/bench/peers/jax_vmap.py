@@ -21,7 +21,7 @@ def conv(x, w, b=None):
 
 
 def deconv(x, w, b, side):
-    """As PyTorch's ConvTranspose2d(…, 5, 2, 2): the mirror of `conv`, to maps of `side`."""
+    """Like PyTorch's ConvTranspose2d(…, 5, 2, 2): the mirror of `conv`, to maps of size `side`."""
     pad = (2, side - 2 * x.shape[2] + 3)
     y = lax.conv_general_dilated(
         x, w[:, :, ::-1, ::-1], (1, 1), (pad, pad), lhs_dilation=(2, 2), dimension_numbers=("NCHW", "IOHW", "NCHW")
@@ -39,7 +39,7 @@ def leaky(x):
 
 
 def shapes(w):
-    """Of all networks' layers: (weight, bias), or (scale, shift) of a normalisation."""
+    """For all networks' layers: (weight, bias), or (scale, shift) of a normalisation."""
     if w.arch != "dcgan":
         mlp = lambda sizes: [((a, b), (b,)) for a, b in zip(sizes, sizes[1:])]
         d = mlp([w.features, *w.discriminator, 1])
@@ -168,10 +168,10 @@ class Peer:
         self.state, self.keys = self.many(self.state, self.keys, steps)
         jax.block_until_ready(self.state)
 
-    # For the check that all compute the same.
+    # For the check that all peers compute the same.
 
     def set_weights(self, weights):
-        """Puts these in the places of what was drawn, in order; the rest is as at the start."""
+        """Replaces the random tensors by these, in order; the rest stays as initialised."""
         drawn = iter(matrix for matrices in weights for matrix in matrices)
 
         def place(pair):

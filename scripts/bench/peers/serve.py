@@ -1,4 +1,4 @@
-"""What all peers have in common: they train for as long as a line on stdin says, and answer with model-steps a second."""
+"""Common code of all peers: they train for the time given on stdin, and answer with model-steps per second."""
 
 import argparse
 import math
@@ -8,7 +8,7 @@ import time
 import equal
 import workload
 
-# Training goes on for about so many seconds between two looks at the clock.
+# Approximate seconds of training between two looks at the clock.
 BLOCK = 0.2
 
 

@@ -1,4 +1,4 @@
-"""PyTorch as fast as a user can make it: K models in batched products, fused Adam, no gradient that nobody needs.
+"""PyTorch as fast as a user can make it: K models in batched products, fused Adam, no unused gradients.
 
 Convolutional networks: grouped convolutions on a GPU, a loop over members in channels_last on the CPU, which is faster there.
 """
@@ -27,7 +27,7 @@ class Mlp:
     def __call__(self, x):
         last = len(self.weights) - 1
         for i, (w, b) in enumerate(zip(self.weights, self.biases)):
-            # A batch of one product is slower than a product.
+            # A batched product of one is slower than a plain product.
             x = torch.addmm(b[0], x[0], w[0])[None] if len(w) == 1 else torch.baddbmm(b, x, w)
             if i < last:
                 x = F.leaky_relu(x, self.slope, inplace=True) if self.slope else F.relu_(x)
@@ -145,7 +145,7 @@ class Peer:
         self.opt_d = torch.optim.Adam(self.of_d, lr=self.w.lr, betas=self.w.betas, fused=True)
 
     def judge(self, network, real, fake):
-        """The logits [K, N] of both; in one pass where no batch normalisation tells them apart."""
+        """The logits [K, N] of both; in one pass if there is no batch normalisation."""
         if isinstance(network, Conv):
             return network(real).squeeze(-1), network(fake).squeeze(-1)
         return network(torch.cat([real, fake], 1)).squeeze(-1).chunk(2, 1)
@@ -185,7 +185,7 @@ class Peer:
         if device != "cpu":
             torch.cuda.synchronize()
 
-    # For the check that all compute the same.
+    # For the check that all peers compute the same.
 
     def set_weights(self, weights):
         for network, matrices in zip(self.networks, weights):

@@ -1,4 +1,4 @@
-"""Textbook PyTorch: one model, autograd, Adam as it comes."""
+"""Textbook PyTorch: one model, autograd, standard Adam."""
 
 import torch
 from torch import nn
@@ -99,7 +99,7 @@ class Peer:
         if device != "cpu":
             torch.cuda.synchronize()
 
-    # For the check that all compute the same.
+    # For the check that all peers compute the same.
 
     def double(self):
         for network in self.networks:

@@ -1,11 +1,11 @@
-"""A workload as its sweep file describes it, for the peers."""
+"""A workload read from its sweep file, for the peers."""
 
 import dataclasses
 import math
 
 import yaml
 
-# Real samples: random ones, as `sweep bench` has them for images.
+# Real samples are random, as in `sweep bench` for images.
 POOL = 10_000
 
 SHAPES = {"gaussians": (2,), "mnist": (1, 28, 28), "mnist_1k": (3, 28, 28), "cifar10": (3, 32, 32)}
@@ -40,7 +40,7 @@ class Workload:
 
     @property
     def maps(self):
-        """How many maps of each of these there are."""
+        """The number of maps at each of these sizes."""
         return [4 * self.width, 2 * self.width, self.width, self.shape[0]]
 
     @property
@@ -49,7 +49,7 @@ class Workload:
 
 
 def load(path, alpha=None, beta=None):
-    """The workload in the sweep file at `path`; `alpha` and `beta` where the file sweeps them."""
+    """The workload in the sweep file at `path`; `alpha` and `beta` if the file sweeps them."""
     with open(path) as file:
         text = yaml.safe_load(file)
     dataset, model, train = text["dataset"], text["model"], text["train"]

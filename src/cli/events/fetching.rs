@@ -1,4 +1,4 @@
-//! How far files are that are fetched.
+//! Shows the progress of downloads.
 
 use std::io::stderr;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::table::binary_bytes;
 use crate::terminal::draws;
 use sweep_data::FetchEvent;
 
-/// The display of a fetch: a bar on a terminal, and a line a step and now and then elsewhere.
+/// A download: a bar on a terminal; elsewhere a line for each step and now and then.
 pub(super) struct Fetching {
     bar: ProgressBar,
     terminal: bool,
@@ -27,7 +27,7 @@ impl Fetching {
         say_above_one(&self.bar, text);
     }
 
-    /// Shows what goes on with the files of `name`.
+    /// Shows an event of the files of `name`.
     pub(super) fn event(&mut self, name: &str, event: FetchEvent<'_>) {
         match event {
             FetchEvent::Trying(place) => self.say(&format!("{name}: trying {place}")),
@@ -54,7 +54,7 @@ impl Fetching {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

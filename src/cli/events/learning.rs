@@ -1,4 +1,4 @@
-//! How far a classifier of a data set's own labels is.
+//! Shows the progress of training a classifier on a data set's own labels.
 
 use super::steps::Steps;
 use crate::stderr::say;
@@ -6,10 +6,10 @@ use crate::table::{count, duration};
 use sweep_operations::Learning;
 use sweep_wire::task::Learnt;
 
-/// The display of such a training.
+/// A training of a classifier.
 pub(super) struct Classifier {
     steps: Steps,
-    /// Somebody has been told that one is trained.
+    /// The user was told that a classifier is trained.
     told: bool,
 }
 
@@ -23,25 +23,26 @@ impl Classifier {
         self.steps.say(text);
     }
 
-    /// Shows what goes on.
+    /// Shows an event.
     pub(super) fn event(&mut self, event: &Learning<'_>) {
         match *event {
             Learning::Begun { .. } => {}
             Learning::Step { dataset, step, steps } => {
                 if !self.told {
                     self.say(&format!(
-                        "training a classifier of the labels of {dataset}, once: it sees what is scored"
+                        "training a classifier on the labels of {dataset}, once: it is used to score samples"
                     ));
                     self.told = true;
                 }
                 self.steps.at(step, steps);
             }
-            Learning::Ended { dataset, learnt, seconds } => {
+            Learning::Ended { dataset, classifier, seconds } => {
                 self.steps.end();
-                if let Some(Learnt { path, wrong, of }) = learnt {
+                if let Some(Learnt { path, wrong, of }) = classifier {
                     let right = 100.0 * (of - wrong) as f64 / (*of).max(1) as f64;
                     say(format!(
-                        "classifier of {dataset}: right about {right:.1} % of {} images that it was not trained on; {}; kept in {}",
+                        "classifier of {dataset}: {right:.1} % correct on {} images that it was not trained on; {}; \
+                        saved in {}",
                         count(*of),
                         duration(seconds),
                         path.display()

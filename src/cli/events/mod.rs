@@ -1,4 +1,4 @@
-//! Events of operations, shown on stderr: bars on a terminal, lines elsewhere.
+//! Shows events of operations on stderr: bars on a terminal, lines elsewhere.
 
 mod fetching;
 mod learning;
@@ -20,15 +20,15 @@ use scoring::Counter;
 use steps::Steps;
 use sweep_operations::{Drawing, Event, Exporting, Learning, Retraining, Scoring, Tell};
 
-/// Columns where nothing says how many there are.
+/// Columns if the width is unknown.
 const COLUMNS: usize = 80;
 
-/// Shows events.
+/// Returns a display of events.
 pub fn tell() -> Tell {
     tell_above(&MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()))
 }
 
-/// Shows events, above `bars` where nothing else is drawn.
+/// Returns a display of events, above `bars` if nothing else is drawn.
 pub(crate) fn tell_above(bars: &MultiProgress) -> Tell {
     let stderr = io::stderr();
     let drawing = Drawing { columns: width(&stderr).map_or(COLUMNS, usize::from), colours: colours(&stderr) };
@@ -37,7 +37,7 @@ pub(crate) fn tell_above(bars: &MultiProgress) -> Tell {
     Tell::new(show, drawing)
 }
 
-/// What is under way.
+/// What is shown at present.
 enum Now {
     Nothing,
     Preparing(Preparing),
@@ -122,7 +122,7 @@ impl Now {
         }
     }
 
-    /// Takes away what is drawn.
+    /// Removes what is drawn.
     fn end(&mut self) {
         match self {
             Now::Nothing | Now::Learning(_) => {}

@@ -1,4 +1,4 @@
-//! How far a data set is that is made ready.
+//! Shows the progress of preparing a data set.
 
 use std::io::stderr;
 use std::time::Instant;
@@ -10,16 +10,16 @@ use crate::table::{count, duration};
 use crate::terminal::draws;
 use sweep_data::cache::PrepareEvent;
 
-/// Classes that are named.
+/// The largest number of classes that are named.
 const NAMED: usize = 5;
-/// Damaged samples that are told one by one.
+/// The largest number of damaged samples that are reported one by one.
 const TOLD: usize = 10;
 
-/// What is done with samples: they are made ready, or their files are read again to see whether they are those of earlier ones.
+/// What is done with samples: they are read, or read again for comparison with an earlier reading.
 const READ: &str = "read";
 const COMPARED: &str = "compared";
 
-/// ` of 3 classes (cat, cow, dog)`: what was taken for a class is to be seen.
+/// Writes ` of 3 classes (cat, cow, dog)`, to show what was taken for a class.
 fn in_classes(classes: &[String]) -> String {
     if classes.is_empty() {
         return String::new();
@@ -28,7 +28,7 @@ fn in_classes(classes: &[String]) -> String {
     format!(" of {} classes ({}{more})", count(classes.len()), classes[..classes.len().min(NAMED)].join(", "))
 }
 
-/// The display of a data set that is made ready: a bar on a terminal, a line now and then elsewhere.
+/// A data set that is prepared: a bar on a terminal, a line now and then elsewhere.
 pub(super) struct Preparing {
     bar: ProgressBar,
     terminal: bool,
@@ -37,7 +37,7 @@ pub(super) struct Preparing {
     what: &'static str,
     start: Instant,
     said: Instant,
-    /// Samples that an earlier process read, that are read now, and all.
+    /// Numbers of samples: read by an earlier process, read now, and all.
     before: usize,
     done: usize,
     total: usize,
@@ -52,7 +52,7 @@ impl Preparing {
         Preparing { bar, terminal, name, what, start: now, said: now, before: 0, done: 0, total: 0, damaged: 0 }
     }
 
-    /// So many samples come, of which some are done.
+    /// Starts with `total` samples, of which `done` are done.
     fn begin(&mut self, name: &str, what: &'static str, done: usize, total: usize) {
         self.bar.finish_and_clear();
         (self.name, self.what, self.before, self.done, self.total) = (name.to_owned(), what, done, 0, total);
@@ -73,12 +73,12 @@ impl Preparing {
         say_above_one(&self.bar, text);
     }
 
-    /// Shows what goes on.
+    /// Shows an event.
     pub(super) fn event(&mut self, event: &PrepareEvent<'_>) {
         match *event {
             PrepareEvent::Waiting(holder) => {
                 let who = if holder.is_empty() { "another process" } else { holder };
-                self.say(&format!("waiting for {who}, which is making a data set ready in the same folder"));
+                self.say(&format!("waiting for {who}, which is preparing a data set in the same folder"));
             }
             PrepareEvent::Begun { name, path, done, total, classes, left_out } => {
                 let onwards = if done == 0 { String::new() } else { format!(", going on after {}", count(done)) };
@@ -103,13 +103,13 @@ impl Preparing {
                 if self.damaged <= TOLD {
                     self.say(&format!("warning: {} is damaged and left out: {}", damaged.name, damaged.why));
                 } else if self.damaged == TOLD + 1 {
-                    self.say("warning: more are damaged; `sweep data list --json` names all");
+                    self.say("warning: more are damaged; `sweep data list --json` lists them all");
                 }
             }
         }
     }
 
-    /// How far it is.
+    /// Returns a line about the progress.
     fn line(&self) -> String {
         let rate = self.done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
         let now = self.before + self.done;
@@ -124,11 +124,11 @@ impl Preparing {
         )
     }
 
-    /// Takes the bar away, and says what was read.
+    /// Removes the bar, and reports what was read.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
         let seconds = self.start.elapsed().as_secs_f64();
-        // What was compared sooner than anybody waits is not worth a line.
+        // A comparison that took less than a second is not worth a line.
         if self.done > 0 && (self.what == READ || seconds >= 1.0) {
             let (name, what, done, took) = (&self.name, self.what, count(self.done), duration(seconds));
             let rate = self.done as f64 / seconds.max(1e-9);

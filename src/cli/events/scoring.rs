@@ -1,4 +1,4 @@
-//! How far a count of like things is: a bar on a terminal, a line now and then elsewhere.
+//! Shows progress as a count: a bar on a terminal, a line now and then elsewhere.
 
 use std::time::Instant;
 
@@ -7,20 +7,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::stderr::{EVERY, bar, say, say_above_one};
 use crate::table::{count, duration};
 
-/// The display of a count.
+/// A count.
 pub(super) struct Counter {
     bar: ProgressBar,
-    /// What each of them is, in the plural.
+    /// The name of what is counted, in the plural.
     what: &'static str,
     done: usize,
     total: usize,
-    /// What those that are done took.
+    /// Seconds that the finished ones took.
     seconds: f64,
     said: Instant,
 }
 
 impl Counter {
-    /// Of `total` things called `what`.
+    /// Starts a count of `total` things called `what`.
     pub(super) fn new(what: &'static str, total: usize) -> Self {
         let bar = bar(total as u64);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
@@ -31,7 +31,7 @@ impl Counter {
         counter
     }
 
-    /// One more is done, and took so many seconds.
+    /// Counts one more, which took this many seconds.
     pub(super) fn add(&mut self, seconds: f64) {
         self.done += 1;
         self.seconds += seconds;
@@ -43,7 +43,7 @@ impl Counter {
         }
     }
 
-    /// The next one is itself at so many of so many; `what` these are.
+    /// Shows progress within the current one: `seen` of `all`, which are called `what`.
     pub(super) fn within(&mut self, what: &str, seen: usize, all: usize) {
         if all > 0 {
             let line = format!("{}; {} of {} {what}", self.line(), count(seen), count(all));
@@ -61,7 +61,7 @@ impl Counter {
         say_above_one(&self.bar, text);
     }
 
-    /// `12 of 40 jobs, about 20 s left`
+    /// Writes `12 of 40 jobs, about 20 s left`.
     fn line(&self) -> String {
         let left = match self.done {
             0 => String::new(),
@@ -73,7 +73,7 @@ impl Counter {
         format!("{} of {} {}{left}", count(self.done), count(self.total), self.what)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! How far training is that is no run: a bar on a terminal, a line now and then elsewhere.
+//! Shows the progress of training outside of runs: a bar on a terminal, a line now and then elsewhere.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::stderr::{EVERY, bar, say, say_above_one};
 use crate::table::duration;
 
-/// The display.
+/// A training.
 pub(super) struct Steps {
     what: String,
     bar: ProgressBar,
@@ -16,7 +16,7 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Nothing is shown before the first steps of `what`.
+    /// Shows nothing before the first steps of `what`.
     pub(super) fn new(what: String) -> Self {
         let (bar, now) = (bar(0), Instant::now());
         if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps, {eta} left") {
@@ -26,7 +26,7 @@ impl Steps {
         Steps { what, bar, start: now, said: now }
     }
 
-    /// So many steps are done.
+    /// Shows how many steps are done.
     pub(super) fn at(&mut self, step: u64, steps: u64) {
         self.bar.set_length(steps);
         self.bar.set_position(step);
@@ -43,7 +43,7 @@ impl Steps {
         say_above_one(&self.bar, text);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

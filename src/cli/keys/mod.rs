@@ -1,4 +1,4 @@
-//! `sweep keys`: what a sweep file can say, from the descriptions of keys, objectives and scores.
+//! `sweep keys`: explains what a sweep file can contain, from the descriptions of keys, objectives and scores.
 
 mod page;
 
@@ -16,13 +16,13 @@ use sweep_spec::objective::{Function, Objective};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A key, a parameter, an objective, a function of formulas or a score to explain
+    /// A key, parameter, objective, function of formulas, or score to explain
     #[arg(add = super::complete::explained(), value_name = "NAME")]
     name: Option<String>,
     /// As JSON
     #[arg(long, conflicts_with = "page")]
     json: bool,
-    /// All of it as a page of Markdown
+    /// Print everything as a page of Markdown
     #[arg(long, conflicts_with = "name")]
     page: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(_: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// One thing that a sweep file can say.
+/// Something that a sweep file can contain.
 enum Explained {
     Key(Entry),
     Objective(Objective),
@@ -62,12 +62,12 @@ fn all() -> Vec<Explained> {
     keys.chain(objectives).chain(functions).chain(Metric::ALL.into_iter().map(Explained::Score)).collect()
 }
 
-/// Every name that can be explained, with what it is.
+/// Returns each name that can be explained, with its help.
 pub(super) fn names() -> Vec<(String, String)> {
     all().iter().map(|one| (one.name().to_owned(), one.heading())).collect()
 }
 
-/// What this name, or this path of a key, stands for.
+/// Finds what this name, or this path of a key, stands for.
 fn find(name: &str) -> Result<Explained, Failure> {
     let mut all = all();
     match all.iter().position(|one| one.name() == name || one.path() == name) {
@@ -79,7 +79,7 @@ fn find(name: &str) -> Result<Explained, Failure> {
                 None => format!("{} lists all", command("keys")),
             };
             Err(Failure::usage(format!(
-                "`{name}` is no key, parameter, objective, function of formulas or score ({help})"
+                "`{name}` is not a key, parameter, objective, function of formulas, or score ({help})"
             )))
         }
     }
@@ -103,13 +103,13 @@ impl Explained {
         }
     }
 
-    /// The heading under which it is listed.
+    /// Returns the heading under which it is listed.
     fn heading(&self) -> String {
         match self {
             Explained::Key(Entry { of_objectives: true, .. }) => {
-                "Parameters of objectives, beside `objective`".to_owned()
+                "Parameters of objectives, next to `objective`".to_owned()
             }
-            Explained::Key(Entry { section: Section::Top, .. }) => "Keys beside the sections".to_owned(),
+            Explained::Key(Entry { section: Section::Top, .. }) => "Keys outside of sections".to_owned(),
             Explained::Key(Entry { section, .. }) => format!("Keys of `{}`", section.name()),
             Explained::Objective(_) => "Objectives".to_owned(),
             Explained::Function(_) => {
@@ -119,7 +119,7 @@ impl Explained {
         }
     }
 
-    /// What is to be said of it, by name.
+    /// Returns the facts about it, by name.
     fn facts(&self) -> Vec<(&'static str, String)> {
         match self {
             Explained::Key(entry) => {
@@ -179,7 +179,7 @@ impl Explained {
     }
 }
 
-/// A line of help as a sentence; a formula stays as it is.
+/// Writes a line of help as a sentence. Leaves formulas as they are.
 fn sentence(help: &str) -> String {
     let word = help.split(' ').next().unwrap_or_default();
     match help.chars().next() {
@@ -190,7 +190,7 @@ fn sentence(help: &str) -> String {
     }
 }
 
-/// A table for each heading.
+/// Writes a table for each heading.
 fn listed(all: &[Explained]) -> String {
     let mut out = String::new();
     for group in all.chunk_by(|one, next| one.heading() == next.heading()) {

@@ -1,4 +1,4 @@
-//! The page `docs/sweep-file.md`: what people have written about a sweep file, and tables from the descriptions.
+//! The page `docs/sweep-file.md`: written text, with tables made from the descriptions.
 
 use super::sentence;
 use sweep_spec::keys::Section;
@@ -6,10 +6,10 @@ use sweep_spec::keys::reference::{Entry, entries};
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::{Function, Objective};
 
-/// What people have written, with a mark where each table goes.
+/// The written text, with a mark for each table.
 const WRITTEN: &str = include_str!("page.md");
 
-/// The page.
+/// Returns the page.
 pub(super) fn markdown() -> String {
     let of = |wanted: Section| move |entry: &Entry| !entry.of_objectives && entry.section == wanted;
     let mut page = WRITTEN.to_owned();
@@ -28,7 +28,7 @@ pub(super) fn markdown() -> String {
     page
 }
 
-/// A table of keys.
+/// Returns a table of keys.
 fn keys(wanted: impl Fn(&Entry) -> bool) -> String {
     let row = |entry: Entry| {
         let with = entry.belongs.map(|owner| format!(" With {owner}.")).unwrap_or_default();
@@ -77,6 +77,6 @@ mod tests {
     fn the_page_in_docs_is_this_one() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sweep-file.md");
         let found = std::fs::read_to_string(&path).unwrap();
-        assert!(found == markdown(), "`sweep keys --page > docs/sweep-file.md` makes it anew");
+        assert!(found == markdown(), "update it with `sweep keys --page > docs/sweep-file.md`");
     }
 }

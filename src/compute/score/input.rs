@@ -1,4 +1,4 @@
-//! What is scored: samples of a data set, class probabilities, or features.
+//! The inputs of `sweep score`: samples of a data set, class probabilities, or features.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ use sweep_metrics::features::compare;
 use sweep_metrics::mode_score::unknown_class;
 use sweep_metrics::posterior::Posterior;
 use sweep_metrics::rows::Rows;
-use sweep_metrics::{Cause, MetricError, Order, Value, scorer, sinkhorn};
+use sweep_metrics::{Cause, MetricError, Order, ScoreValue, scorer, sinkhorn};
 use sweep_operations::prepare::ensure;
 use sweep_operations::score_settings::{self, by_flag};
 use sweep_operations::slots::check_present;
@@ -31,14 +31,14 @@ use sweep_spec::keys::score::{
     AT_LEAST, CLASSIFIER, MMD_BANDWIDTH, NEIGHBOURS, PROJECTIONS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES,
 };
 use sweep_spec::metric::{Metric, Needs};
-use sweep_worker::kit::{Kit, KitError};
+use sweep_worker::dataset_cache::{DatasetCache, DatasetError};
 
-/// Rows of features that exact transport looks at unless told otherwise: its time grows with their square.
+/// Rows of features for exact transport by default: its time grows with their square.
 const POINTS: usize = 10_000;
-/// How far the probabilities of a sample may be from a sum of 1.
+/// How far the sum of a sample's probabilities may be from 1.
 const SUM: f64 = 1e-4;
 
-/// The array in the first file, which is called `usual` unless somebody says otherwise.
+/// Reads the array in the first file, named `usual` by default.
 fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failure> {
     let found = array(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)?;
     if let Some(left_out) = &found.left_out {
@@ -47,7 +47,7 @@ fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failur
     Ok(found)
 }
 
-/// Why a set of samples cannot be scored is mostly something about it.
+/// Converts the error of a score: usually the samples are at fault.
 fn refused(error: MetricError) -> Failure {
     match error.cause() {
         Cause::Request => Failure::usage(error),
@@ -56,24 +56,24 @@ fn refused(error: MetricError) -> Failure {
     }
 }
 
-/// Why there is nothing to score with.
-fn unready(error: KitError) -> Failure {
+/// Converts the error of a scorer.
+fn unready(error: DatasetError) -> Failure {
     match error {
-        KitError::Metric(error @ MetricError::TooFewReal { .. }) => {
-            Failure::usage(format!("{error}: --wasserstein-samples and --real-samples take fewer"))
+        DatasetError::Metric(error @ MetricError::TooFewReal { .. }) => {
+            Failure::usage(format!("{error}: lower --wasserstein-samples or --real-samples"))
         }
-        KitError::Metric(error) => refused(error),
-        KitError::Data(_) | KitError::Sight(_) => Failure::environment(error),
+        DatasetError::Metric(error) => refused(error),
+        DatasetError::Data(_) | DatasetError::Network(_) => Failure::environment(error),
     }
 }
 
-/// Points or images against a data set, by the rules that `sweep run` follows.
-pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
+/// Scores points or images against a data set, by the rules of `sweep run`.
+pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<ScoreValue>, Failure> {
     let root = global.places.data_root()?;
     let tell = events::tell();
     let samples = read(args, path, "samples")?;
     let (name, shown) = (args.dataset.as_deref().unwrap_or_default(), samples.path().display().to_string());
-    // The same words, the same checks and the same defaults as in a sweep file. An array without samples is refused by its shape.
+    // Same keys, checks and defaults as in a sweep file. The shape check refuses an array without samples.
     let ask = |metrics: &BTreeSet<Metric>| -> Result<(Dataset, Score), Failure> {
         let mut keys = score_settings::keys(samples.count().max(1), metrics);
         args.how.0.set(&mut keys);
@@ -81,11 +81,12 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
         let refuse = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
         let around = Around { root: &root, places: None, tell: &tell };
         let entry = ready(Path::new("the command line"), text, around, refuse)?.expansion.entries.swap_remove(0);
-        // Only a trainer of the user's own goes without a data set, and the text above names none.
+        // Only a trainer of your own may have no data set, and the text above has none.
         let dataset = *entry.job.blueprint.dataset().expect("a file with a data set");
         Ok((dataset, entry.score.as_ref().clone()))
     };
-    // What the samples are, and which scores apply, depends on the data set and on what sees it, so these are read first.
+    // The format of samples and the scores that apply depend on the data set and its scoring network, so these come
+    // first.
     let (dataset, bare) = ask(&BTreeSet::new())?;
     let (kind, values) = match *dataset.shape() {
         [channels, height, width] => (Kind::Images, samples.images([channels, height, width], args.range)),
@@ -108,52 +109,51 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     let device = args.device.unwrap_or(Device::Cpu);
     check_present(&[Slot { device, threads: 1 }], &tell)?;
     ensure(&root, &tell, [(&dataset, &score)])?;
-    let mut kit = Kit::default();
+    let mut cache = DatasetCache::default();
     let (current, seed) = (Current::new(), args.seed.unwrap_or(0));
     let mut watch = |seen, all| current.seen(seen, all);
-    let judge = kit.scorer(&dataset, &score, &root, seed, device, &mut watch).map_err(unready)?;
+    let judge = cache.scorer(&dataset, &score, &root, seed, device, &mut watch).map_err(unready)?;
     let found = judge.score(&values, Order::Given, &mut watch).map_err(refused)?;
     drop(current);
     warned(args, found)
 }
 
-/// Warns of rows that look sorted where their order counts, and of entropic transport that did not get to its plan. What has none is
-/// refused, or left out where nobody asks for it by name.
-fn warned(args: &Args, mut found: Vec<Value>) -> Result<Vec<Value>, Failure> {
-    if let Some(Value { value, protocol, .. }) = found.iter().find(|found| found.metric == Metric::InceptionScore)
+/// Warns if the samples look sorted and their order matters, and if entropic transport did not converge. If transport
+/// has no plan, it is an error if the user named sinkhorn; otherwise sinkhorn is left out.
+fn warned(args: &Args, mut found: Vec<ScoreValue>) -> Result<Vec<ScoreValue>, Failure> {
+    if let Some(ScoreValue { value, protocol, .. }) = found.iter().find(|found| found.metric == Metric::InceptionScore)
         && let Some(other) = protocol["in_random_order"].as_f64()
     {
         let (value, other) = (number(*value), number(other));
         say(format!(
-            "warning: the samples look sorted: splits of the Inception score are consecutive ones, which give {value}; in a random order \
-             the same samples have {other}; shuffle them, or take --splits 1"
+            "warning: the samples look sorted: the Inception score of consecutive splits is {value}, \
+             and {other} in a random order; shuffle them, or use --splits 1"
         ));
     }
 
     let Some(at) = found.iter().position(|value| value.metric == Metric::Sinkhorn) else { return Ok(found) };
-    let Value { value, protocol, .. } = &found[at];
+    let ScoreValue { value, protocol, .. } = &found[at];
     let reg = &protocol["regularization"];
     if value.is_nan() {
-        let why = format!(
-            "a regularisation of {reg} is too small beside the distances between the samples for any plan: take a larger --reg"
-        );
+        let why =
+            format!("a regularisation of {reg} is too small for the distances between the samples: use a larger --reg");
         if args.metrics.is_some() {
-            return Err(Failure::usage(format!("sinkhorn: {why}, or other scores by --metrics")));
+            return Err(Failure::usage(format!("sinkhorn: {why}, or choose other scores with --metrics")));
         }
-        say(format!("warning: without sinkhorn, since {why}"));
+        say(format!("warning: sinkhorn is left out: {why}"));
         found.remove(at);
     } else if let Some(missed) = protocol.get("marginal_error") {
         let after = count(sinkhorn::MOST);
         say(format!(
-            "warning: sinkhorn did not converge in {after} iterations: the marginals of its plan are off by up to {missed}; a larger \
-             --reg than {reg} takes fewer"
+            "warning: sinkhorn did not converge in {after} iterations: the marginals of its plan are off \
+             by up to {missed}; use a larger --reg than {reg}"
         ));
     }
     Ok(found)
 }
 
-/// Class probabilities, or logits, that another network gave.
-pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result<Vec<Value>, Failure> {
+/// Scores class probabilities, or logits, of another network.
+pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result<Vec<ScoreValue>, Failure> {
     let numbers = read(args, path, if logits { "logits" } else { "probs" })?;
     let (values, classes) = numbers.rows().map_err(Failure::usage)?;
     let rows = values.len() / classes;
@@ -165,7 +165,8 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
             let sum: f64 = values.iter().sum();
             if (sum - 1.0).abs() > SUM + numbers.rounding() || values.iter().any(|&p| p < 0.0) {
                 let message = format!(
-                    "{path}: the probabilities of sample {row} sum to {sum}, the least is {}: expected 1, and none below 0; are these --logits?",
+                    "{path}: the probabilities of sample {row} sum to {sum}, and the smallest is {}: expected \
+                     a sum of 1 and none below 0; for logits, use --logits",
                     values.iter().copied().fold(f64::INFINITY, f64::min)
                 );
                 return Err(Failure::usage(message));
@@ -183,12 +184,14 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !is_of_labels(metric));
     let metrics = asked(args, applies, |metric| match is_of_labels(&metric) {
         true => format!("{} needs --labels or --prior", metric.name()),
-        false => format!("{} is not of class probabilities", metric.name()),
+        false => format!("{} does not apply to class probabilities", metric.name()),
     })?;
     check(args, Kind::Classes, &metrics, false)?;
     let splits = args.how.0.get(&SPLITS).unwrap_or(10) as u32;
     if metrics.iter().any(|metric| metric.reads(&SPLITS)) && splits as usize > rows {
-        return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
+        return Err(Failure::usage(format!(
+            "{path}: {rows} samples are too few for {splits} splits: use --splits {rows} or less"
+        )));
     }
     let labels = match metrics.iter().find(|metric| is_of_labels(metric)) {
         Some(metric) => Some(frequencies(metric.name(), given, classes).map_err(refused)?),
@@ -199,8 +202,9 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     if let Some(class) = compared.and_then(|labels| unknown_class(&posterior, labels)) {
         let flag = if args.labels.is_some() { "--labels" } else { "--prior" };
         return Err(Failure::usage(format!(
-            "{flag}: class {class} has no share in the training set, but some samples have it: no MODE score is defined; give labels \
-             that have all classes, or leave {flag} out"
+            "{flag}: class {class} has no share in the training set, but some samples have it: the MODE score is \
+            undefined; \
+             give labels of all classes, or leave out {flag}"
         )));
     }
     let at_least = args.how.0.get(&AT_LEAST).map(|least| least as u32).filter(|&least| least > 1);
@@ -211,8 +215,8 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     warned(args, scorer::values(found, ""))
 }
 
-/// Features of generated samples against those of real ones.
-pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
+/// Scores features of generated samples against those of real samples.
+pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<ScoreValue>, Failure> {
     let rows = |numbers: Numbers| {
         let (values, width) = numbers.rows().map_err(Failure::usage)?;
         Ok::<_, Failure>((numbers.path().display().to_string(), Rows::new(values, width)))
@@ -227,7 +231,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     if generated.width() != real.width() {
         let (wide, other) = (generated.width(), real.width());
         return Err(Failure::usage(format!(
-            "{path} has rows of {wide} values, {reference} of {other}: expected features of one network"
+            "{path} has rows of {wide} values and {reference} of {other}: both must have features of the same network"
         )));
     }
     let most = generated.len().max(real.len());
@@ -236,10 +240,10 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     let enough = |metric: &Metric| {
         Kind::Features.has(*metric) && (args.metrics.is_some() || metric.least_samples(k) <= least as u64)
     };
-    let metrics = asked(args, enough, |metric| format!("{} is not of features", metric.name()))?;
+    let metrics = asked(args, enough, |metric| format!("{} does not apply to features", metric.name()))?;
     let points = match args.how.0.get(&WASSERSTEIN_SAMPLES) {
         Some(asked) if asked as usize > most => {
-            return Err(Failure::usage(format!("{most} rows at most: make --wasserstein-samples at most {most}")));
+            return Err(Failure::usage(format!("at most {most} rows: use --wasserstein-samples {most} or less")));
         }
         Some(asked) => asked as usize,
         None => POINTS,
@@ -267,7 +271,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     if part && points < most && args.how.0.get(&WASSERSTEIN_SAMPLES).is_none() {
         let points = count(points);
         say(format!(
-            "transport is of {points} rows of each file at most, drawn at random; --wasserstein-samples takes more"
+            "transport uses at most {points} random rows of each file; raise --wasserstein-samples to use more"
         ));
     }
     let current = Current::new();

@@ -1,4 +1,4 @@
-//! `sweep score`: the scores of samples that any program made.
+//! `sweep score`: scores samples of any program.
 
 mod given;
 mod input;
@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         (_, Some(path), ..) => input::of_probabilities(&args, path, false)?,
         (_, _, Some(path), _) => input::of_probabilities(&args, path, true)?,
         (.., Some(path)) => input::of_features(&args, path)?,
-        _ => return Err(Failure::usage("name samples, --probs, --logits or --features")),
+        _ => return Err(Failure::usage("nothing to score: give samples, --probs, --logits or --features")),
     };
     if args.json {
         print_json(&show::as_json(&found)?)?

@@ -1,4 +1,4 @@
-//! Features of real samples of which only mean and covariance are left, as pytorch-fid keeps them: for the Fréchet distance.
+//! Mean and covariance of features of real samples, as pytorch-fid stores them, for the Fréchet distance.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,19 +10,20 @@ use sweep_cli::Failure;
 use sweep_data::numbers::Wanted;
 use sweep_metrics::frechet::{Gaussian, MomentsError};
 use sweep_metrics::rows::Rows;
-use sweep_metrics::{Found, Value, scorer};
+use sweep_metrics::{Measurement, ScoreValue, scorer};
 use sweep_spec::metric::Metric;
 
-/// A fit to features of real samples.
+/// The mean and covariance of features of real samples.
 pub(super) struct Moments {
     path: String,
     fit: Gaussian,
-    /// A short name of it.
+    /// Its short name.
     name: String,
 }
 
 impl Moments {
-    /// From the arrays `mu` and `sigma` of the archive at `path`; `None` where it is another file, or somebody names one of its arrays.
+    /// Reads the arrays `mu` and `sigma` of the archive at `path`; `None` if it is another file, or the user named one
+    /// of its arrays.
     pub(super) fn read(path: &Path, wanted: Wanted) -> Result<Option<Moments>, Failure> {
         let array = |key| array(path, Wanted { key: Some(key), ..wanted });
         let archive = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npz"));
@@ -44,13 +45,13 @@ impl Moments {
         Ok(Some(Moments { path, fit, name }))
     }
 
-    /// The Fréchet distance of `generated` features, from a file, to these.
-    pub(super) fn compared(&self, args: &Args, (file, generated): (&str, &Rows)) -> Result<Vec<Value>, Failure> {
+    /// Computes the Fréchet distance between `generated` features, from a file, and these.
+    pub(super) fn compared(&self, args: &Args, (file, generated): (&str, &Rows)) -> Result<Vec<ScoreValue>, Failure> {
         let path = &self.path;
         if let Some(other) = args.metrics.iter().flatten().find(|metric| **metric != Metric::Frechet) {
             let message = format!(
-                "{path}: of real features there are only mean and covariance (mu, sigma): --metrics frechet is all that these are enough \
-                 for; {} needs the features themselves",
+                "{path} has only the mean and covariance of real features (mu, sigma): use \
+                 --metrics frechet; {} needs the features themselves",
                 other.name()
             );
             return Err(Failure::usage(message));
@@ -60,7 +61,8 @@ impl Moments {
         let (wide, other) = (generated.width(), self.fit.width());
         if wide != other {
             return Err(Failure::usage(format!(
-                "{file} has rows of {wide} values, {path} mean and covariance of {other}: expected features of one network"
+                "{file} has rows of {wide} values, but {path} has mean and covariance of {other}: \
+                 both must have features of the same network"
             )));
         }
         let fit = Gaussian::fit(&generated.shuffled(0).tensor()).map_err(Failure::internal)?;
@@ -68,7 +70,7 @@ impl Moments {
             return Err(Failure::usage(format!("{file}: frechet needs at least 2 rows, found {}", generated.len())));
         };
         let value = self.fit.frechet(&fit).map_err(Failure::internal)?;
-        let found = Found::of(value).with("features", wide).with("samples", generated.len());
+        let found = Measurement::of(value).with("features", wide).with("samples", generated.len());
         let found = [(Metric::Frechet, found.with("real", "mean and covariance"))].into();
         Ok(scorer::values(found, &format!("given {}", self.name)))
     }

@@ -1,4 +1,4 @@
-//! What belongs to what: scores to kinds of samples, flags to both.
+//! Which scores apply to which kinds of samples, and which flags apply to both.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,20 @@ use sweep_spec::scoring::readers;
 /// What is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of a data set.
+    /// Points of a data set.
     Points,
-    /// Of a data set.
+    /// Images of a data set.
     Images,
     /// Probabilities of classes, or their logits.
     Classes,
-    /// Of samples and of real ones.
+    /// Features of generated and of real samples.
     Features,
 }
 
 impl Kind {
     const ALL: [Kind; 4] = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
 
-    /// Whether a score may be of such samples; which of them also depends on the data set, and on what sees it.
+    /// Whether a score may apply to such samples; it also depends on the data set and its scoring network.
     pub(super) fn has(self, metric: Metric) -> bool {
         match metric.needs() {
             Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest => self != Kind::Classes,
@@ -46,17 +46,18 @@ impl Kind {
     }
 }
 
-/// Whether a score is of the shares of labels that a user gives where there is no data set.
+/// Whether a score needs the class frequencies that a user gives if there is no data set.
 pub(super) fn is_of_labels(metric: &Metric) -> bool {
     matches!(metric.needs(), Needs::Labels | Needs::Shares)
 }
 
-/// Whether a score is computed where nobody names one: those of a whole training set may take many times what all others take.
+/// Whether a score is computed by default. Scores against a whole training set may take many times as long as all
+/// others.
 pub(super) fn is_usual(metric: &Metric) -> bool {
     metric.needs() != Needs::Training
 }
 
-/// A flag, whether it is given, and what reads it.
+/// A flag, whether it is given, and who reads it.
 struct Rule {
     flag: String,
     given: bool,
@@ -64,7 +65,7 @@ struct Rule {
     scores: Vec<Metric>,
 }
 
-/// `drawn`: transport looks at a part of the samples.
+/// `drawn`: transport uses a subset of the samples.
 fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     use Kind::{Classes, Features, Images, Points};
     let rule = |flag: &str, given, kinds: &[Kind], reads: &dyn Fn(&Metric) -> bool| Rule {
@@ -86,11 +87,11 @@ fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
         let kinds = match readers(key).is_empty() {
             false => {
                 let has = |kind: &Kind| scores.iter().any(|&metric| kind.has(metric));
-                // Of features, all real ones are there.
+                // Features are all of the real ones.
                 let all = |kind: &Kind| key.name == REAL_SAMPLES.name && *kind == Features;
                 Kind::ALL.into_iter().filter(|kind| has(kind) && !all(kind)).collect()
             }
-            // What sees images.
+            // The scoring network reads images.
             true => vec![Images],
         };
         Rule { flag, given, kinds, scores }
@@ -98,12 +99,13 @@ fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     rules
 }
 
-/// Refuses a flag that changes nothing in these `metrics` of such a `kind` of samples, of which transport looks at a part where it is `drawn`.
+/// Refuses a flag that has no effect on these `metrics` for this `kind` of samples. `drawn`: transport uses a subset of
+/// the samples.
 pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>, drawn: bool) -> Result<(), Failure> {
     for Rule { flag, kinds, scores, .. } in rules(args, drawn).into_iter().filter(|rule| rule.given) {
         if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            return Err(changes_nothing(&flag, format_args!("{}, and this is of {}", kinds.join(", "), kind.name())));
+            return Err(changes_nothing(&flag, format_args!("{}, but these are {}", kinds.join(", "), kind.name())));
         }
         if !scores.iter().any(|score| metrics.contains(score)) {
             return Err(unread(&flag, &scores));
@@ -112,7 +114,7 @@ pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>, drawn: 
     Ok(())
 }
 
-/// The scores that are asked for, or all that apply.
+/// The scores that the user named, or all that apply.
 pub(super) fn asked(
     args: &Args,
     applies: impl Fn(&Metric) -> bool,
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_scores_belongs_to_some_kind_and_score_and_not_to_all() {
+    fn every_flag_applies_to_some_kinds_and_scores_but_not_to_all() {
         let lines = [
             "--range -1,1",
             "--device cpu",
@@ -186,6 +188,6 @@ mod tests {
         let drawn = "x --dataset d --seed 3 --wasserstein-samples 2048";
         assert_eq!(checked(drawn, Kind::Points, &[Metric::Wasserstein]), Ok(()));
         let kind = checked("x --dataset d --range 0,1", Kind::Points, &[Metric::ModeKl]).unwrap_err();
-        assert!(kind.contains("it belongs to images, and this is of points"), "{kind}");
+        assert!(kind.contains("it belongs to images, but these are points"), "{kind}");
     }
 }

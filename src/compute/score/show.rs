@@ -1,4 +1,4 @@
-//! Scores as they are shown, and what is said while they are made.
+//! Output of `sweep score`: scores, and progress while they are computed.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,12 +10,12 @@ use serde_json::json;
 use sweep_cli::Failure;
 use sweep_cli::stderr::bar;
 use sweep_cli::table::{self, Align, count};
-use sweep_metrics::Value;
+use sweep_metrics::ScoreValue;
 use sweep_report::format::number;
 use sweep_report::protocol::{Protocol, common, words};
 use sweep_spec::metric::{Metric, Needs};
 
-/// What is being computed, on a terminal.
+/// The progress line on a terminal.
 pub(super) struct Current(ProgressBar);
 
 impl Current {
@@ -27,13 +27,13 @@ impl Current {
         Current(bar)
     }
 
-    /// `metric` comes next.
+    /// Shows that `metric` comes next.
     pub(super) fn set(&self, metric: Metric) {
         let together = matches!(metric.needs(), Needs::Neighbours | Needs::Nearest);
         self.say(if together { "nearest neighbours" } else { metric.name() }.to_owned());
     }
 
-    /// So many of the `all` samples have been seen; 0 of 0 while another process is at the same.
+    /// Shows that `seen` of `all` samples are done; 0 of 0 means that another process is computing the same.
     pub(super) fn seen(&self, seen: usize, all: usize) -> ControlFlow<()> {
         self.say(match (seen, all) {
             (0, 0) => "waiting for another process".to_owned(),
@@ -48,7 +48,7 @@ impl Current {
     }
 }
 
-/// Takes the line away.
+/// Removes the line.
 impl Drop for Current {
     fn drop(&mut self) {
         self.0.finish_and_clear();
@@ -58,7 +58,7 @@ impl Drop for Current {
 const TEMPLATE: &str = "{spinner:.green} {msg}, {elapsed}";
 
 /// Each score with its protocol.
-fn protocols(found: &[Value]) -> impl Iterator<Item = (Metric, &Protocol)> {
+fn protocols(found: &[ScoreValue]) -> impl Iterator<Item = (Metric, &Protocol)> {
     found.iter().filter_map(|value| Some((value.metric, value.protocol.as_object()?)))
 }
 
@@ -70,9 +70,9 @@ struct Found {
     std: Option<f64>,
 }
 
-pub(super) fn as_json(found: &[Value]) -> Result<String, Failure> {
-    // As the database has it: one that is not finite says nothing.
-    let spread = |value: &Value| value.std.filter(|std| std.is_finite());
+pub(super) fn as_json(found: &[ScoreValue]) -> Result<String, Failure> {
+    // As in the database: a spread that is not finite is left out.
+    let spread = |value: &ScoreValue| value.std.filter(|std| std.is_finite());
     let scores: BTreeMap<&str, Found> =
         found.iter().map(|found| (found.metric.name(), Found { value: found.value, std: spread(found) })).collect();
     let common = common(protocols(found).map(|(_, protocol)| protocol)).unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) fn as_json(found: &[Value]) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
-pub(super) fn as_table(found: &[Value]) -> String {
+pub(super) fn as_table(found: &[ScoreValue]) -> String {
     let header = [
         ("score", Align::Left),
         ("value", Align::Right),
@@ -114,8 +114,8 @@ pub(super) fn as_table(found: &[Value]) -> String {
 mod tests {
     use super::*;
 
-    fn of(metric: Metric, value: f64, std: Option<f64>, protocol: serde_json::Value) -> Value {
-        Value { metric, value, std, protocol }
+    fn of(metric: Metric, value: f64, std: Option<f64>, protocol: serde_json::Value) -> ScoreValue {
+        ScoreValue { metric, value, std, protocol }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_the_digits_that_they_need_and_protocols_are_said_once() {
+    fn numbers_have_enough_digits_and_protocols_are_shown_once() {
         let found = [
             of(
                 Metric::Kid,

@@ -1,4 +1,4 @@
-//! Seeing to it that there is a cache: the one of the same contents, or a new one.
+//! Makes sure that there is a cache: finds one with the same contents, or makes a new one.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -8,14 +8,14 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::event::{Events, PrepareEvent};
 use super::input::part;
-use super::making::Making;
+use super::writer::CacheWriter;
 use super::{Folder, Input, Mapped, folder, home, index};
 use crate::{DataError, regular};
 use sweep_spec::id::DataId;
 use sweep_system::whole::{self, Survives};
 
-/// The content of `input`, where there is a cache of it and this can be told soon: its files are those that were read, or are small enough
-/// to be read for it.
+/// Returns the content of `input` if there is a cache of it and finding that out is quick: its files are provably
+/// unchanged, or small enough to be read again.
 pub(crate) fn known(root: &Path, input: &dyn Input) -> Result<Option<DataId>, DataError> {
     match remembered(root, &input.fingerprint().exact()) {
         None if input.fingerprint().is_small() => compared(root, input, &|_| {}),
@@ -23,33 +23,33 @@ pub(crate) fn known(root: &Path, input: &dyn Input) -> Result<Option<DataId>, Da
     }
 }
 
-/// What the index has under `name`, where there is a cache of it.
+/// Returns what the index contains under `name`, if there is a cache of it.
 fn remembered(root: &Path, name: &str) -> Option<DataId> {
     let text = regular::read(&index(root).join(name), 100).ok()?;
     let content = str::from_utf8(&text).ok()?.trim().parse().ok()?;
     Mapped::open(root, content).is_ok().then_some(content)
 }
 
-/// The content of `input`, where there is a cache of it: known by reading its files, if any like them have been read before.
+/// Returns the content of `input` if there is a cache of it. Reads its files if similar ones have been read before.
 fn compared(root: &Path, input: &dyn Input, events: Events<'_>) -> Result<Option<DataId>, DataError> {
     if remembered(root, &input.fingerprint().alike()).is_none() {
         return Ok(None);
     }
     let Some(content) = made_of(root, checksum(input, events)?) else { return Ok(None) };
-    // Whoever may only read there compares again the next time.
+    // Without write access to the index, the files will be compared again next time.
     let _ = note(root, input, content);
     Ok(Some(content))
 }
 
-/// The content of files with this checksum, where there is a cache of it.
+/// Returns the content of files with this checksum, if there is a cache of it.
 pub(crate) fn made_of(root: &Path, checksum: DataId) -> Option<DataId> {
     remembered(root, &checksum.to_string())
 }
 
-/// The checksum of the files of `input`, which are all read for it.
+/// Returns the checksum of the files of `input`, which it reads in full.
 ///
 /// # Errors
-/// Where they cannot be read, or changed meanwhile.
+/// If they cannot be read, or changed while they were read.
 pub(crate) fn checksum(input: &dyn Input, events: Events<'_>) -> Result<DataId, DataError> {
     let (name, total) = (input.name(), input.len());
     events(PrepareEvent::Comparing { name: &name, total });
@@ -63,29 +63,29 @@ pub(crate) fn checksum(input: &dyn Input, events: Events<'_>) -> Result<DataId, 
     Ok(input.fingerprint().contents(parts.iter().map(String::as_str)))
 }
 
-/// Remembers `content` under what the system says of the files, if that proves that they are these.
+/// Records `content` under the metadata of the files, if the metadata proves that the files are unchanged.
 fn note(root: &Path, input: &dyn Input, content: DataId) -> io::Result<()> {
     let fingerprint = input.fingerprint();
     if fingerprint.is_settled() { remember(root, &fingerprint.exact(), content) } else { Ok(()) }
 }
 
-/// An error where files of `input` were changed since it was opened.
+/// Returns an error if files of `input` have changed since it was opened.
 fn unchanged(input: &dyn Input) -> Result<(), DataError> {
     if !input.fingerprint().changed(&input.look_again()?) {
         return Ok(());
     }
     Err(DataError::Place {
         path: input.path().to_owned(),
-        what: "it was changed while it was read".to_owned(),
-        advice: "run the same command again when nothing writes there any more".to_owned(),
+        what: "it changed while it was read".to_owned(),
+        advice: "wait until nothing writes to it, then run the same command again".to_owned(),
     })
 }
 
-/// Sees to it that there is a cache of `input` under `root`. Goes on where an earlier call was interrupted; waits while another process
-/// makes a cache.
+/// Makes sure that there is a cache of `input` under `root`. Continues an interrupted build; waits while another
+/// process makes a cache.
 ///
 /// # Errors
-/// Where samples cannot be read, too many are damaged, or the cache cannot be written.
+/// If samples cannot be read, too many are damaged, or the cache cannot be written.
 pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Result<DataId, DataError> {
     let fingerprint = input.fingerprint();
     if let Some(content) = remembered(root, &fingerprint.exact()) {
@@ -103,7 +103,7 @@ pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Resul
     fs::create_dir_all(&home).map_err(unwritable)?;
     let _lock = lock(&home, events).map_err(unwritable)?;
     whole::sweep_up(&index(root));
-    // Whoever had the lock may have made this one.
+    // Another process may have made it while this one waited for the lock.
     if let Some(content) = remembered(root, &fingerprint.exact()) {
         return Ok(content);
     }
@@ -112,7 +112,7 @@ pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Resul
     {
         return Ok(content);
     }
-    let mut making = Making::resume(input, Folder(super::making(root).join(place(input))), events)?;
+    let mut making = CacheWriter::resume(input, Folder(super::unfinished_dir(root).join(place(input))), events)?;
     let manifest = making.run(input, events)?;
     unchanged(input)?;
     let (content, checksum) = (manifest.content(), manifest.origin.as_ref().map(|origin| origin.checksum));
@@ -124,14 +124,14 @@ pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Resul
     Ok(content)
 }
 
-/// The name of the folder in which a cache of what lies at a path is made.
+/// Returns the name of the folder in which the cache of this path is made.
 fn place(input: &dyn Input) -> String {
     let path = std::path::absolute(input.path()).unwrap_or_else(|_| input.path().to_owned());
     let form = format!("{} {:?}\0", input.name(), input.form());
     DataId::of(&[form.as_bytes(), path.as_os_str().as_encoded_bytes()].concat()).to_string()
 }
 
-/// Held until the file is closed, however that comes about.
+/// Takes a lock. It is held until the file is closed, even if the process is killed.
 fn lock(home: &Path, events: Events<'_>) -> io::Result<File> {
     let path = home.join("lock");
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -141,7 +141,7 @@ fn lock(home: &Path, events: Events<'_>) -> io::Result<File> {
         events(PrepareEvent::Waiting(holder.trim()));
         flock(&file, FlockOperation::LockExclusive)?;
     }
-    // Also where the first attempt failed for another reason: this one then says which.
+    // If the first attempt failed for another reason, this one reports it.
     flock(&file, FlockOperation::LockExclusive)?;
     file.rewind()?;
     file.set_len(0)?;
@@ -149,7 +149,7 @@ fn lock(home: &Path, events: Events<'_>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Puts a name into the index.
+/// Adds a name to the index.
 fn remember(root: &Path, name: &str, content: DataId) -> io::Result<()> {
     let index = index(root);
     fs::create_dir_all(&index)?;

@@ -1,41 +1,42 @@
-//! What is told while samples are made ready.
+//! Events while samples are prepared.
 
 use std::path::Path;
 
 use super::manifest::Damaged;
 
-/// What goes on while samples are made ready.
+/// An event while samples are prepared.
 #[derive(Debug)]
 pub enum PrepareEvent<'a> {
     /// Another process makes a cache here; this one waits for it.
     Waiting(&'a str),
-    /// It begins, or goes on after `done` of `total`.
+    /// It starts, or continues after `done` of `total` samples.
     Begun {
         /// The data set's name.
         name: &'a str,
-        /// Where it lies.
+        /// The path of the data set.
         path: &'a Path,
-        /// Samples that are ready.
+        /// Samples that are done.
         done: usize,
-        /// Samples in all.
+        /// Total number of samples.
         total: usize,
-        /// The classes' names; none where samples have no classes.
+        /// The names of the classes. Empty if samples have no classes.
         classes: &'a [String],
-        /// What lies there and is left out, in words.
+        /// What is in the folder but left out, in words.
         left_out: Option<&'a str>,
     },
-    /// Files are read again, since there are samples of some that look like them; `Read` then tells of these.
+    /// Files are read again to compare them, because there is a cache of files that look the same. Followed by `Read`
+    /// events.
     Comparing {
         /// The data set's name.
         name: &'a str,
-        /// Samples in all.
+        /// Total number of samples.
         total: usize,
     },
-    /// So many more samples have been read.
+    /// This many more samples have been read.
     Read(usize),
-    /// A sample is left out.
+    /// A damaged sample is left out.
     Damaged(&'a Damaged),
 }
 
-/// Where events go.
+/// The receiver of events.
 pub(super) type Events<'a> = &'a (dyn Fn(PrepareEvent<'_>) + Sync);

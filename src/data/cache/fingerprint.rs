@@ -1,8 +1,8 @@
-//! Which files these are: by what the system says of them, and by their contents.
+//! Identifies files, by metadata and by contents.
 //!
-//! Contents decide. What the system says spares a second reading where it proves that nothing has changed since the first: on a disk of this
-//! machine, whose kernel sets the time of change (`ctime`), which no program can set back as `touch`, `tar` and `cp -p` set back that of
-//! the contents (`mtime`).
+//! Contents decide. Metadata saves reading files again if it proves that nothing has changed since. It does so on local
+//! disks, whose kernel sets the time of change (`ctime`). Unlike the time of the contents (`mtime`), which `touch`,
+//! `tar` and `cp -p` can set back, no program can change it.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -15,46 +15,46 @@ use crate::regular;
 use sweep_spec::id::DataId;
 use sweep_system::clock::now;
 
-/// Changes when the same files would give other samples, or are known by something else.
+/// Increased when the same files would give other samples, or are identified in another way.
 const FORMAT: u32 = 2;
 
-/// Seconds for which a file must have lain unchanged. Times of change have steps, of up to a second; and who writes through mapped memory
-/// is seen when the kernel writes it to disk, half a minute later.
+/// Seconds for which a file must have been unchanged. Times of change have a resolution of up to a second, and changes
+/// through mapped memory only show when the kernel writes them to disk, half a minute later.
 const SETTLED: i64 = 60;
 
-/// File systems of this machine that are known to set the time of change with every change: ext2 to 4, XFS, Btrfs, F2FS, ZFS, bcachefs, and
-/// the overlay of containers.
+/// Local file systems that are known to update the time of change with every change: ext2 to 4, XFS, Btrfs, F2FS, ZFS,
+/// bcachefs, and the overlay of containers.
 const LOCAL: [u32; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e, 0x794c_7630];
-/// Those in memory, tmpfs and ramfs: they do so, but where a program writes through mapped memory.
+/// In-memory file systems, tmpfs and ramfs. They do so too, except for changes through mapped memory.
 const MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
 
-/// What the time of change of a file says.
+/// What the time of change of a file tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Word {
-    /// Nothing: file systems over a network show an old one for a while, or none at all; FAT has none.
+    /// Nothing. Network file systems may show an old time, or none; FAT has none.
     Nothing,
-    /// Where it is another, the contents may be others.
+    /// If it differs, the contents may differ.
     Doubt,
-    /// Where it is the same, the contents are the same, too.
+    /// If it is the same, the contents are the same.
     Proof,
 }
 
-/// What a file system says of a file.
+/// The metadata of a file.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
     bytes: u64,
     device: u64,
     inode: u64,
-    /// Seconds and nanoseconds: of the contents, and of anything.
+    /// Times in seconds and nanoseconds: `mtime` and `ctime`.
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 impl Stamp {
-    /// Of the file with this metadata.
+    /// Takes the metadata of a file.
     ///
     /// # Errors
-    /// Where it is no file.
+    /// If it is not a regular file.
     pub(crate) fn of(metadata: &Metadata) -> io::Result<Self> {
         if let Some(kind) = regular::kind(metadata) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, found {kind}")));
@@ -69,7 +69,7 @@ impl Stamp {
     }
 }
 
-/// What the times of a file system say.
+/// Returns what the times of a file system tell.
 fn word(found: rustix::io::Result<rustix::fs::StatFs>) -> Word {
     let kind = found.map_or(0, |found| (found.f_type as i128 & 0xffff_ffff) as u32);
     if LOCAL.contains(&kind) {
@@ -81,29 +81,29 @@ fn word(found: rustix::io::Result<rustix::fs::StatFs>) -> Word {
     }
 }
 
-/// What the system says of all files of a data set.
+/// The metadata of all files of a data set.
 pub(crate) struct Fingerprint {
-    /// What is made of them, and how they lie: all else that the samples depend on.
+    /// What is made of the files, and their layout: everything else that the samples depend on.
     purpose: String,
     /// Names and sizes.
     alike: blake3::Hasher,
-    /// And times of the contents.
+    /// Also `mtime`.
     dated: blake3::Hasher,
-    /// And places and times of change.
+    /// Also inodes and `ctime`.
     exact: blake3::Hasher,
     bytes: u64,
     files: usize,
-    /// The time of the newest change in seconds.
+    /// The latest time of change, in seconds.
     newest: i64,
-    /// What times of change say, at least, of all files.
+    /// The least that times of change tell for any file.
     word: Word,
     devices: Vec<(u64, Word)>,
-    /// When all this was so.
+    /// When the metadata was read.
     taken: i64,
 }
 
 impl Fingerprint {
-    /// Of no file yet, at `path`. `purpose` is what is made of them.
+    /// Starts without files, at `path`. `purpose` says what is made of them.
     pub(crate) fn new(purpose: String, path: &Path) -> Self {
         let start = |what: &str| {
             let mut hasher = blake3::Hasher::new();
@@ -117,12 +117,12 @@ impl Fingerprint {
         Fingerprint { purpose, alike, dated, exact, bytes: 0, files: 0, newest, word, devices, taken }
     }
 
-    /// Adds a file with its name inside the data set, which lies at `path`.
+    /// Adds a file. `name` is relative to the data set, which is at `path`.
     pub(crate) fn add(&mut self, name: &str, stamp: Stamp, path: &Path) {
         self.add_on(name, stamp, || word(statfs(path)));
     }
 
-    /// Adds a file that is open.
+    /// Adds an open file.
     pub(crate) fn add_open(&mut self, stamp: Stamp, file: &File) {
         self.add_on("", stamp, || word(fstatfs(file)));
     }
@@ -139,7 +139,7 @@ impl Fingerprint {
         }
         self.exact.update(&device.to_le_bytes()).update(&inode.to_le_bytes());
         self.exact.update(&changed.0.to_le_bytes()).update(&changed.1.to_le_bytes());
-        // A folder may have links to several.
+        // Links in a folder may lead to several file systems.
         let word = match self.devices.iter().find(|(known, _)| *known == device) {
             Some(&(_, word)) => word,
             None => {
@@ -154,17 +154,17 @@ impl Fingerprint {
         self.files += 1;
     }
 
-    /// A name for files of these names and sizes: where there are none, nothing like it has been read.
+    /// Returns a name for files with these names and sizes. If it is unknown, no similar files have been read.
     pub(crate) fn alike(&self) -> String {
         name(&self.alike)
     }
 
-    /// A name for these very files, unchanged.
+    /// Returns a name for exactly these files, unchanged.
     pub(crate) fn exact(&self) -> String {
         name(&self.exact)
     }
 
-    /// A name for files with these contents: checksums of what was read, part by part.
+    /// Returns a name for files with these contents: checksums of what was read, part by part.
     pub(crate) fn contents<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> DataId {
         let mut text = format!("sweep samples {FORMAT}: contents: {}", self.purpose);
         for part in parts {
@@ -174,13 +174,13 @@ impl Fingerprint {
         DataId::of(text.as_bytes())
     }
 
-    /// Whether files with the same [`Fingerprint::exact`] at any later time have the same contents.
+    /// Returns whether files with the same [`Fingerprint::exact`] at any later time have the same contents.
     pub(crate) fn is_settled(&self) -> bool {
         self.word == Word::Proof && self.newest.saturating_add(SETTLED) <= self.taken
     }
 
-    /// Whether the same files, as `later` has them, have been changed in between. Over a network, numbers of files and times of change come
-    /// and go, and only the rest is looked at.
+    /// Returns whether the files have changed until `later`. On network file systems, inodes and times of change are
+    /// unreliable, so only the rest is compared.
     pub(crate) fn changed(&self, later: &Fingerprint) -> bool {
         match self.word {
             Word::Proof | Word::Doubt => self.exact() != later.exact(),
@@ -188,13 +188,13 @@ impl Fingerprint {
         }
     }
 
-    /// Whether reading all of it takes no time that anybody notices.
+    /// Returns whether reading all files takes a negligible time.
     pub(crate) fn is_small(&self) -> bool {
         self.bytes <= 256 << 20 && self.files <= 10_000
     }
 }
 
-/// A checksum as a name of a file.
+/// Returns a checksum as a file name.
 fn name(hasher: &blake3::Hasher) -> String {
     DataId::of(hasher.finalize().as_bytes()).to_string()
 }
@@ -203,13 +203,13 @@ fn name(hasher: &blake3::Hasher) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// As if what it is about had lain there, on a disk of this machine, for as long as is needed.
+    /// Pretends that the files have been unchanged on a local disk for long enough.
     pub(crate) fn settle(mut fingerprint: Fingerprint) -> Fingerprint {
         (fingerprint.word, fingerprint.newest) = (Word::Proof, 0);
         fingerprint
     }
 
-    /// As if it lay where the system cannot be believed.
+    /// Pretends that the files are where metadata is unreliable.
     pub(crate) fn unsettle(fingerprint: Fingerprint) -> Fingerprint {
         Fingerprint { word: Word::Nothing, ..fingerprint }
     }
@@ -231,7 +231,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn whatever_the_system_says_of_a_file_tells_it_from_another() {
+    fn any_metadata_distinguishes_files() {
         let same = of(stamp(), Word::Proof);
         assert_eq!(same.exact(), of(stamp(), Word::Proof).exact());
         for other in [
@@ -257,7 +257,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_what_has_lain_unchanged_on_a_disk_of_this_machine_is_believed_later() {
+    fn metadata_is_proof_only_for_files_unchanged_for_a_while_on_a_local_disk() {
         let at = |changed: i64, taken: i64, word| {
             let mut fingerprint = of(Stamp { changed: (changed, 0), ..stamp() }, word);
             fingerprint.taken = taken;
@@ -272,7 +272,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_lies_in_memory_or_comes_from_the_kernel_is_not_believed() {
+    fn metadata_of_in_memory_and_kernel_files_is_no_proof() {
         assert_eq!((word(statfs("/proc")), word(statfs("/nonexistent"))), (Word::Nothing, Word::Nothing));
     }
 }

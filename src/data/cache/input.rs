@@ -1,100 +1,100 @@
-//! What a cache is made from.
+//! The input that a cache is made from.
 
 use std::ops::Range;
 use std::path::Path;
 
 use super::{Damaged, Fingerprint, Values};
 use crate::DataError;
-use sweep_spec::own::Shape;
+use sweep_spec::own_data::Shape;
 
-/// Bytes of a piece, about. A piece is in memory as a whole.
+/// Approximate bytes per piece. A whole piece is in memory at once.
 const PIECE: usize = 8 << 20;
-/// Samples of a piece at most, so that little is lost and progress is seen.
+/// The most samples per piece, so interruptions lose little and progress is visible.
 pub(super) const MOST: usize = 2048;
 
-/// Whether samples have classes.
+/// The labels of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labelled {
-    /// The classes' names, by label; empty: samples have no labels, and 0 stands for none.
+    /// The names of the classes, by label. If empty, samples have no labels, and 0 is stored instead.
     pub classes: Vec<String>,
 }
 
 /// Some samples, in order.
 pub(crate) struct Block {
-    /// As they will lie in the cache.
+    /// As stored in the cache.
     pub samples: Vec<u8>,
-    /// One a sample.
+    /// One per sample.
     pub labels: Vec<u16>,
-    /// What was left out.
+    /// The samples that were left out.
     pub damaged: Vec<Damaged>,
-    /// The checksum of what was read for them: as [`Input::digest`] gives it.
+    /// The checksum of the input that was read for them, like that of [`Input::digest`].
     pub source: blake3::Hash,
 }
 
-/// What the user says of samples beside their place.
+/// User settings for samples, in addition to their path.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Form {
-    /// Height and width that images get.
+    /// Height and width to which images are scaled.
     pub size: Option<u32>,
-    /// What −1 and 1 stand for.
+    /// The values that map to −1 and 1.
     pub range: Option<(f64, f64)>,
 }
 
-/// Samples in a form that takes work to read.
+/// Samples in a form that is slow to read.
 pub(crate) trait Input: Sync {
-    /// The data set's name.
+    /// Returns the name of the data set.
     fn name(&self) -> String;
 
-    /// Where it lies.
+    /// Returns its path.
     fn path(&self) -> &Path;
 
-    /// What the user says of it beside that.
+    /// Returns the user's settings for it.
     fn form(&self) -> Form;
 
-    /// What the system said of its files when it was opened.
+    /// Returns the metadata of its files when it was opened.
     fn fingerprint(&self) -> &Fingerprint;
 
-    /// What the system says of its files now.
+    /// Returns the metadata of its files now.
     ///
     /// # Errors
-    /// Where they are not there any more.
+    /// If they no longer exist.
     fn look_again(&self) -> Result<Fingerprint, DataError>;
 
-    /// The shape of one sample.
+    /// Returns the shape of one sample.
     fn shape(&self) -> Shape;
 
-    /// How values lie in the cache.
+    /// Returns how values are stored in the cache.
     fn values(&self) -> Values;
 
-    /// The classes.
+    /// Returns the classes.
     fn labelled(&self) -> Labelled;
 
-    /// Number of samples, damaged ones included.
+    /// Returns the number of samples, including damaged ones.
     fn len(&self) -> usize;
 
-    /// What lies there and is no sample, in words.
+    /// Describes what is there but is not a sample.
     fn left_out(&self) -> Option<String>;
 
-    /// Reads some of them, on all threads; tells `done` how many more are.
+    /// Reads some samples, on all threads. Calls `done` with the number of further samples done.
     ///
     /// # Errors
-    /// What is no damage of single samples.
+    /// For all errors except damage to single samples.
     fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError>;
 
-    /// The checksum of all that [`Input::read`] reads for these samples, without making them.
+    /// Returns the checksum of everything that [`Input::read`] reads for these samples, without producing them.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If they cannot be read.
     fn digest(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<blake3::Hash, DataError>;
 
-    /// What a user should know each time this is trained on; asked once, at the end.
+    /// Returns what a user should know whenever these samples are used. Called once, at the end.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If they cannot be read.
     fn notes(&self) -> Result<Vec<String>, DataError>;
 }
 
-/// Samples of a piece.
+/// Returns the number of samples per piece.
 pub(super) fn part(input: &dyn Input) -> usize {
     let bytes = input.shape().dims().iter().product::<usize>() * input.values().width();
     (PIECE / bytes.max(1)).clamp(16, MOST)

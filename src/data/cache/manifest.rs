@@ -1,4 +1,4 @@
-//! What is in a cache.
+//! The contents of a cache.
 
 use std::io;
 
@@ -6,23 +6,23 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use sweep_spec::id::DataId;
-use sweep_spec::own::Shape;
+use sweep_spec::own_data::Shape;
 
-/// Changes when an old cache cannot be read any more.
+/// Increased when old caches can no longer be read.
 const FORMAT: u32 = 1;
 
-/// How values lie on disk.
+/// How values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Values {
-    /// Bytes; 0 stands for −1 and 255 for 1.
+    /// Bytes: 0 means −1 and 255 means 1.
     Bytes,
-    /// Little-endian float32, as they are trained on.
+    /// Little-endian float32, as used in training.
     Floats,
 }
 
 impl Values {
-    /// Bytes of one value.
+    /// Returns the bytes per value.
     pub fn width(self) -> usize {
         match self {
             Values::Bytes => 1,
@@ -34,102 +34,103 @@ impl Values {
 /// A sample that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damaged {
-    /// Its name inside the data set.
+    /// Its name in the data set.
     pub name: String,
     /// What is wrong with it.
     pub why: String,
 }
 
-/// Samples one after another.
+/// Consecutive samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Piece {
-    /// How many.
+    /// The number of samples.
     pub samples: usize,
     /// BLAKE3 of the samples, then the labels.
     pub hash: String,
 }
 
 impl Piece {
-    /// What describes these samples.
+    /// Describes these samples.
     pub(super) fn of(samples: &[u8], labels: &[u8]) -> Self {
         let hash = blake3::Hasher::new().update(samples).update(labels).finalize();
         Piece { samples: labels.len() / LABEL, hash: hash.to_hex().to_string() }
     }
 }
 
-/// Bytes of a label on disk: little-endian.
+/// Bytes per label on disk, little-endian.
 pub(super) const LABEL: usize = 2;
 
-/// What is in a cache, and where it came from.
+/// The contents of a cache, and their origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
     /// The shape of one sample.
     pub shape: Shape,
-    /// How values lie on disk.
+    /// How values are stored.
     pub values: Values,
     pub(super) pieces: Vec<Piece>,
     /// The data set's name when it was made.
     pub name: String,
-    /// Where the samples lay then.
+    /// The path of the samples at that time.
     pub path: String,
-    /// The classes' names, by label; empty where samples have no labels.
+    /// The names of the classes, by label. Empty if samples have no labels.
     pub classes: Vec<String>,
-    /// What was left out.
+    /// The samples that were left out.
     pub damaged: Vec<Damaged>,
-    /// What a user should know each time this is trained on.
+    /// What a user should know whenever these samples are used.
     pub notes: Vec<String>,
-    /// What lay there and is no sample, in words.
+    /// What was there but is not a sample, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,
-    /// Of which files it was made.
+    /// The files it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
 }
 
-/// The files of which a cache was made: with the name and the path, all that it takes to compare them.
+/// The files that a cache was made from. Together with name and path, this is enough to compare them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Origin {
-    /// Height and width that images got.
+    /// Height and width to which images were scaled.
     pub size: Option<u32>,
-    /// What −1 and 1 stood for.
+    /// The values that map to −1 and 1.
     pub range: Option<(f64, f64)>,
     /// A checksum of what was read.
     pub checksum: DataId,
 }
 
 impl Manifest {
-    /// One without samples.
+    /// Returns a manifest without samples.
     pub(super) fn new(name: String, path: String, shape: Shape, values: Values, classes: Vec<String>) -> Self {
         let (pieces, damaged, notes) = (Vec::new(), Vec::new(), Vec::new());
         let (left_out, origin) = (None, None);
         Manifest { format: FORMAT, shape, values, pieces, name, path, classes, damaged, notes, left_out, origin }
     }
 
-    /// Whether this version can read it.
+    /// Returns whether this version can read it.
     pub(super) fn is_current(&self) -> bool {
         self.format == FORMAT
     }
 
-    /// Number of samples.
+    /// Returns the number of samples.
     pub fn samples(&self) -> usize {
         self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.samples))
     }
 
-    /// Bytes of one sample.
+    /// Returns the bytes per sample.
     pub fn sample_bytes(&self) -> usize {
         self.shape.dims().iter().product::<usize>() * self.values.width()
     }
 
-    /// The checksum of what is trained on.
+    /// Returns the checksum of the samples as used in training.
     pub fn content(&self) -> DataId {
         let pieces: Vec<_> = self.pieces.iter().map(|piece| (piece.samples, &piece.hash)).collect();
         let text = serde_json::json!([self.format, self.shape, self.values, pieces]).to_string();
         DataId::of(text.as_bytes())
     }
 
-    /// The first sample of the first piece that is not as it was written. `samples` and `labels` fill a buffer from a byte of their file
-    /// on: by reading, since what is mapped counts as this process's memory.
+    /// Returns the first sample of the first piece that differs from what was written. `samples` and `labels` fill a
+    /// buffer from an offset in their file. They read instead of mapping, because mapped pages count as this process's
+    /// memory.
     pub(super) fn first_changed(
         &self,
         samples: impl Fn(&mut [u8], u64) -> io::Result<()> + Sync,

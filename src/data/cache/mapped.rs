@@ -15,12 +15,12 @@ use sweep_numerics::pixels::scale;
 use sweep_numerics::random::Purpose;
 use sweep_spec::id::DataId;
 
-/// How many samples ahead memory is asked for.
+/// How many samples ahead to prefetch.
 const AHEAD: u64 = 4;
-/// Bytes of a manifest at most: half of ImageNet could be damaged.
+/// The most bytes of a manifest: enough if half of ImageNet is damaged.
 const MOST: u64 = 1 << 28;
 
-/// Samples of a cache. Each member goes through them in an order of its own, a new one each epoch.
+/// The samples of a cache. Each member visits them in its own order, which changes every epoch.
 #[derive(Debug)]
 pub struct Mapped {
     manifest: Manifest,
@@ -29,30 +29,30 @@ pub struct Mapped {
     labels: Mmap,
 }
 
-/// Maps `path`, which has `expected` bytes.
+/// Maps `path`, which should have `expected` bytes.
 fn map(path: &Path, expected: usize) -> Result<Mmap, DataError> {
     let failed = |source: io::Error| DataError::Read { path: path.to_owned(), source };
     let (file, metadata) = regular::open(path).map_err(failed)?;
     let found = metadata.len();
     if found != expected as u64 {
-        let what = format!("expected {expected} bytes by the manifest, but the file ends at byte {found}");
+        let what = format!("expected {expected} bytes according to the manifest, but the file ends at byte {found}");
         return Err(DataError::Cache { path: path.to_owned(), what });
     }
-    // SAFETY: files in a finished cache are never written again by this program, whose caches have the checksum of their contents as name;
-    // whoever else changes them breaks the training, not memory safety: what is read are bytes, of which any value is valid.
+    // SAFETY: this program never writes to files of a finished cache again, and other programs have no reason to. A
+    // change by somebody else would spoil the training but not memory safety, because any value is a valid byte.
     unsafe { Mmap::map(&file) }.map_err(failed)
 }
 
 impl Mapped {
-    /// The cache with this content.
+    /// Opens the cache with this content.
     ///
     /// # Errors
-    /// Where there is none, or it is incomplete. Its samples are not read: see [`Mapped::check`].
+    /// If there is none, or it is incomplete. Its samples are not read: see [`Mapped::check`].
     pub fn open(root: &Path, content: DataId) -> Result<Self, DataError> {
         Mapped::open_in(&folder(root, content), content)
     }
 
-    /// The cache in `folder`.
+    /// Opens the cache in `folder`.
     pub(super) fn open_in(folder: &Folder, content: DataId) -> Result<Self, DataError> {
         let path = folder.manifest();
         let wrong = |what: String| DataError::Cache { path: path.clone(), what };
@@ -68,7 +68,7 @@ impl Mapped {
             return Err(wrong(format!("expected the checksum {content}, found {}", manifest.content())));
         }
         let count = manifest.samples();
-        let too_many = || wrong(format!("{count} samples are more than this program can count"));
+        let too_many = || wrong(format!("{count} samples are more than this program supports"));
         if count == 0 || u32::try_from(count).is_err() {
             return Err(too_many());
         }
@@ -78,7 +78,7 @@ impl Mapped {
         Ok(Mapped { manifest, folder: folder.clone(), samples, labels })
     }
 
-    /// What is in it.
+    /// Returns what it contains.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -86,7 +86,7 @@ impl Mapped {
     /// Reads everything, on all threads, and compares it with the checksums.
     ///
     /// # Errors
-    /// Where it has changed.
+    /// If it has changed.
     pub fn check(&self) -> Result<(), DataError> {
         let open = |path: PathBuf| {
             regular::open(&path).map(|(file, _)| file).map_err(|source| DataError::Read { path, source })
@@ -100,13 +100,13 @@ impl Mapped {
             None => Ok(()),
             Some(first) => {
                 let at = first * self.manifest.sample_bytes();
-                let what = format!("the samples from byte {at} on are not those that were written");
+                let what = format!("the samples from byte {at} on differ from those that were written");
                 Err(DataError::Cache { path: self.folder.samples(), what })
             }
         }
     }
 
-    /// The class of sample `at`, a place in [`Manifest::classes`]; 0 where samples have no classes.
+    /// Returns the class of sample `at`, an index into [`Manifest::classes`]. 0 if samples have no classes.
     pub fn label(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.labels[LABEL * at], self.labels[LABEL * at + 1]])
     }
@@ -120,7 +120,7 @@ impl Mapped {
         &self.samples[at as usize * bytes..][..bytes]
     }
 
-    /// Samples that scores compare with: a part of one fixed order.
+    /// Returns samples for scores to compare with: a part of one fixed order.
     fn in_order(&self, places: Range<usize>) -> Vec<f32> {
         let (order, features) = (order(self.count(), 0, Purpose::Reference, 0), self.features());
         let mut out = vec![0.0; places.len() * features];
@@ -149,7 +149,11 @@ impl Real for Mapped {
 
     fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
         let features = self.features();
-        debug_assert!(out.len().is_multiple_of(features), "{} values are no samples of {features}", out.len());
+        debug_assert!(
+            out.len().is_multiple_of(features),
+            "{} values are not whole samples of {features} values",
+            out.len()
+        );
         let first = index * (out.len() / features) as u64;
         let samples = |position| Samples::new(self.count(), seed, position);
         let (mut now, mut ahead) = (samples(first), samples(first + AHEAD));

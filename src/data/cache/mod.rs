@@ -1,27 +1,32 @@
-//! Samples that took work to make, made once: read from where the user has them, written as they are trained on, mapped into memory.
+//! Caches samples that are slow to produce. They are read once from the user's files, written as they are used in
+//! training, and then mapped into memory.
 //!
 //! ```text
 //! ROOT/cache/lock                  held by the process that is making a cache; others wait
-//! ROOT/cache/index/NAME            what was read -> CONTENT, under three names: a checksum of its contents; one of the names and sizes of its
-//!                                  files, so that what nothing is like need not be compared; and one of all that the system says of them
-//! ROOT/cache/making/PLACE/         samples.bin, labels.bin, journal.jsonl with a line for each piece that is safely on disk, and head.json,
-//!                                  which says of what
+//! ROOT/cache/index/NAME            maps what was read to CONTENT, under three names: a checksum of its contents; one
+//! of
+//!                                  the names and sizes of its files, so files without a match are not compared; and
+//!                                  one
+//!                                  of all their metadata
+//! ROOT/cache/making/PLACE/         samples.bin, labels.bin, journal.jsonl with a line for each piece that is on disk,
+//!                                  and head.json, which describes the input
 //! ROOT/cache/CONTENT/              samples.bin, labels.bin, manifest.json: complete, never changed again
 //! ```
 //!
-//! CONTENT is a checksum over the shape and the checksums of all pieces: a data set is known by what is trained on, and lies under the same
-//! name wherever it came from. What is at a path is known by its contents: files that look like some that were read are read again and compared
-//! (`fingerprint.rs` says when that is spared), and so a folder that moved is found again without being decoded.
+//! CONTENT is a checksum of the shape and the checksums of all pieces. So a data set is identified by the samples used
+//! in training, wherever it came from. Files at a path are identified by their contents: if they look like files that
+//! were read before, they are read again and compared (`fingerprint.rs` says when this is not necessary). So a folder
+//! that was moved is recognised without decoding it again.
 
 mod build;
 mod event;
 mod fingerprint;
 mod input;
-mod making;
 mod manifest;
 mod mapped;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -35,22 +40,22 @@ pub use mapped::Mapped;
 use super::DataError;
 use sweep_spec::id::DataId;
 
-/// The folder of all caches.
+/// Returns the folder of all caches.
 fn home(root: &Path) -> PathBuf {
     root.join("cache")
 }
 
-/// The folder in which they are found by what they were made from.
+/// Returns the folder that maps inputs to caches.
 fn index(root: &Path) -> PathBuf {
     home(root).join("index")
 }
 
-/// The folder of those that are not finished.
-pub fn making(root: &Path) -> PathBuf {
+/// Returns the folder of unfinished caches.
+pub fn unfinished_dir(root: &Path) -> PathBuf {
     home(root).join("making")
 }
 
-/// The folder of one.
+/// Returns the folder of one cache.
 fn folder(root: &Path, content: DataId) -> Folder {
     Folder(home(root).join(content.to_string()))
 }
@@ -60,70 +65,72 @@ fn folder(root: &Path, content: DataId) -> Folder {
 struct Folder(PathBuf);
 
 impl Folder {
-    /// Where it is.
+    /// Returns its path.
     fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Samples, one after another.
+    /// Returns the file with the samples, one after another.
     fn samples(&self) -> PathBuf {
         self.0.join("samples.bin")
     }
 
-    /// Their labels.
+    /// Returns the file with their labels.
     fn labels(&self) -> PathBuf {
         self.0.join("labels.bin")
     }
 
-    /// What is in a finished one.
+    /// Returns the file that describes a finished cache.
     fn manifest(&self) -> PathBuf {
         self.0.join("manifest.json")
     }
 
-    /// The file with a line for each piece that is safely on disk.
+    /// Returns the file with a line for each piece that is on disk.
     fn journal(&self) -> PathBuf {
         self.0.join("journal.jsonl")
     }
 
-    /// The file that says from what.
+    /// Returns the file that describes the input.
     fn head(&self) -> PathBuf {
         self.0.join("head.json")
     }
 }
 
-/// A folder with a manifest: a cache that has been made.
+/// A folder with a manifest: a finished cache.
 #[derive(Debug)]
 pub struct Cached {
     /// Its name.
     pub content: DataId,
-    /// Where it is.
+    /// Its path.
     pub folder: PathBuf,
-    /// What is in it, or what is wrong with it.
+    /// Its contents, or what is wrong with it.
     pub manifest: Result<Manifest, DataError>,
 }
 
-/// Bytes of caches under `root` that are being made, or were not finished and go on when their data set is read again.
-pub fn unfinished(root: &Path) -> u64 {
+/// Returns the bytes of unfinished caches under `root`: those being made, and those that will be continued when their
+/// data set is read again.
+pub fn unfinished_bytes(root: &Path) -> u64 {
     let files = |folder: std::fs::DirEntry| std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
-    let folders = std::fs::read_dir(making(root)).into_iter().flatten().flatten();
+    let folders = std::fs::read_dir(unfinished_dir(root)).into_iter().flatten().flatten();
     folders.flat_map(files).filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
-/// Removes a cache; what is mapped of it stays until its process ends. The data set is read again when it is needed next.
+/// Removes a cache. A process that has mapped it keeps it until that process ends. The data set is read again when it
+/// is next needed.
 ///
 /// # Errors
 ///
-/// Where that is not allowed.
+/// If that is not permitted.
 pub fn remove(root: &Path, content: DataId) -> std::io::Result<()> {
     let folder = folder(root, content);
-    // First what makes it one: what is left of it after a crash is none, then.
+    // The manifest goes first, so a crash does not leave something that looks like a cache.
     for file in [folder.manifest(), folder.samples(), folder.labels()] {
         sweep_system::whole::remove(&file)?;
     }
     std::fs::remove_dir_all(folder.path())
 }
 
-/// All caches under `root`, in the order of their names.
+/// Returns all caches under `root`, sorted by name.
 pub fn list(root: &Path) -> Vec<Cached> {
     let entries = std::fs::read_dir(home(root)).into_iter().flatten().flatten();
     let mut contents: Vec<DataId> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();

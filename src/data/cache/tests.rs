@@ -9,17 +9,17 @@ use proptest::prelude::*;
 use super::fingerprint::tests::{settle, unsettle};
 use super::*;
 use crate::Real;
-use sweep_spec::own::Shape;
+use sweep_spec::own_data::Shape;
 
-/// Numbered samples of 1×1×3: the number twice, and 255. Every `damaged`th is damaged.
+/// Numbered samples of 1×1×3: the number twice, then 255. Every `damaged`th one is damaged.
 struct Numbers {
     count: usize,
     damaged: usize,
     values: Values,
-    /// From this sample on they have other contents, in files that look the same.
+    /// From this sample on, the contents differ, in files that look the same.
     replaced: usize,
     fingerprint: Fingerprint,
-    /// Reading fails after so many.
+    /// Reading fails after this many samples.
     fails: AtomicUsize,
     read: AtomicUsize,
     digested: AtomicUsize,
@@ -36,7 +36,7 @@ impl Numbers {
         Numbers { count, damaged, values, replaced: usize::MAX, fingerprint, fails, read, digested }
     }
 
-    /// Files of which the system says the same, and cannot be believed.
+    /// Makes the metadata of the files unreliable.
     fn unsettled(self) -> Self {
         let fingerprint =
             Fingerprint::new(format!("{} {} {:?}", self.count, self.damaged, self.values), Path::new("nowhere"));
@@ -136,7 +136,7 @@ impl Input for Numbers {
     }
 }
 
-/// The only folder in a folder.
+/// Returns the only folder in a folder.
 fn only(folder: &Path) -> PathBuf {
     let mut entries = fs::read_dir(folder).unwrap();
     let first = entries.next().unwrap().unwrap().path();
@@ -149,7 +149,7 @@ fn make(input: &Numbers, root: &Path) -> Result<DataId, DataError> {
 }
 
 #[test]
-fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
+fn an_interrupted_cache_continues_and_ends_the_same() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let content = make(&Numbers::new(7000), whole.path()).unwrap();
     let input = Numbers::new(7000);
@@ -157,8 +157,8 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     assert!(matches!(make(&input, parts.path()), Err(DataError::Read { .. })));
     assert_eq!(input.read.load(Ordering::Relaxed), 4096, "two pieces");
 
-    // As a process leaves it that is killed while it writes: samples without their line, a line without its end.
-    let unfinished_folder = only(&making(parts.path()));
+    // The state that a process killed while writing leaves: samples without their line, a line without its end.
+    let unfinished_folder = only(&unfinished_dir(parts.path()));
     let append = |name: &str, bytes: &[u8]| {
         let path = unfinished_folder.join(name);
         fs::write(&path, [fs::read(&path).unwrap(), bytes.to_vec()].concat()).unwrap();
@@ -167,7 +167,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     append("labels.bin", &[9; 3]);
     append("journal.jsonl", br#"{"read":2048,"piece":{"samples":2048,"#);
 
-    assert!(unfinished(parts.path()) > 4096 * 5);
+    assert!(unfinished_bytes(parts.path()) > 4096 * 5);
     input.fails.store(usize::MAX, Ordering::Relaxed);
     let begun = Mutex::new(Vec::new());
     let again = build(&input, parts.path(), &|event| {
@@ -177,7 +177,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     });
     assert_eq!(again.unwrap(), content);
     assert_eq!(*begun.lock().unwrap(), [(4096, 7000)]);
-    assert_eq!(unfinished(parts.path()), 0);
+    assert_eq!(unfinished_bytes(parts.path()), 0);
     assert_eq!(input.read.load(Ordering::Relaxed), 7000, "nothing is read twice");
     let files = |root: &Path| fs::read(folder(root, content).samples()).unwrap();
     assert_eq!(files(parts.path()), files(whole.path()));
@@ -186,7 +186,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
 }
 
 #[test]
-fn what_the_system_says_spares_a_second_reading_only_where_it_is_proof() {
+fn metadata_saves_reading_again_only_if_it_is_proof() {
     let root = tempfile::tempdir().unwrap();
     let settled = Numbers::new(5000);
     let content = make(&settled, root.path()).unwrap();
@@ -194,7 +194,7 @@ fn what_the_system_says_spares_a_second_reading_only_where_it_is_proof() {
     assert_eq!(make(&settled, root.path()).unwrap(), content);
     assert_eq!(settled.counts(), (0, 0));
 
-    // The same names, sizes and times: contents decide.
+    // Names, sizes and times are the same, but contents decide.
     let root = tempfile::tempdir().unwrap();
     let unsettled = Numbers::new(5000).unsettled();
     assert_eq!(make(&unsettled, root.path()).unwrap(), content);
@@ -215,16 +215,16 @@ fn what_the_system_says_spares_a_second_reading_only_where_it_is_proof() {
 }
 
 #[test]
-fn a_killed_reading_does_not_go_on_with_the_rest_of_other_files() {
+fn an_interrupted_cache_is_not_continued_from_other_files() {
     for settled in [false, true] {
-        // By the first sample that is another: in the first piece, the second, and the one that is not read yet.
+        // By the first sample that differs: in the first piece, in the second, and in one that is not read yet.
         for (replaced, taken_over) in [(0, 0), (2047, 0), (2048, 2048), (4096, 4096), (usize::MAX, 4096)] {
             let root = tempfile::tempdir().unwrap();
             let killed = Numbers::new(7000).unsettled();
             killed.fails.store(5000, Ordering::Relaxed);
             make(&killed, root.path()).unwrap_err();
             let after = Numbers { replaced, ..Numbers::new(7000) };
-            // Even where it can be believed by now: what was read could not then.
+            // Even if the metadata is reliable by now: it was not when the files were read.
             let after = if settled { after } else { after.unsettled() };
             let content = make(&after, root.path()).unwrap();
             let counts = after.counts();
@@ -232,7 +232,7 @@ fn a_killed_reading_does_not_go_on_with_the_rest_of_other_files() {
             assert_eq!(content, alone, "{replaced}");
             assert_eq!(counts.0, 7000 - taken_over, "{replaced}");
             Mapped::open(root.path(), content).unwrap().check().unwrap();
-            assert_eq!(unfinished(root.path()), 0);
+            assert_eq!(unfinished_bytes(root.path()), 0);
         }
     }
 }
@@ -243,28 +243,28 @@ fn files_that_change_while_they_are_read_are_refused() {
     let mut input = Numbers::new(100);
     input.fingerprint.add_for_test("another file");
     let error = make(&input, root.path()).unwrap_err().to_string();
-    assert!(error.contains("it was changed while it was read; run the same command again"), "{error}");
+    assert!(error.contains("it changed while it was read; wait until nothing writes to it"), "{error}");
     assert_eq!(list(root.path()).len(), 0);
 }
 
 #[test]
-fn a_piece_that_the_disk_forgot_is_read_again() {
+fn a_piece_lost_from_disk_is_read_again() {
     let root = tempfile::tempdir().unwrap();
     let input = Numbers::new(7000);
     input.fails.store(5000, Ordering::Relaxed);
     make(&input, root.path()).unwrap_err();
-    let unfinished_folder = only(&making(root.path()));
+    let unfinished_folder = only(&unfinished_dir(root.path()));
     fs::File::options().write(true).open(unfinished_folder.join("samples.bin")).unwrap().set_len(3 * 3000).unwrap();
     input.fails.store(usize::MAX, Ordering::Relaxed);
     let content = make(&input, root.path()).unwrap();
     assert_eq!(input.read.load(Ordering::Relaxed), 7000 + 2048);
     Mapped::open(root.path(), content).unwrap().check().unwrap();
 
-    // Bytes that changed under the journal are found before the cache gets its name.
+    // Changed bytes are found before the cache gets its name.
     let other = Numbers::with(7000, 5000, Values::Bytes);
     other.fails.store(5000, Ordering::Relaxed);
     make(&other, root.path()).unwrap_err();
-    let path = only(&making(root.path())).join("samples.bin");
+    let path = only(&unfinished_dir(root.path())).join("samples.bin");
     let mut bytes = fs::read(&path).unwrap();
     bytes[77] ^= 1;
     fs::write(&path, bytes).unwrap();
@@ -275,7 +275,7 @@ fn a_piece_that_the_disk_forgot_is_read_again() {
 }
 
 #[test]
-fn two_at_once_make_one() {
+fn two_builds_at_once_make_one_cache() {
     let root = tempfile::tempdir().unwrap();
     let input = Numbers::new(9000);
     let contents: Vec<DataId> = std::thread::scope(|scope| {
@@ -313,7 +313,7 @@ fn a_few_damaged_samples_are_left_out_and_many_are_an_error() {
 }
 
 #[test]
-fn what_is_trained_on_is_what_was_read() {
+fn training_uses_the_samples_that_were_read() {
     let root = tempfile::tempdir().unwrap();
     for values in [Values::Bytes, Values::Floats] {
         let input = Numbers::with(3000, usize::MAX, values);
@@ -341,7 +341,7 @@ fn what_is_trained_on_is_what_was_read() {
 }
 
 #[test]
-fn a_cache_that_changed_is_named_with_the_place() {
+fn a_changed_cache_is_reported_with_the_position() {
     let root = tempfile::tempdir().unwrap();
     let content = make(&Numbers::new(5000), root.path()).unwrap();
     let path = folder(root.path(), content).samples();
@@ -350,9 +350,9 @@ fn a_cache_that_changed_is_named_with_the_place() {
     let mut changed = sound.clone();
     changed[3 * 2048 + 5] ^= 1;
     fs::write(&path, changed).unwrap();
-    assert!(open().contains("samples.bin: the samples from byte 6144 on are not those that were written"));
+    assert!(open().contains("samples.bin: the samples from byte 6144 on differ from those that were written"));
     fs::write(&path, &sound[..14_000]).unwrap();
-    assert!(open().contains("expected 15000 bytes by the manifest, but the file ends at byte 14000"));
+    assert!(open().contains("expected 15000 bytes according to the manifest, but the file ends at byte 14000"));
     fs::remove_file(&path).unwrap();
     assert!(open().contains("samples.bin: cannot be read"));
     fs::write(folder(root.path(), content).manifest(), "{").unwrap();
@@ -362,7 +362,7 @@ fn a_cache_that_changed_is_named_with_the_place() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn an_unwritable_folder_is_reported() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = make(&Numbers::new(10), file.path()).unwrap_err().to_string();
     assert!(error.starts_with("cannot write to ") && error.contains("--data or SWEEP_DATA"), "{error}");
@@ -371,7 +371,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn any_bytes_in_its_files_make_no_cache_or_a_right_one(
+    fn arbitrary_bytes_are_an_error_or_a_valid_cache(
         name in prop::sample::select(vec!["samples.bin", "labels.bin", "journal.jsonl", "head.json", "manifest.json"]),
         bytes in prop::collection::vec(any::<u8>(), 0..300),
         at in any::<prop::sample::Index>(),
@@ -382,12 +382,12 @@ proptest! {
         let content = make(&input, root.path()).unwrap();
         let finished_folder = folder(root.path(), content).0;
         let place = if finished { finished_folder.clone() } else {
-            // As it is left by whoever is killed before it has its name.
+            // As if the process was killed before the cache got its name.
             input.fails.store(2500, Ordering::Relaxed);
             fs::remove_dir_all(home(root.path())).unwrap();
             make(&input, root.path()).unwrap_err();
             input.fails.store(usize::MAX, Ordering::Relaxed);
-            only(&making(root.path()))
+            only(&unfinished_dir(root.path()))
         };
         let mut changed = fs::read(place.join(name)).unwrap_or_default();
         let at = at.index(changed.len() + 1);

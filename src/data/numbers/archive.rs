@@ -1,4 +1,4 @@
-//! Archives by numpy.savez: what a member says of itself is compared before it is inflated.
+//! Archives by numpy.savez. What an entry says about itself is checked before it is inflated.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -12,12 +12,12 @@ use super::wanted::{Wanted, choose};
 use super::{Numbers, NumbersError, wrong};
 use crate::npy::{HEAD, Header};
 
-/// The most bytes that deflate makes of one.
+/// The most bytes that deflate makes of one byte.
 const DENSEST: u64 = 1032;
 
-/// The array in the archive at `path` that is `wanted`.
+/// Returns the array in the archive at `path` that is `wanted`.
 pub(super) fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, NumbersError> {
-    let broken = |error: ZipError| wrong(path, format!("the archive is damaged or not whole: {error}"));
+    let broken = |error: ZipError| wrong(path, format!("the archive is damaged or truncated: {error}"));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let mut names: Vec<String> =
         archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
@@ -26,7 +26,7 @@ pub(super) fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, Nu
     let packed = || {
         wrong(
             path,
-            format!("`{name}` is packed in an unusual way: write it with numpy.savez or numpy.savez_compressed"),
+            format!("`{name}` is compressed in an unusual way: write it with numpy.savez or numpy.savez_compressed"),
         )
     };
     let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| match error {
@@ -34,7 +34,7 @@ pub(super) fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, Nu
         error => broken(error),
     })?;
     let (length, inside, mut start) = (entry.size(), path.join(&name), Vec::new());
-    // Other packages may bring more ways than NumPy has, of which one makes more of a byte.
+    // Other packages may enable more compression methods than NumPy uses, with higher expansion.
     if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
         return Err(packed());
     }
@@ -42,7 +42,7 @@ pub(super) fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, Nu
         let packed = entry.compressed_size();
         return Err(wrong(
             path,
-            format!("`{name}` is damaged: {length} bytes are claimed, more than its {packed} can hold"),
+            format!("`{name}` is damaged: it claims {length} bytes, more than its {packed} compressed bytes can hold"),
         ));
     }
     let damaged = |error| wrong(path, format!("`{name}` is damaged: {error}"));
@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    /// An archive with one array of `bytes` zeros, deflated, under a header that says its `dims`.
+    /// An archive with one array of `bytes` zeros, deflated, whose header claims `dims`.
     fn deflated(dims: &str, bytes: usize) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
         archive.start_file("samples.npy", zip::write::FileOptions::default()).unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_wrong_shape_is_refused_before_it_is_inflated() {
+    fn a_wrong_shape_is_refused_before_inflating() {
         let bomb = deflated("(100, 400000)", 40_000_000);
         assert!(bomb.len() < 50_000);
         let bomb = file(&bomb);
@@ -104,12 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn what_memory_does_not_hold_is_refused_before_it_is_inflated() {
+    fn an_array_too_large_for_memory_is_refused_before_inflating() {
         let bomb = file(&deflated("(5000000, 2)", 10_000_000));
         let refused = |room| super::super::read(bomb.path(), SAMPLES, room).unwrap().points(2).unwrap_err().to_string();
         let most = sweep_fuzz::most_memory(|| {
             let error = refused(329_999_999);
-            let expected = "uint8 of shape [5000000, 2] takes about 0.3 GB of memory to score, and there are 0.3 GB: take fewer samples";
+            let expected = "scoring uint8 of shape [5000000, 2] takes about 0.3 GB of memory, but only 0.3 GB are \
+                available: \
+                use fewer samples";
             assert!(error.ends_with(expected), "{error}");
         });
         assert!(most < 1_000_000, "{most} bytes");
@@ -117,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn what_numpy_does_not_pack_with_is_said() {
+    fn unusual_compression_is_reported() {
         let mut bytes = deflated("(3, 2)", 6);
-        // The method, in both headers: that of bzip2.
+        // Change the method in both headers to that of bzip2.
         for (signature, place) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
             let at = bytes.windows(4).position(|part| part == signature).unwrap() + place;
             assert_eq!(bytes[at], 8);
             bytes[at] = 12;
         }
         let error = of(&bytes).unwrap_err();
-        assert!(error.contains("`samples` is packed in an unusual way: write it with numpy.savez"), "{error}");
+        assert!(error.contains("`samples` is compressed in an unusual way: write it with numpy.savez"), "{error}");
     }
 
     #[test]
@@ -135,9 +137,10 @@ mod tests {
         let place = |bytes: &[u8], signature: &[u8]| bytes.windows(4).position(|part| part == signature).unwrap();
         let size = place(&sound, b"PK\x01\x02") + 24;
         assert_eq!(u32::from_le_bytes(*sound[size..].first_chunk().unwrap()), 100_128);
-        for (claimed, expected) in
-            [(100_127u32, "the file ends at byte 100127"), (u32::MAX - 1, "more than its 195 can hold")]
-        {
+        for (claimed, expected) in [
+            (100_127u32, "the file ends at byte 100127"),
+            (u32::MAX - 1, "more than its 195 compressed bytes can hold"),
+        ] {
             let mut lie = sound.clone();
             lie[size..size + 4].copy_from_slice(&claimed.to_le_bytes());
             let error = of(&lie).unwrap_err();

@@ -1,4 +1,4 @@
-//! Arrays that other programs wrote, to be scored: .npy, .npz, .safetensors, or a folder of pictures of one size.
+//! Arrays to be scored that other programs wrote: .npy, .npz, .safetensors, or a folder of pictures of equal size.
 
 mod archive;
 mod read;
@@ -15,7 +15,7 @@ use stored::{Stored, Values};
 pub use read::read;
 pub use wanted::Wanted;
 
-/// An array: its header has been read, its values are when they are asked for, so that what has a wrong shape takes no memory.
+/// An array whose header has been read. Values are read on request, so an array with a wrong shape takes no memory.
 #[derive(Debug)]
 pub struct Numbers {
     path: PathBuf,
@@ -23,15 +23,15 @@ pub struct Numbers {
     pub dims: Vec<usize>,
     dtype: Dtype,
     stored: Stored,
-    /// What lay beside the samples and was left out, in words.
+    /// What was next to the samples and left out, in words.
     pub left_out: Option<String>,
-    /// Bytes of memory that its values, and what is made of them, may take.
+    /// The memory, in bytes, that its values and everything computed from them may take.
     room: u64,
 }
 
-/// Bytes that a value of rows takes beside its own until all scores are there: a float64, one in a random order, and two for neighbours.
+/// Additional bytes needed per value of rows during scoring: a float64, one in random order, and two for neighbours.
 const ROWS: usize = 32;
-/// And one of images: a float32.
+/// Additional bytes needed per value of images: a float32.
 const PIXELS: usize = 4;
 
 /// Why an array cannot be used.
@@ -42,10 +42,10 @@ pub enum NumbersError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// It is no sound array of NumPy.
+    /// It is not a valid NumPy array.
     #[error("{}: {flaw}", path.display())]
     Npy {
         /// The file.
@@ -53,10 +53,10 @@ pub enum NumbersError {
         /// What is wrong with it.
         flaw: NpyError,
     },
-    /// It is no folder of pictures.
+    /// It is not a folder of pictures.
     #[error(transparent)]
     Folder(#[from] DataError),
-    /// It is something else.
+    /// Another problem.
     #[error("{}: {what}", path.display())]
     Wrong {
         /// The file.
@@ -71,27 +71,27 @@ fn wrong(path: &Path, what: impl Into<String>) -> NumbersError {
 }
 
 impl Numbers {
-    /// Samples.
+    /// Returns the number of samples.
     pub fn count(&self) -> usize {
         self.dims.first().copied().unwrap_or(0)
     }
 
-    /// Whether its values are bytes.
+    /// Returns whether its values are bytes.
     pub fn in_bytes(&self) -> bool {
         self.dtype == Dtype::U8
     }
 
-    /// Where it lies.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// By how much of itself a number is rounded at most, where that is more than float32 does.
+    /// Returns the largest relative rounding error of a value, if it exceeds that of float32.
     pub fn rounding(&self) -> f64 {
         self.dtype.rounding()
     }
 
-    /// Its values, which are read now, where there is memory for them and so many bytes `more` for each.
+    /// Reads its values, if there is memory for them and `more` bytes for each.
     fn load(&self, more: usize) -> Result<Values, NumbersError> {
         let each = (self.dtype.width() + more) as u128;
         let needed = self.dims.iter().fold(each, |product, &size| product.saturating_mul(size as u128));
@@ -99,14 +99,15 @@ impl Numbers {
             let (needed, room) = (needed as f64 / 1e9, self.room as f64 / 1e9);
             let (dtype, dims) = (self.dtype, &self.dims);
             let what = format!(
-                "{dtype} of shape {dims:?} takes about {needed:.1} GB of memory to score, and there are {room:.1} GB: take fewer samples"
+                "scoring {dtype} of shape {dims:?} takes about {needed:.1} GB of memory, but only {room:.1} GB are \
+                available: use fewer samples"
             );
             return Err(wrong(&self.path, what));
         }
         self.stored.load(&self.path, &self.dims, self.dtype)
     }
 
-    /// What is wrong with one sample.
+    /// Describes what is wrong with one sample.
     fn flaw(&self, sample: usize, what: &str) -> NumbersError {
         match self.stored.file(sample) {
             Some(file) => wrong(&file, what),
@@ -114,11 +115,11 @@ impl Numbers {
         }
     }
 
-    /// Rows of finite numbers `[n, width]`, whatever their inner dimensions.
+    /// Returns rows of finite numbers `[n, width]`; inner dimensions are flattened.
     ///
     /// # Errors
     ///
-    /// Where there is none, it cannot be read, or a value is not finite.
+    /// If there are none, they cannot be read, or a value is not finite.
     pub fn rows(&self) -> Result<(Vec<f64>, usize), NumbersError> {
         let width = self.dims.iter().skip(1).fold(1usize, |width, &size| width.saturating_mul(size));
         if self.dims.len() < 2 || self.count() == 0 || width == 0 {
@@ -127,7 +128,7 @@ impl Numbers {
         Ok((self.finite(width)?, width))
     }
 
-    /// All values, row by row of this `width`, if they are finite.
+    /// Returns all values as rows of this `width`, if they are finite.
     fn finite(&self, width: usize) -> Result<Vec<f64>, NumbersError> {
         let stored = self.load(ROWS)?;
         let values: Vec<f64> = (0..stored.len()).map(|at| stored.at(at)).collect();
@@ -135,31 +136,31 @@ impl Numbers {
         Ok(values)
     }
 
-    /// All values, row by row.
+    /// Returns all values, row by row.
     ///
     /// # Errors
     ///
-    /// They cannot be read, or one is not finite.
+    /// If they cannot be read, or one is not finite.
     pub fn values(&self) -> Result<Vec<f64>, NumbersError> {
         self.finite(self.dims.last().copied().unwrap_or(1))
     }
 
-    /// Points `[n, dims]`.
+    /// Returns points `[n, dims]`.
     ///
     /// # Errors
     ///
-    /// Where the shape is another, or a value is not finite in float32.
+    /// If the shape differs, or a value is not finite in float32.
     pub fn points(&self, dims: usize) -> Result<Vec<f32>, NumbersError> {
         if !matches!(self.dims[..], [n, width] if n > 0 && width == dims) {
             return Err(wrong(&self.path, format!("expected points [N, {dims}], found shape {:?}", self.dims)));
         }
         let (values, width) = self.rows()?;
-        let most = format!("expected numbers that float32 holds, up to {:e}", f32::MAX);
+        let most = format!("expected numbers within the range of float32, up to {:e}", f32::MAX);
         self.check_all(&values, width, |value| (value as f32).is_finite(), &most)?;
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
-    /// Names the first of the `values` `[n, width]` that is not `fine`.
+    /// Returns an error about the first of the `values` `[n, width]` that is not `fine`.
     fn check_all(
         &self,
         values: &[f64],
@@ -176,11 +177,12 @@ impl Numbers {
         }
     }
 
-    /// Images `[n, channels, height, width]` in [−1, 1], of a `shape`; `range` is what −1 and 1 stand for, 0 and 255 in bytes.
+    /// Returns images `[n, channels, height, width]` in [−1, 1] of this `shape`. `range` holds the values that map to
+    /// −1 and 1; for bytes, these are 0 and 255.
     ///
     /// # Errors
     ///
-    /// Where the shape is another, floats come without a range, or a value is outside of it.
+    /// If the shape differs, floats come without a range, or a value is outside the range.
     pub fn images(&self, shape: [usize; 3], range: Option<(f64, f64)>) -> Result<Vec<f32>, NumbersError> {
         let [channels, height, width] = shape;
         let (size, n) = (channels * height * width, self.count());
@@ -203,7 +205,7 @@ impl Numbers {
             None if self.dtype == Dtype::U8 => (0.0, 255.0),
             None => {
                 let what = format!(
-                    "images of {} need to say what is black and what is white: add --range -1,1, 0,1 or 0,255",
+                    "for images of {}, the values of black and white must be given: add --range -1,1, 0,1 or 0,255",
                     self.dtype
                 );
                 return Err(wrong(&self.path, what));
@@ -218,7 +220,7 @@ impl Numbers {
                 let place = sample * stored + if pixels { pixel * channels + channel } else { at };
                 let value = values.at(place);
                 let Some(scaled) = self.dtype.scaled(value, (low, high)) else {
-                    let what = format!("has a value of {value}: expected {low} to {high}, as --range says");
+                    let what = format!("has a value of {value}: expected {low} to {high}, as given by --range");
                     return Err(self.flaw(sample, &what));
                 };
                 if grey && (1..3).any(|other| values.at(place + other * size) != value) {
@@ -230,11 +232,11 @@ impl Numbers {
         Ok(out)
     }
 
-    /// How often each label occurs among `[n]` labels from 0 on.
+    /// Counts how often each label occurs in `[n]` labels, which start at 0.
     ///
     /// # Errors
     ///
-    /// Where these are no labels.
+    /// If these are not labels.
     pub fn label_counts(&self, classes: usize) -> Result<Vec<f64>, NumbersError> {
         let mut counts = vec![0.0; classes];
         if self.count() == 0 || self.dims.iter().skip(1).any(|&size| size != 1) {
@@ -265,7 +267,9 @@ mod tests {
         assert_eq!(points("(2, 2)", [0.5, 1.0, 2.0, 3e38]).unwrap(), [0.5, 1.0, 2.0, 3e38]);
         let huge = points("(2, 2)", [0.0, 1.0, 2.0, -1e300]).unwrap_err().to_string();
         assert!(
-            huge.ends_with("row 1, value 1 is -1e300: expected numbers that float32 holds, up to 3.4028235e38"),
+            huge.ends_with(
+                "row 1, value 1 is -1e300: expected numbers within the range of float32, up to 3.4028235e38"
+            ),
             "{huge}"
         );
         for (dims, values, shape) in
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named_with_its_place() {
+    fn values_that_are_not_finite_are_reported_with_their_position() {
         let error = of(&array("<f4", "(2, 2)", &f32s(&[0.0, 1.0, 2.0, f32::INFINITY]))).unwrap().rows().unwrap_err();
         assert!(error.to_string().ends_with("row 1, value 1 is inf: expected finite numbers"));
         assert!(of(&array("<f4", "(4,)", &f32s(&[0.0; 4]))).unwrap().rows().is_err());

@@ -1,4 +1,4 @@
-//! Where arrays lie: .npy, .npz, .safetensors, folders of pictures. Headers are read here; values are not.
+//! Finds arrays in .npy, .npz and .safetensors files and folders of pictures. Reads headers only, not values.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,22 +15,22 @@ use crate::listing::Listing;
 use crate::npy::{HEAD, Header};
 use crate::regular;
 
-/// Bytes of a header of safetensors at most, as its own library has it.
+/// The most bytes of a safetensors header, as in its own library.
 const TENSORS: u64 = 100_000_000;
 
-/// Finds the array at `path`, of several in one file that which is `wanted`. Its values are not read yet; when they are, they and what is made
-/// of them may take so many bytes of memory as there is `room`.
+/// Finds the array at `path`. If a file has several, `wanted` says which one. Values are not read yet. When they are,
+/// they and everything computed from them may take `room` bytes of memory.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is damaged, or several arrays have other names.
+/// If it cannot be read, is damaged, or none of several arrays has the wanted name.
 pub fn read(path: &Path, wanted: Wanted, room: u64) -> Result<Numbers, NumbersError> {
     Ok(Numbers { room, ..find(path, wanted)? })
 }
 
 fn find(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
     let alone = |found: Numbers| match wanted.key {
-        Some(_) => Err(wrong(path, format!("what lies here has no names: leave {} out", wanted.flag))),
+        Some(_) => Err(wrong(path, format!("it does not contain named arrays: leave out {}", wanted.flag))),
         None => Ok(found),
     };
     if path.is_dir() {
@@ -46,11 +46,11 @@ fn find(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
     if start.starts_with(b"PK\x03\x04") {
         return archive::npz(path, file, wanted);
     }
-    // The length of a header, and the header, which is a map.
+    // safetensors: the length of the header, then the header, which is a map.
     if start.get(8) == Some(&b'{') || path.extension().is_some_and(|ending| ending == "safetensors") {
         return tensor(path, file, &start, metadata.len(), wanted);
     }
-    let what = "expected an array by numpy.save or numpy.savez, a file of safetensors, or a folder of pictures";
+    let what = "expected a file by numpy.save or numpy.savez, a safetensors file, or a folder of pictures";
     let found = if start.is_empty() {
         "an empty file".to_owned()
     } else {
@@ -69,27 +69,27 @@ fn npy(path: &Path, file: File, start: &[u8], length: u64) -> Result<Numbers, Nu
 }
 
 fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) -> Result<Numbers, NumbersError> {
-    let damaged = |what: String| wrong(path, format!("no sound file of safetensors: {what}"));
+    let damaged = |what: String| wrong(path, format!("not a valid safetensors file: {what}"));
     let Some(first) = start.first_chunk::<8>() else {
         return Err(damaged(format!(
-            "expected the length of its header in 8 bytes, but the file ends at byte {length}"
+            "expected the header length in the first 8 bytes, but the file ends at byte {length}"
         )));
     };
     let size = u64::from_le_bytes(*first);
     let data = size.saturating_add(8);
     if data > length {
-        return Err(damaged(format!("a header of {size} bytes is announced, but the file ends at byte {length}")));
+        return Err(damaged(format!("its header should have {size} bytes, but the file ends at byte {length}")));
     }
     if size > TENSORS {
-        return Err(damaged(format!("a header of {size} bytes is announced: expected at most {TENSORS}")));
+        return Err(damaged(format!("its header should have {size} bytes, expected at most {TENSORS}")));
     }
     let mut header = vec![0; size as usize];
     file.read_exact_at(&mut header, 8).map_err(|source| NumbersError::Read { path: path.to_owned(), source })?;
     let header: Metadata =
-        serde_json::from_slice(&header).map_err(|error| damaged(format!("its header is broken: {error}")))?;
+        serde_json::from_slice(&header).map_err(|error| damaged(format!("its header is damaged: {error}")))?;
     let whole = data.saturating_add(header.data_len() as u64);
     if whole != length {
-        let ending = if length < whole { "ends at" } else { "goes on to" };
+        let ending = if length < whole { "ends at" } else { "continues to" };
         return Err(damaged(format!("its header describes {whole} bytes, but the file {ending} byte {length}")));
     }
     let mut names = header.offset_keys();
@@ -98,14 +98,20 @@ fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) ->
     let Some(info) = header.info(&name) else { return Err(damaged(format!("`{name}` is not described"))) };
     let dtype = Dtype::of_tensor(info.dtype).ok_or_else(|| {
         let found = info.dtype;
-        wrong(path, format!("`{name}` has values of {found:?}: convert it to F32, or to another that NumPy knows"))
+        wrong(
+            path,
+            format!(
+                "`{name}` has values of type {found:?}: convert it to F32, or to another type that NumPy \
+            supports"
+            ),
+        )
     })?;
     let ((from, _), dims) = (info.data_offsets, info.shape.clone());
     let stored = Stored::Part { file, offset: data + from as u64, fortran: false };
     Ok(Numbers { path: path.join(name), dims, dtype, stored, left_out: None, room: u64::MAX })
 }
 
-/// All pictures of a folder, in the order of their names: `[n, 3, height, width]`, as large as the first.
+/// Returns all pictures in a folder, sorted by name: `[n, 3, height, width]`, all as large as the first.
 fn pictures(folder: &Path) -> Result<Numbers, NumbersError> {
     let listing = Listing::open(folder, "score".to_owned())?;
     let ([height, width], left_out) = (first_size(&listing)?, listing.left_out());
@@ -175,7 +181,7 @@ pub(super) mod tests {
 
     #[test]
     fn columns_first_is_read_as_rows_first() {
-        // 2 × 3 × 2, each value its place in rows.
+        // 2 × 3 × 2; each value is its index in row-major order.
         let columns = [0.0f32, 6.0, 2.0, 8.0, 4.0, 10.0, 1.0, 7.0, 3.0, 9.0, 5.0, 11.0];
         let numbers = of(&fortran(array("<f4", "(2, 3, 2)", &f32s(&columns)))).unwrap();
         assert_eq!(numbers.rows().unwrap(), ((0..12).map(f64::from).collect(), 6));
@@ -197,7 +203,7 @@ pub(super) mod tests {
         let range = numbers.images([3, 4, 5], Some((0.0, 50.0))).unwrap_err().to_string();
         assert!(range.contains("a.PNG: has a value of 100"), "{range}");
         let key = read(folder.path(), named("samples")).unwrap_err().to_string();
-        assert!(key.ends_with("what lies here has no names: leave --key out"), "{key}");
+        assert!(key.ends_with("it does not contain named arrays: leave out --key"), "{key}");
         fs::write(folder.path().join("c.png"), png(5, 5)).unwrap();
         let error = || read(folder.path(), SAMPLES).unwrap().images([3, 4, 5], None).unwrap_err().to_string();
         assert!(error().contains("c.png: 5×5 pixels, but ") && error().contains("a.PNG has 5×4"), "{}", error());
@@ -218,8 +224,7 @@ pub(super) mod tests {
         std::os::unix::fs::symlink("nowhere", folder.path().join("cat/gone.png")).unwrap();
         let numbers = read(folder.path(), SAMPLES).unwrap();
         assert_eq!(numbers.images([3, 4, 5], None).unwrap().len(), 3 * 60);
-        let left_out =
-            "1 hidden, 1 of other formats (.txt: 1, such as notes.txt), a link that leads nowhere (gone.png)";
+        let left_out = "1 hidden, 1 of other formats (.txt: 1, such as notes.txt), a broken link (gone.png)";
         assert_eq!(numbers.left_out.unwrap(), left_out);
         fs::rename(folder.path().join("cat"), folder.path().join("train")).unwrap();
         fs::rename(folder.path().join("dog"), folder.path().join("test")).unwrap();
@@ -228,7 +233,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn shapes_that_nobody_can_count_are_refused() {
+    fn overflowing_shapes_are_refused() {
         for dims in ["(0, 4611686018427387904, 8)", "(3, 4611686018427387904, 8, 0)"] {
             let numbers = of(&array("<f4", dims, &[])).unwrap();
             assert!(numbers.rows().unwrap_err().to_string().contains("expected rows [N, values], found shape"));
@@ -241,7 +246,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn many_names_are_not_all_said() {
+    fn long_lists_of_names_are_shortened() {
         let names: Vec<String> = (0..12).map(|i| format!("a{i:02}")).collect();
         let said = |count: usize| choose(Path::new("x"), &names[..count], SAMPLES).unwrap_err().to_string();
         assert!(said(12).ends_with("`a08`, `a09` and 2 more; name one with --key"), "{}", said(12));
@@ -249,19 +254,19 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_unread() {
+    fn only_regular_files_are_read() {
         let error = read(Path::new("/dev/zero"), SAMPLES).unwrap_err().to_string();
         assert!(error.ends_with("expected a file, found a device"), "{error}");
-        // A file with nothing in it, as long as a disk.
+        // A sparse file as large as a disk.
         let huge = tempfile::NamedTempFile::new().unwrap();
         huge.as_file().set_len(1 << 42).unwrap();
         assert!(read(huge.path(), SAMPLES).unwrap_err().to_string().ends_with("found bytes 00 00 00 00 00 00 00 00"));
         huge.as_file().write_all_at(&array("<f4", "(2, 2)", &[]), 0).unwrap();
-        assert!(read(huge.path(), SAMPLES).unwrap_err().to_string().contains("goes on after byte 144"));
+        assert!(read(huge.path(), SAMPLES).unwrap_err().to_string().contains("continues after byte 144"));
     }
 
     #[test]
-    fn damaged_safetensors_say_what_is_wrong() {
+    fn errors_of_damaged_safetensors_say_what_is_wrong() {
         let file = |header: &str, data: usize| {
             [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
         };
@@ -275,31 +280,31 @@ pub(super) mod tests {
             ),
             (
                 file(two, 17),
-                format!("its header describes {} bytes, but the file goes on to byte {}", whole + 16, whole + 17),
+                format!("its header describes {} bytes, but the file continues to byte {}", whole + 16, whole + 17),
             ),
             (
                 file(two, 0)[..30].to_vec(),
-                format!("a header of {} bytes is announced, but the file ends at byte 30", two.len()),
+                format!("its header should have {} bytes, but the file ends at byte 30", two.len()),
             ),
-            (file("{\"a\":", 0), "its header is broken: EOF".to_owned()),
-            (file(&two.replace("F32", "F33"), 16), "its header is broken: unknown variant `F33`".to_owned()),
+            (file("{\"a\":", 0), "its header is damaged: EOF".to_owned()),
+            (file(&two.replace("F32", "F33"), 16), "its header is damaged: unknown variant `F33`".to_owned()),
             (
                 file(&two.replace("[2,2]", "[2,3]"), 16),
-                "its header is broken: invalid shape, data type, or offset".to_owned(),
+                "its header is damaged: invalid shape, data type, or offset".to_owned(),
             ),
             (
                 file(&two.replace("[0,16]", "[16,0]"), 16),
-                "its header is broken: invalid offset for tensor `a`".to_owned(),
+                "its header is damaged: invalid offset for tensor `a`".to_owned(),
             ),
         ] {
             let error = of(&bytes).unwrap_err();
-            assert!(error.contains("no sound file of safetensors") && error.contains(&expected), "{error}");
+            assert!(error.contains("not a valid safetensors file") && error.contains(&expected), "{error}");
         }
         let named = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
         fs::write(named.path(), "abc").unwrap();
         let error = read(named.path(), SAMPLES).unwrap_err().to_string();
         assert!(
-            error.ends_with("expected the length of its header in 8 bytes, but the file ends at byte 3"),
+            error.ends_with("expected the header length in the first 8 bytes, but the file ends at byte 3"),
             "{error}"
         );
     }

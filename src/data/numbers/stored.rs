@@ -1,4 +1,4 @@
-//! Values of an array, where they lie and as they are when somebody reads them.
+//! Where the values of an array are stored, and how to read them.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,18 +15,18 @@ use crate::dtype::Dtype;
 use crate::listing::Listing;
 use crate::{picture, regular};
 
-/// Where values lie.
+/// Where values are stored.
 pub(super) enum Stored {
-    /// In a file, from a byte on.
+    /// In a file, from an offset on.
     Part {
         file: File,
         offset: u64,
-        /// The first dimension is the fastest, and not the last.
+        /// Whether the first dimension varies fastest, rather than the last.
         fortran: bool,
     },
     /// In an archive, under a name, after a header.
     Entry { archive: RefCell<Box<ZipArchive<BufReader<File>>>>, name: String, offset: u64, fortran: bool },
-    /// In a file each.
+    /// One file per sample.
     Pictures(Box<Listing>),
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// Values one after another, row by row.
+/// Values in row-major order.
 pub(super) struct Values {
     bytes: Vec<u8>,
     dtype: Dtype,
@@ -60,15 +60,21 @@ fn file(path: &Path) -> Result<Vec<u8>, NumbersError> {
     regular::read(path, picture::LARGEST).map_err(|source| NumbersError::Read { path: path.to_owned(), source })
 }
 
-/// The picture at `path`, one colour after another, in a file of the size that `dims` `[_, 3, height, width]` say.
+/// Returns the picture at `path`, one colour after another. Its size must match `dims` `[_, 3, height, width]`.
 fn planes(path: &Path, dims: &[usize], first: &Path) -> Result<Vec<u8>, NumbersError> {
     let bytes = file(path)?;
     let broken = |what| wrong(path, what);
     let [height, width] = picture::sizes(&bytes).map_err(broken)?;
-    // Before its pixels are unpacked, of which there may be any number.
+    // Checked before its pixels are unpacked, of which there may be any number.
     if [height, width] != dims[2..] {
         let (first, high, wide) = (first.display(), dims[2], dims[3]);
-        return Err(wrong(path, format!("{width}×{height} pixels, but {first} has {wide}×{high}: make them one size")));
+        return Err(wrong(
+            path,
+            format!(
+                "{width}×{height} pixels, but {first} has {wide}×{high}: make all pictures the \
+            same size"
+            ),
+        ));
     }
     let pixels = picture::open(&bytes).map_err(broken)?.into_raw();
     Ok((0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3)).copied().collect())
@@ -79,7 +85,7 @@ impl Stored {
         Stored::Entry { archive: RefCell::new(Box::new(archive)), name, offset, fortran }
     }
 
-    /// The file of a sample, where each has one.
+    /// Returns the file of a sample, if each has its own.
     pub(super) fn file(&self, sample: usize) -> Option<PathBuf> {
         match self {
             Stored::Part { .. } | Stored::Entry { .. } => None,
@@ -87,7 +93,7 @@ impl Stored {
         }
     }
 
-    /// Reads all values of an array of these `dims`, for which there is memory.
+    /// Reads all values of an array with these `dims`, for which there must be memory.
     pub(super) fn load(&self, path: &Path, dims: &[usize], dtype: Dtype) -> Result<Values, NumbersError> {
         let failed = |source| NumbersError::Read { path: path.to_owned(), source };
         let size = dims.iter().product::<usize>() * dtype.width();
@@ -104,10 +110,10 @@ impl Stored {
                 let mut entry = archive.by_name(name).map_err(|error| damaged(error.into()))?;
                 io::copy(&mut entry.by_ref().take(*offset), &mut io::sink()).map_err(damaged)?;
                 entry.by_ref().take(size as u64).read_to_end(&mut bytes).map_err(damaged)?;
-                // Whether that was all; and its checksum is compared at the end.
+                // Detects extra bytes. Reading to the end also verifies the checksum.
                 let more = entry.read(&mut [0]).map_err(damaged)?;
                 if bytes.len() != size || more > 0 {
-                    return Err(damaged(io::Error::other("it is not as long as the archive says")));
+                    return Err(damaged(io::Error::other("its length differs from what the archive says")));
                 }
                 *fortran
             }
@@ -127,13 +133,13 @@ impl Stored {
     }
 }
 
-/// Height and width of the first picture.
+/// Returns height and width of the first picture.
 pub(super) fn first_size(listing: &Listing) -> Result<[usize; 2], NumbersError> {
     let path = listing.path(0);
     picture::sizes(&file(&path)?).map_err(|what| wrong(&path, what))
 }
 
-/// Values of `width` bytes whose first dimension is the fastest, with the last as the fastest.
+/// Converts values of `width` bytes from column-major to row-major order.
 fn row_by_row(bytes: &[u8], dims: &[usize], width: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = vec![0; dims.len()];

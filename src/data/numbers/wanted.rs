@@ -1,20 +1,20 @@
-//! One of several arrays in a file.
+//! Selects one of several arrays in a file.
 
 use std::path::Path;
 
 use super::{NumbersError, wrong};
 
-/// Names of arrays that an error lists.
+/// The most names of arrays that an error lists.
 const NAMES: usize = 10;
 
-/// Which of the arrays in a file is meant.
+/// Which array in a file to use.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Its name, as somebody says.
+    /// Its name, if the user gave one.
     pub key: Option<&'a str>,
-    /// The flag that says so.
+    /// The flag for that name.
     pub flag: &'static str,
-    /// What it is usually called.
+    /// Its usual name, used if the user gave none.
     pub usual: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Lines with bands, and single runs behind.
+//! Lines with bands, and single runs behind them.
 
 use super::super::canvas::{Canvas, Group, Paint, Stroke};
 use super::super::format::{count, number, plural};
@@ -7,9 +7,9 @@ use super::super::scale::Scale;
 use super::Look;
 use super::frame::{Area, Entry, below, legend, room_at_side, room_below, side, stroke_of, ticks_up};
 
-/// Lines up to which there is room for bands and single runs behind them.
+/// With more lines than this, bands and single runs are left out.
 pub const CROWD: usize = 8;
-/// Points of a line that are marked at most.
+/// The most points of a line that get a marker.
 const MARKED: usize = 40;
 
 pub(super) fn draw(data: &Curves, look: &Look) -> Canvas {
@@ -51,7 +51,7 @@ pub(super) fn draw(data: &Curves, look: &Look) -> Canvas {
     canvas
 }
 
-/// Single runs and the band.
+/// Draws the single runs and the band.
 fn behind(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale) {
     let variant = Some(line.variant);
     for single in &line.singles {
@@ -63,7 +63,7 @@ fn behind(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale)
         });
     }
     canvas.group(Group { class: "band", variant, ..Group::default() }, |canvas| {
-        // Where a part of it lies nowhere, there is none.
+        // Leave out parts of the band that have no position on the axes.
         let there = |&&(at, low, high): &&(f64, f64, f64)| {
             x.at(at).is_finite() && y.at(low).is_finite() && y.at(high).is_finite()
         };
@@ -73,7 +73,7 @@ fn behind(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale)
     });
 }
 
-/// The line itself.
+/// Draws the line itself.
 fn before(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale) {
     let variant = Some(line.variant);
     let group = Group { class: "line", variant, job: None, title: Some(line.name.clone()) };
@@ -93,7 +93,7 @@ fn before(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale)
     }
 }
 
-/// The corners of a line that, where it is stepped, keeps its value up to the next point.
+/// Returns the corners of a line. If it is stepped, it keeps its value up to the next point.
 fn path(points: impl Iterator<Item = (f64, f64)>, stepped: bool) -> Vec<(f64, f64)> {
     let mut path: Vec<(f64, f64)> = Vec::new();
     for (x, y) in points {

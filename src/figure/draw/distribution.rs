@@ -1,4 +1,4 @@
-//! How scores lie: for each variant the shares of its runs in bins, and each run below.
+//! The distribution of scores: for each variant a histogram of its runs, with each run as a dot below.
 
 use super::super::canvas::{Anchor, Canvas, Group, Paint, Stroke};
 use super::super::font::{fitted, width};
@@ -8,10 +8,11 @@ use super::super::scale::Scale;
 use super::Look;
 use super::frame::{Area, baseline, below, room_below, small};
 
-/// Dots of a row, or of a slice, at most; of more, so many evenly over their order, with both ends.
+/// The most dots drawn per row or slice. If there are more, an evenly spaced selection of the sorted values is drawn,
+/// including both ends.
 pub const DOTS: usize = 500;
 
-/// The places of those that are drawn of so many in their order.
+/// Returns the indices of the values to draw, out of `count` sorted ones.
 pub(super) fn thinned(count: usize) -> impl Iterator<Item = usize> {
     let shown = count.min(DOTS);
     (0..shown).map(move |place| if count <= DOTS { place } else { place * (count - 1) / (DOTS - 1) })
@@ -80,7 +81,7 @@ pub(super) fn draw(data: &Distribution, look: &Look) -> Canvas {
         let is_thinned = data.rows.iter().any(|row| row.dots.len() > DOTS);
         let drawn = if is_thinned { format!("{DOTS} of a row's jobs") } else { "jobs".to_owned() };
         let text = format!(
-            "bars: share of a variant's jobs, the highest {:.0} %; dots: {drawn}; line: median of those with a score",
+            "bars: share of a variant's jobs, the highest {:.0} %; dots: {drawn}; line: median of finite scores",
             100.0 * most
         );
         canvas.text((0.0, 0.9 * look.size), texts, Anchor::Start, Paint::Soft, fitted(&text, texts, look.width));
@@ -94,12 +95,12 @@ fn counted(row: &Spread) -> String {
     format!("n {}{lost}", row.dots.len())
 }
 
-/// The share of a row's jobs in each bin, of those that came to nothing, too.
+/// Returns the share of a row's jobs in each bin. Lost jobs count in the total.
 fn shares(row: &Spread, edges: &[f64]) -> Vec<f64> {
     let bins = edges.len().saturating_sub(1);
     let mut counts = vec![0_usize; bins];
     for dot in row.dots.iter().filter(|dot| dot.value.is_finite()) {
-        // The last bin has its upper edge.
+        // The last bin includes its upper edge.
         let is_inside = edges.last().is_some_and(|last| dot.value <= *last);
         if let Some(bin) = edges.iter().rposition(|edge| *edge <= dot.value).map(|bin| bin.min(bins.saturating_sub(1)))
             && bins > 0
@@ -112,14 +113,14 @@ fn shares(row: &Spread, edges: &[f64]) -> Vec<f64> {
     counts.into_iter().map(|count| count as f64 / all).collect()
 }
 
-/// Each job as a dot, and their median.
+/// Draws each job as a dot, and their median.
 fn strip(canvas: &mut Canvas, spread: &Spread, floor: f64, x: &Scale, look: &Look) {
     let variant = Some(spread.variant);
     let mut ordered: Vec<&Dot> = spread.dots.iter().collect();
     ordered.sort_by(|a, b| a.value.total_cmp(&b.value));
     let radius = 0.16 * look.size;
     for (place, dot) in thinned(ordered.len()).map(|at| ordered[at]).enumerate() {
-        // Dots of one value side by side; always the same ones.
+        // Spread dots of equal values vertically, always in the same way.
         let y = floor + (0.35 + 0.5 * ((place * 7) % 11) as f64 / 10.0) * look.size;
         let title = format!("{}, {}: {}", spread.name, dot.of, number(dot.value));
         canvas.group(Group { class: "dot", variant, job: None, title: Some(title) }, |canvas| {

@@ -1,4 +1,4 @@
-//! What most figures have: axes with ticks, a legend, texts in their room.
+//! Parts that most figures share: axes with ticks, legends, and texts fitted to their space.
 
 use super::super::canvas::{Anchor, Canvas, Paint, Stroke};
 use super::super::colour::SERIES;
@@ -33,43 +33,43 @@ impl Area {
     }
 }
 
-/// The baseline of a text whose middle is at `y`.
+/// Returns the baseline of a text whose middle is at `y`.
 pub(super) fn baseline(y: f64, size: f64) -> f64 {
     y + CAPITAL * size / 2.0
 }
 
-/// The size of ticks and other texts of the second rank.
+/// Returns the font size of ticks and other secondary texts.
 pub(super) fn small(look: &Look) -> f64 {
     0.88 * look.size
 }
 
-/// How lines of a series are drawn.
+/// Returns how lines of a series are drawn.
 pub(super) fn stroke_of(series: usize, width: f64) -> Stroke {
     Stroke { paint: Paint::Series(series), width, dash: series / SERIES }
 }
 
-/// About how many ticks have room.
+/// Returns about how many ticks fit along a horizontal axis.
 pub(super) fn ticks_along(length: f64, look: &Look) -> usize {
     ((length / (5.5 * look.size)) as usize).clamp(2, 8)
 }
 
-/// The same of ticks that stand one above the other.
+/// Returns about how many ticks fit along a vertical axis.
 pub(super) fn ticks_up(length: f64, look: &Look) -> usize {
     ((length / (2.6 * look.size)) as usize).clamp(2, 8)
 }
 
-/// How much room the ticks of a vertical axis take, with its label.
+/// Returns the width that the ticks and the label of a vertical axis take.
 pub(super) fn room_at_side(ticks: &[(f64, String)], label: &str, look: &Look) -> f64 {
     let widest = ticks.iter().map(|(_, text)| width(text, small(look))).fold(0.0, f64::max);
     widest + 0.5 * look.size + if label.is_empty() { 0.0 } else { 1.5 * look.size }
 }
 
-/// How much room the ticks of a horizontal axis take, with its label.
+/// Returns the height that the ticks and the label of a horizontal axis take.
 pub(super) fn room_below(label: &str, look: &Look) -> f64 {
     1.5 * look.size + if label.is_empty() { 0.0 } else { 1.4 * look.size }
 }
 
-/// Lines at the ticks of the vertical axis, their texts, and its label.
+/// Draws grid lines at the ticks of the vertical axis, the tick labels, and the axis label.
 pub(super) fn side(canvas: &mut Canvas, area: Area, scale: &Scale, ticks: &[(f64, String)], label: &str, look: &Look) {
     for (value, text) in ticks {
         let y = scale.at(*value);
@@ -84,7 +84,7 @@ pub(super) fn side(canvas: &mut Canvas, area: Area, scale: &Scale, ticks: &[(f64
     }
 }
 
-/// The horizontal axis, its ticks, their texts, and its label.
+/// Draws the horizontal axis, its ticks with labels, and the axis label.
 pub(super) fn below(canvas: &mut Canvas, area: Area, scale: &Scale, label: &str, look: &Look) {
     canvas.line([(area.left, area.bottom), (area.right, area.bottom)], Stroke::of(Paint::Soft, 0.6), 1.0);
     let mut free = f64::NEG_INFINITY;
@@ -92,7 +92,7 @@ pub(super) fn below(canvas: &mut Canvas, area: Area, scale: &Scale, label: &str,
         let x = scale.at(value);
         canvas.line([(x, area.bottom), (x, area.bottom + 0.3 * look.size)], Stroke::of(Paint::Soft, 0.6), 1.0);
         let half = width(&text, small(look)) / 2.0;
-        // Within the picture, and not over the one before.
+        // Keep labels inside the picture, and don't let them overlap.
         let x = x.min(area.right + 0.8 * look.size - half);
         if x - half > free {
             free = x + half + 0.5 * look.size;
@@ -106,14 +106,14 @@ pub(super) fn below(canvas: &mut Canvas, area: Area, scale: &Scale, label: &str,
     }
 }
 
-/// One entry of a legend: a name, its variant, and the series that it is drawn as.
+/// One entry of a legend: a name, its variant, and its series.
 pub(super) struct Entry<'a> {
     pub name: &'a str,
     pub variant: usize,
     pub series: usize,
 }
 
-/// Draws a legend from `top` on, as wide as the canvas; the height that it takes.
+/// Draws a legend from `top` down, as wide as the canvas. Returns its height.
 pub(super) fn legend(canvas: &mut Canvas, entries: &[Entry], top: f64, look: &Look) -> f64 {
     let (line, swatch, gap) = (1.45 * look.size, 1.8 * look.size, 1.2 * look.size);
     let room = look.width - swatch - 1.0 * look.size;

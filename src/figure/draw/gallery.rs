@@ -1,4 +1,4 @@
-//! Sample sheets side by side, each as its last step has it.
+//! Sample sheets side by side, each at its last step.
 
 use super::super::canvas::{Anchor, Canvas, Group, Mark, Paint, Stroke};
 use super::super::font::{fitted, width};
@@ -10,7 +10,7 @@ pub(super) fn draw(data: &Gallery, look: &Look) -> Canvas {
     let Gallery { down, across, .. } = data;
     let widest = down.values.iter().map(|value| width(value, look.size)).fold(0.0, f64::max);
     let left = widest.min(0.25 * look.width) + 2.0 * look.size;
-    // A single column is no poster.
+    // Don't blow up a single column.
     let side = ((look.width - left) / across.values.len().max(1) as f64).min(24.0 * look.size);
     let bottom = side * down.values.len().max(1) as f64;
     let right = left + side * across.values.len().max(1) as f64;
@@ -48,7 +48,7 @@ fn one(canvas: &mut Canvas, sheet: &Sheet, (left, top, side): (f64, f64, f64), l
             None => {
                 canvas.push(Mark::Rect { at, fill: None, stroke: Some(Stroke::of(Paint::Rule, 0.6)), opacity: 1.0 });
                 let middle = (at[0] + at[2] / 2.0, at[1] + at[3] / 2.0);
-                canvas.text(middle, small(look), Anchor::Middle, Paint::Soft, fitted("not here", small(look), at[2]));
+                canvas.text(middle, small(look), Anchor::Middle, Paint::Soft, fitted("missing", small(look), at[2]));
             }
         }
     });

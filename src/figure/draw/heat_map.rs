@@ -3,13 +3,13 @@
 use super::super::canvas::{Anchor, Canvas, Group, Paint, Stroke};
 use super::super::colour::{on, ramp};
 use super::super::font::{fitted, width};
-use super::super::format::{count, number_beside, part};
+use super::super::format::{count, number_in_column, part};
 use super::super::model::{Cell, HeatMap};
 use super::super::scale::Scale;
 use super::Look;
 use super::frame::{baseline, room_at_side, small};
 
-/// Cells across are at most this much higher than wide.
+/// The most that a cell is higher than it is wide.
 const SLIM: f64 = 1.0;
 
 pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
@@ -25,7 +25,7 @@ pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
     let wide = (right - left) / columns as f64;
     let most = low.abs().max(high.abs());
     let lines = data.cells.iter().flatten().map(|cell| said(cell, most)).collect::<Vec<_>>();
-    // As many of the lines as fit into all cells.
+    // Use as many lines of text as fit into all cells.
     let fits = |n: usize| {
         lines.iter().all(|said| said.iter().take(n).all(|text| width(text, texts) <= wide - 0.3 * look.size))
     };
@@ -46,7 +46,7 @@ pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
     for (row, cells) in data.cells.iter().enumerate() {
         for (column, cell) in cells.iter().enumerate() {
             let at = [left + wide * column as f64, top + tall * row as f64, wide, tall];
-            let name = |axis: &super::super::model::Along, at: usize| format!("{} {}", axis.key, axis.values[at]);
+            let name = |axis: &super::super::model::KeyValues, at: usize| format!("{} {}", axis.key, axis.values[at]);
             let title =
                 format!("{}, {}: {}", name(&data.down, row), name(&data.across, column), told(cell, &data.value));
             canvas.group(Group { class: "cell", title: Some(title), ..Group::default() }, |canvas| {
@@ -93,12 +93,12 @@ pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
     canvas
 }
 
-/// The lines of a cell: value, ± and n.
+/// Returns the lines of text in a cell: value, ± and n.
 fn said(cell: &Cell, most: f64) -> Vec<String> {
     match cell {
         Cell::Value { mean, std, n, of } => {
-            let mut said = vec![number_beside(*mean, most)];
-            said.extend(std.map(|std| format!("± {}", number_beside(std, most))));
+            let mut said = vec![number_in_column(*mean, most)];
+            said.extend(std.map(|std| format!("± {}", number_in_column(std, most))));
             said.push(format!("n {}", part(*n, *of)));
             said
         }
@@ -109,15 +109,15 @@ fn said(cell: &Cell, most: f64) -> Vec<String> {
     }
 }
 
-/// What a cell says when it is pointed at.
+/// Returns the tooltip of a cell.
 fn told(cell: &Cell, value: &str) -> String {
     match cell {
         Cell::Value { mean, std, n, of } => {
-            let std = std.map_or(String::new(), |std| format!(" ± {}", number_beside(std, *mean)));
-            format!("{value} {}{std} (n = {})", number_beside(*mean, *mean), part(*n, *of))
+            let std = std.map_or(String::new(), |std| format!(" ± {}", number_in_column(std, *mean)));
+            format!("{value} {}{std} (n = {})", number_in_column(*mean, *mean), part(*n, *of))
         }
-        Cell::Lost(of) => format!("all {of} came to nothing"),
-        Cell::Open(of) => format!("no score of {of} yet"),
+        Cell::Lost(of) => format!("all {of} lost"),
+        Cell::Open(of) => format!("no scores yet, of {of}"),
         Cell::Stopped(step) => format!("stopped early at step {}", count(*step as usize)),
         Cell::None => "not in the sweep".into(),
     }
@@ -163,7 +163,7 @@ fn one(
     }
 }
 
-/// Slanting lines: nothing is there.
+/// Draws slanted lines, for cells that are not in the sweep.
 fn hatch(canvas: &mut Canvas, [x, y, wide, tall]: [f64; 4]) {
     let step = 4.0_f64.max((wide + tall) / 40.0);
     let count = ((wide + tall) / step) as usize;
@@ -175,7 +175,7 @@ fn hatch(canvas: &mut Canvas, [x, y, wide, tall]: [f64; 4]) {
     }
 }
 
-/// The scale of the colours.
+/// The colour bar.
 struct Key {
     scale: Option<Scale>,
     ticks: Vec<(f64, String)>,
@@ -217,13 +217,13 @@ fn scale(canvas: &mut Canvas, (x, top, bottom): (f64, f64, f64), key: &Key, high
     }
 }
 
-/// What the cells without a value are, where there are such.
+/// Explains cells without a value, if there are any.
 fn explained(data: &HeatMap) -> Vec<&'static str> {
     let any = |is: fn(&Cell) -> bool| data.cells.iter().flatten().any(is);
     let mut said = Vec::new();
-    said.extend(any(|cell| matches!(cell, Cell::Lost(_))).then_some("×: all of them came to nothing"));
+    said.extend(any(|cell| matches!(cell, Cell::Lost(_))).then_some("×: all jobs lost"));
     said.extend(any(|cell| matches!(cell, Cell::Open(_))).then_some("…: no score yet"));
-    said.extend(any(|cell| matches!(cell, Cell::Stopped(_))).then_some("†: stopped early, since others were better"));
+    said.extend(any(|cell| matches!(cell, Cell::Stopped(_))).then_some("†: stopped early because others were better"));
     said.extend(any(|cell| matches!(cell, Cell::None)).then_some("hatched: not in the sweep"));
     said
 }

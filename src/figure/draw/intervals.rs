@@ -79,7 +79,7 @@ pub(super) fn draw(data: &Intervals, look: &Look) -> Canvas {
     canvas
 }
 
-/// The axis, and what stands for no difference.
+/// Draws the axis, and the line of no difference.
 fn ground(canvas: &mut Canvas, panel: &Panel, area: Area, x: &Scale, look: &Look) {
     let texts = small(look);
     for value in [0.0, 0.25, 0.5, 0.75, 1.0] {
@@ -102,7 +102,7 @@ fn ground(canvas: &mut Canvas, panel: &Panel, area: Area, x: &Scale, look: &Look
     }
 }
 
-/// A share as the panel's people read it.
+/// Formats a share as this panel shows it: in percent or as a fraction.
 fn tick(panel: &Panel, value: f64) -> String {
     if panel.percent { format!("{:.0} %", 100.0 * value) } else { format!("{value:.2}") }
 }

@@ -1,4 +1,4 @@
-//! Drawing: one function for each kind of figure.
+//! Drawing: one function per kind of figure.
 
 mod curves;
 mod distribution;
@@ -17,24 +17,24 @@ pub use distribution::DOTS;
 use super::canvas::Canvas;
 use super::model::{Figure, Kind, Plot};
 
-/// How large a figure is drawn, and how.
+/// How a figure is drawn.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
-    /// How wide, in points; the height follows from the data.
+    /// The width in points. The height follows from the data.
     pub width: f64,
     /// The size of text, in points.
     pub size: f64,
-    /// Whether scores have a logarithmic axis, where all are above 0.
+    /// Whether the score axis is logarithmic, if all scores are above 0.
     pub log: bool,
-    /// Where sheets and points are.
+    /// Access to sample sheets and points.
     pub files: &'a dyn Files,
 }
 
-/// What figures show that stands in files.
+/// Contents of figures that are in files.
 pub trait Files {
-    /// The sample sheet of a job, by its id, at a step: a PNG in the home directory.
+    /// Returns the sample sheet of a job (given by id) at a step: a PNG in the home directory.
     fn picture(&self, job: &str, step: u64, path: &str) -> Option<Picture>;
-    /// The points of an .npy in the home directory.
+    /// Returns the points of an .npy file in the home directory.
     fn points(&self, path: &str) -> Option<Vec<[f64; 2]>>;
 }
 
@@ -43,11 +43,11 @@ pub trait Files {
 pub struct Picture {
     /// What refers to it: a data: URI, or the path of a file.
     pub href: String,
-    /// The file.
+    /// The contents of the file.
     pub png: Vec<u8>,
 }
 
-/// No file is there.
+/// Finds no files.
 #[derive(Clone, Copy, Debug)]
 pub struct NoFiles;
 
@@ -61,7 +61,7 @@ impl Files for NoFiles {
     }
 }
 
-/// The figure as marks.
+/// Draws a figure.
 pub fn draw(figure: &Figure, look: &Look) -> Canvas {
     match &figure.plot {
         Plot::Curves(data) => curves::draw(data, look),
@@ -76,7 +76,7 @@ pub fn draw(figure: &Figure, look: &Look) -> Canvas {
     }
 }
 
-/// Whether [`Look::log`] makes another picture of it.
+/// Returns whether [`Look::log`] changes how the figure looks.
 pub fn can_be_log(figure: &Figure) -> bool {
     let positive = |values: &mut dyn Iterator<Item = f64>| {
         let mut finite = values.filter(|value| value.is_finite()).peekable();

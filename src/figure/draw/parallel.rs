@@ -1,10 +1,10 @@
-//! Many keys at once: a vertical axis for each, a line for each cell, lighter the better it is.
+//! Many keys at once: a vertical axis for each key, a line for each cell. The better a cell, the lighter its line.
 
 use super::super::canvas::{Anchor, Canvas, Group, Paint, Stroke};
 use super::super::colour::ramp;
 use super::super::font::fitted;
 use super::super::format::number;
-use super::super::model::{Parallel, Thread};
+use super::super::model::{KeyAxis, Parallel};
 use super::super::scale::Scale;
 use super::Look;
 use super::frame::{baseline, small};
@@ -21,7 +21,7 @@ pub(super) fn draw(data: &Parallel, look: &Look) -> Canvas {
         data.axes.iter().enumerate().map(|(at, axis)| scale(axis, of(at), (bottom, top))).collect();
     let x = |axis: usize| room * (axis as f64 + 0.5);
 
-    // By the score, the best on top.
+    // Draw by score, so the best lines are on top.
     let score = |values: &[Option<f64>]| values.last().copied().flatten().filter(|value| value.is_finite());
     let mut ordered: Vec<&(String, Vec<Option<f64>>)> = data.lines.iter().collect();
     ordered.sort_by(|(_, a), (_, b)| {
@@ -61,7 +61,7 @@ pub(super) fn draw(data: &Parallel, look: &Look) -> Canvas {
                 free = y - 0.6 * look.size;
                 canvas.line([(x(at) - 1.5, y), (x(at) + 1.5, y)], Stroke::of(Paint::Soft, 0.6), 1.0);
                 let text = fitted(&text, texts, room - look.size);
-                // On the left half of the last one there is room alone.
+                // The label of the last axis only has space on its left.
                 let (anchor, side) = if at + 1 == count { (Anchor::End, -1.0) } else { (Anchor::Start, 1.0) };
                 let wide = super::super::font::width(&text, texts);
                 let left = if side > 0.0 { x(at) + 3.0 } else { x(at) - 3.0 - wide };
@@ -71,24 +71,24 @@ pub(super) fn draw(data: &Parallel, look: &Look) -> Canvas {
         }
     }
     let better = if data.higher {
-        "lines: cells, lighter the higher their score"
+        "lines: cells; lighter means a higher score"
     } else {
-        "lines: cells, lighter the lower their score"
+        "lines: cells; lighter means a lower score"
     };
     canvas.text((0.0, bottom + 1.5 * look.size), texts, Anchor::Start, Paint::Soft, fitted(better, texts, look.width));
     canvas
 }
 
-/// The scale of one key.
-pub(super) fn scale(axis: &Thread, values: impl Iterator<Item = f64>, range: (f64, f64)) -> Scale {
+/// Returns the scale of one key.
+pub(super) fn scale(axis: &KeyAxis, values: impl Iterator<Item = f64>, range: (f64, f64)) -> Scale {
     match axis.levels.len() {
         0 => Scale::of(axis.kind, values, range),
         levels => Scale::exact((-0.5, levels as f64 - 0.5), range),
     }
 }
 
-/// What stands beside one key's axis.
-fn ticks(axis: &Thread, scale: &Scale, look: &Look) -> Vec<(f64, String)> {
+/// Returns the tick labels of one key's axis.
+fn ticks(axis: &KeyAxis, scale: &Scale, look: &Look) -> Vec<(f64, String)> {
     if axis.levels.is_empty() {
         scale.ticks(super::frame::ticks_up(0.5 * look.width, look).min(5))
     } else {

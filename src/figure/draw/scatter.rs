@@ -7,12 +7,12 @@ use super::super::scale::Scale;
 use super::Look;
 use super::frame::small;
 
-/// Points of a panel at most.
+/// The most points drawn per panel.
 const POINTS: usize = 1000;
 
 pub(super) fn draw(data: &Scatter, look: &Look) -> Canvas {
     let across = ((look.width / (9.0 * look.size)) as usize).clamp(1, data.panels.len().clamp(1, 6));
-    // Best, median and worst of a variant stand side by side.
+    // Best, median and worst run of a variant are side by side.
     let across = if across > 3 { across / 3 * 3 } else { across };
     let rows = data.panels.len().div_ceil(across).max(1);
     let wide = look.width / across as f64;
@@ -21,7 +21,8 @@ pub(super) fn draw(data: &Scatter, look: &Look) -> Canvas {
     let mut canvas = Canvas::new(look.width, high * rows as f64);
     let clouds: Vec<Vec<[f64; 2]>> =
         data.panels.iter().map(|panel| look.files.points(&panel.path).unwrap_or_default()).collect();
-    // What is shown depends on the modes alone, where there are such: runs that throw points far away do not shrink the others.
+    // The visible range depends on the modes alone, if there are any. Otherwise runs with points far away would shrink
+    // the rest.
     let farthest = |points: &mut dyn Iterator<Item = &[f64; 2]>| {
         points.flatten().filter(|x| x.is_finite()).fold(0.0, |most: f64, x| most.max(x.abs()))
     };
@@ -65,9 +66,9 @@ pub(super) fn draw(data: &Scatter, look: &Look) -> Canvas {
                 }
                 if points.is_empty() {
                     let at = (left + side / 2.0, top + side / 2.0);
-                    canvas.text(at, small(look), Anchor::Middle, Paint::Soft, "points not kept");
+                    canvas.text(at, small(look), Anchor::Middle, Paint::Soft, "points not saved");
                 }
-                // A title of two lines, divided where it has a line break.
+                // A title may have two lines, separated by a line break.
                 for (line, text) in panel.title.split('\n').take(2).enumerate() {
                     let at = (left + side / 2.0, top + side + (1.1 + 1.15 * line as f64) * look.size);
                     canvas.text(at, small(look), Anchor::Middle, Paint::Ink, fitted(text, small(look), side));

@@ -1,4 +1,4 @@
-//! A score against each swept key: a panel for each.
+//! A score against each swept key, with a panel per key.
 
 use super::super::canvas::{Anchor, Canvas, Group, Paint};
 use super::super::font::fitted;

@@ -1,4 +1,4 @@
-//! What each slot did when.
+//! What each slot did, and when.
 
 use super::super::canvas::{Anchor, Canvas, Group, Mark, Paint, Stroke};
 use super::super::font::{fitted, width};
@@ -51,7 +51,7 @@ pub(super) fn draw(data: &Timeline, look: &Look) -> Canvas {
         });
     }
     below(&mut canvas, area, &x, &label, look);
-    let text = "blue: finished; frame: runs; yellow: stopped; red: did not finish";
+    let text = "blue: finished; frame: running; yellow: stopped; red: did not finish";
     let at = (0.0, area.bottom + room_below(&label, look) + 0.9 * look.size);
     canvas.text(at, small(look), Anchor::Start, Paint::Soft, fitted(text, small(look), look.width));
     canvas

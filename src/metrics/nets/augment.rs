@@ -1,19 +1,19 @@
-//! Light augmentation of images, from counter-based streams: drawings are turned, scaled, sheared and shifted a little, photographs moved
-//! and mirrored.
+//! Light augmentation of images, driven by counter-based streams. Drawings are rotated, scaled, sheared and shifted a
+//! little; photographs are shifted and mirrored.
 
 use sweep_numerics::random::{Purpose, Stream};
 
-/// Pixels along a side.
+/// Pixels per side.
 pub(super) const SIDE: usize = 28;
-/// Pixels of an image.
+/// Pixels per image.
 pub(super) const PIXELS: usize = SIDE * SIDE;
 
-/// How far augmentation goes. Each quantity is uniform in ± its limit.
+/// How strong the augmentation is. Each quantity is uniform within ± its limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Rotation, in radians.
     pub turn: f32,
-    /// Scaling of each axis, as a share of 1.
+    /// Scaling of each axis, relative to 1.
     pub scale: f32,
     /// Shear, as x per y.
     pub shear: f32,
@@ -21,33 +21,33 @@ pub struct Limits {
     pub shift: f32,
 }
 
-/// How images are changed, each time in another way.
+/// The kind of augmentation.
 #[derive(Clone, Copy, Debug)]
 pub enum Augment {
-    /// Grey drawings on black are bent, at most so far.
+    /// Distorts grey drawings on black, up to these limits.
     Bend(Limits),
-    /// Photographs are moved by up to this many pixels along each axis, and mirrored, each the other time.
+    /// Shifts photographs by up to this many pixels along each axis, and mirrors half of them.
     Move(usize),
 }
 
 impl Augment {
-    /// For images of the size and the kind of MNIST's.
+    /// For images like those of MNIST, in size and kind.
     pub const DRAWINGS: Augment = Augment::Bend(Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 });
-    /// For photographs of a few dozen pixels a side.
+    /// For photographs of a few dozen pixels per side.
     pub const PHOTOGRAPHS: Augment = Augment::Move(3);
 }
 
-/// Writes `images` (`[n, channels, height, width]`, u8), each changed in its own way, to `out` (as many, scaled to [−1, 1]). A function of
-/// `(seed, step)` alone.
+/// Augments `images` (`[n, channels, height, width]`, u8), each differently, and writes them to `out` (same size,
+/// scaled to [−1, 1]). A function of `(seed, step)` alone.
 pub fn batch(images: &[u8], shape: &[usize; 3], augment: Augment, seed: u64, step: u64, out: &mut [f32]) {
     let size = shape.iter().product();
     match augment {
         Augment::Bend(limits) => {
-            assert_eq!(*shape, [1, SIDE, SIDE], "drawings are grey and of this size");
+            assert_eq!(*shape, [1, SIDE, SIDE], "drawings must be grey and 28×28");
             bend(images, &limits, seed, step, out);
         }
         Augment::Move(by) => {
-            // Three and one to spare.
+            // Three, and one unused.
             const DRAWS: usize = 4;
             let mut draws = vec![0.0; images.len() / size * DRAWS];
             Stream::lane(seed, Purpose::Classifier, 1, step).fill_uniform(&mut draws);
@@ -62,9 +62,9 @@ pub fn batch(images: &[u8], shape: &[usize; 3], augment: Augment, seed: u64, ste
     }
 }
 
-/// Drawings on black `[n, 28, 28]`, −1 outside the image.
+/// Distorts drawings on black `[n, 28, 28]`. Outside the image, pixels are −1.
 fn bend(images: &[u8], limits: &Limits, seed: u64, step: u64, out: &mut [f32]) {
-    // Six and one to spare: the shipped weights were trained with this spacing.
+    // Six, and one unused: the shipped weights were trained with this spacing.
     const DRAWS: usize = 7;
     let mut draws = vec![0.0; images.len() / PIXELS * DRAWS];
     Stream::lane(seed, Purpose::Classifier, 1, step).fill_uniform(&mut draws);
@@ -78,7 +78,7 @@ fn bend(images: &[u8], limits: &Limits, seed: u64, step: u64, out: &mut [f32]) {
     }
 }
 
-/// Each pixel of `out` is that of `image` so many rows and columns further on, mirrored at the borders, or of the mirrored image.
+/// Shifts `image` by this many rows and columns, reflected at the borders, optionally after mirroring it.
 fn moved(image: &[u8], shape: &[usize; 3], shift: [isize; 2], mirrored: bool, out: &mut [f32]) {
     let [_, height, width] = *shape;
     let within = |place: usize, shift: isize, size: usize| {
@@ -96,10 +96,11 @@ fn moved(image: &[u8], shape: &[usize; 3], shift: [isize; 2], mirrored: bool, ou
     }
 }
 
-/// Each pixel of `out` looks up, by bilinear interpolation, where `map` about the centre and `shift` send it.
+/// Fills each pixel of `out` by bilinear interpolation of `image`, at the place where `map` about the centre and
+/// `shift` send it.
 fn transform(image: &[u8], map: [[f32; 2]; 2], shift: [f32; 2], out: &mut [f32]) {
     const CENTRE: f32 = (SIDE as f32 - 1.0) / 2.0;
-    // A frame of two black pixels, so that interpolation needs no tests.
+    // A frame of two black pixels, so interpolation needs no bounds checks.
     const WIDE: usize = SIDE + 4;
     let mut framed = [0.0f32; WIDE * WIDE];
     for (row, line) in image.chunks(SIDE).enumerate() {
@@ -147,7 +148,7 @@ mod tests {
         transform(&image, STILL, [2.0, 0.0], &mut out);
         assert!((out[0] - (18.0 / 127.5 - 1.0)).abs() < 1e-6, "column 0 shows column 2");
         assert!((out[SIDE - 1] + 1.0).abs() < 1e-6, "what comes from outside is black");
-        // However far away, it is black and no index out of range.
+        // However far away, it is black, and no index is out of range.
         transform(&image, [[50.0, 0.0], [0.0, 50.0]], [1e6, -1e6], &mut out);
         assert!(out.iter().all(|&v| (v + 1.0).abs() < 1e-6));
     }
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn photographs_are_moved_mirrored_and_never_leave_their_frame() {
-        // Two maps of three by four.
+        // Two channels of three by four pixels.
         let image: Vec<u8> = (0..24).collect();
         let shape = [2, 3, 4];
         let draw = |shift, mirrored| {

@@ -1,13 +1,13 @@
-//! What is wrong with a scoring network.
+//! Errors of scoring networks.
 
 use super::inception::InceptionError;
 use sweep_tensor::message::without_frames;
 
-/// What is wrong with a scoring network or with what it is fed.
+/// What is wrong with a scoring network or its input.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// No network is known for the data set.
-    #[error("no scoring network for data set `{0}`: there is one for mnist and one for fashion_mnist")]
+    /// There is no network for the data set.
+    #[error("there is no scoring network for data set `{0}`, only for mnist and fashion_mnist")]
     None(&'static str),
     /// The shipped weights are not those that the program was built for.
     #[error(
@@ -22,7 +22,7 @@ pub enum NetError {
         /// As computed.
         found: String,
     },
-    /// A file is no safetensors file, or lacks a tensor, or one has another shape or type.
+    /// A file is not a safetensors file, lacks a tensor, or has a tensor of another shape or type.
     #[error("scoring network {name}: {message}; expected weights written by `sweep classifier train`")]
     Weights {
         /// The network, or the file.
@@ -30,28 +30,28 @@ pub enum NetError {
         /// What is wrong.
         message: String,
     },
-    /// Images and labels do not fit together.
+    /// The values are not whole images.
     #[error(
-        "expected whole images of {}×{}×{} pixels, found {found} values in all",
+        "expected images of {}×{}×{} pixels, but {found} values in total is not a whole number of images",
         .expected[0], .expected[1], .expected[2]
     )]
     Data {
         /// Channels, height and width of an image.
         expected: [usize; 3],
-        /// Values in all images.
+        /// Total number of values.
         found: usize,
     },
-    /// Images without classes.
-    #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
+    /// Images without at least two classes.
+    #[error("{0} has no labels, or only one: a classifier cannot be trained on it")]
     Unlabelled(String),
-    /// Images that convolutions see nothing in.
+    /// Images too small for the convolutions.
     #[error("images of {}×{} pixels are too narrow for a classifier: leave out the scores that need one", .0[1], .0[2])]
     Thin([usize; 3]),
     /// The Inception network.
     #[error(transparent)]
     Inception(#[from] InceptionError),
-    /// Whoever waited for it has ended it.
-    #[error("stopped before all images were seen")]
+    /// Stopped on request.
+    #[error("stopped before all images were evaluated")]
     Stopped,
     /// libtorch refused.
     #[error("scoring network: {}", without_frames(&.0.to_string()))]

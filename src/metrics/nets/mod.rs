@@ -1,4 +1,4 @@
-//! Scoring networks: what turns images into class probabilities and features.
+//! Scoring networks: they turn images into class probabilities and features.
 
 pub mod augment;
 pub mod classifier;

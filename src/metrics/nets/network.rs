@@ -1,4 +1,4 @@
-//! What sees images, whichever it is.
+//! A scoring network of either kind.
 
 use tch::Tensor;
 
@@ -11,14 +11,14 @@ use super::watch::Watch;
 /// A scoring network with its weights.
 #[derive(Debug)]
 pub enum Network {
-    /// Of the data set's own classes.
+    /// Trained on the data set's own classes.
     Classifier(Classifier),
-    /// Of a thousand other classes, and the shape of the images: channels, height and width.
+    /// Trained on a thousand other classes; with the shape of the images: channels, height and width.
     Inception(Inception, [usize; 3]),
 }
 
 impl Network {
-    /// Its name in protocols.
+    /// Returns its name in protocols.
     pub fn name(&self) -> &str {
         match self {
             Network::Classifier(classifier) => classifier.name(),
@@ -26,7 +26,7 @@ impl Network {
         }
     }
 
-    /// The first 16 characters of the BLAKE3 hash of its weights file.
+    /// Returns the first 16 characters of the BLAKE3 hash of its weights file.
     pub fn checksum(&self) -> &str {
         match self {
             Network::Classifier(classifier) => classifier.checksum(),
@@ -34,7 +34,7 @@ impl Network {
         }
     }
 
-    /// Classes that it tells apart.
+    /// Returns the number of classes it distinguishes.
     pub fn classes(&self) -> usize {
         match self {
             Network::Classifier(classifier) => classifier.design().classes,
@@ -42,7 +42,7 @@ impl Network {
         }
     }
 
-    /// Channels, height and width of the images that it sees.
+    /// Returns channels, height and width of its input images.
     pub fn shape(&self) -> [usize; 3] {
         match self {
             Network::Classifier(classifier) => classifier.design().shape,
@@ -50,7 +50,7 @@ impl Network {
         }
     }
 
-    /// Images after which it tells how far it is: those of some seconds at most.
+    /// Returns after how many images it reports progress: a few seconds' worth at most.
     pub fn block(&self) -> usize {
         match self {
             Network::Classifier(_) => 10 * classifier::CHUNK,
@@ -58,18 +58,18 @@ impl Network {
         }
     }
 
-    /// Logits and features of `samples`, pixels in [−1, 1]; `watch` is told how far it is. What is not finite spoils the outputs of its
-    /// own image only.
+    /// Returns logits and features of `samples`, pixels in [−1, 1]. Calls `watch` with its progress. Pixels that are
+    /// not finite only spoil the outputs of their own image.
     ///
     /// # Errors
     ///
-    /// Where the values are no whole number of images, where libtorch fails, and where `watch` ends it.
+    /// If the values are not a whole number of images, libtorch fails, or `watch` stops it.
     pub fn run(&self, samples: &[f32], watch: &mut Watch) -> Result<Outputs, NetError> {
         let block = self.block();
         let size = self.shape().iter().product::<usize>().max(1);
         let (all, mut seen) = (samples.len() / size, 0);
         let (mut logits, mut features) = (Vec::with_capacity(all * self.classes()), Vec::new());
-        // No image at all is a block as well, and so is what is no whole number of them.
+        // Pass on empty input as one block, and incomplete images, too, so they get checked.
         let blocks = samples.chunks(block * size).chain(samples.is_empty().then_some(samples));
         for block in blocks {
             let outputs = match self {

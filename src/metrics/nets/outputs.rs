@@ -1,8 +1,8 @@
-//! What every scoring network gives, and how its weights are named.
+//! The outputs of a scoring network, and the checksum of its weights.
 
 use tch::Tensor;
 
-/// What a scoring network makes of n images.
+/// The outputs of a scoring network for n images.
 #[derive(Debug)]
 pub struct Outputs {
     /// `[n, classes]`, row-major.
@@ -11,7 +11,7 @@ pub struct Outputs {
     pub features: Tensor,
 }
 
-/// The first 16 characters of the BLAKE3 hash of a weights file.
+/// Returns the first 16 characters of the BLAKE3 hash of a weights file.
 pub fn checksum(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..16].to_owned()
 }

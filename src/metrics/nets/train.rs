@@ -1,7 +1,8 @@
-//! Training of a classifier: `sweep classifier train`, and for `classifier: self`.
+//! Trains a classifier, for `sweep classifier train` and for `classifier: self`.
 //!
-//! Adam with a cosine schedule from a fixed seed, batch normalisation, light augmentation, and at the end the norms folded into the
-//! convolutions. All random numbers are counter-based; on one CPU thread the same seed gives the same weights on the same machine.
+//! Uses Adam with a cosine schedule, batch normalisation and light augmentation. At the end, the norms are folded into
+//! the convolutions. All random numbers are counter-based and follow from the seed: on one CPU thread, the same seed
+//! gives the same weights on the same machine.
 
 use std::collections::HashMap;
 
@@ -13,9 +14,9 @@ use super::classifier::{Design, Examples, shrunk};
 use super::error::NetError;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
-/// Where the learning rate starts; it ends at 0.
+/// The initial learning rate; it ends at 0.
 const LR: f64 = 2e-3;
-/// Steps over which the learning rate rises from 0, but at most a tenth of all.
+/// Steps over which the learning rate rises from 0, but at most a tenth of all steps.
 const WARM_UP: u64 = 300;
 /// Decoupled weight decay (AdamW).
 const DECAY: f64 = 0.02;
@@ -25,37 +26,37 @@ const EPSILON: f64 = 1e-5;
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What it is trained on and how, for the file.
+    /// What it is trained on and how, to be stored in the file.
     pub note: String,
-    /// All randomness derives from this.
+    /// The seed of all randomness.
     pub seed: u64,
-    /// Batches in all.
+    /// Number of batches.
     pub steps: u64,
-    /// How images are changed.
+    /// How images are augmented.
     pub augment: Augment,
 }
 
-/// Images of a batch.
+/// Images per batch.
 pub const BATCH: usize = 100;
 
-/// How far training is.
+/// The progress of training.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
     /// Cross-entropy of the last batch, in nats.
     pub loss: f64,
 }
 
-/// Trains on the `examples` whose numbers are in `picks`, and gives the weights file (safetensors). `progress` is called now and then, and
-/// last when all is done. Sets libtorch to one thread, for the whole process: how sums are split among threads would show in the
-/// weights.
+/// Trains on the `examples` whose numbers are in `picks`, and returns the weights file (safetensors). Calls `progress`
+/// now and then, and once at the end. Sets libtorch to one thread for the whole process, because splitting sums among
+/// threads would change the weights.
 ///
 /// # Errors
 ///
-/// Where there are fewer than two classes, or images of a single pixel's height or width.
+/// If there are fewer than two classes, or images are too small.
 pub fn train(
     examples: &dyn Examples,
     picks: &[u32],
@@ -110,7 +111,7 @@ pub fn train(
     net.weights(&design, options)
 }
 
-/// A linear rise, then half a cosine down to 0.
+/// Returns the learning rate: a linear rise, then half a cosine down to 0.
 fn rate(step: u64, steps: u64) -> f64 {
     let done = step as f64 / steps as f64;
     let rise = ((step + 1) as f64 / WARM_UP.min(steps / 10).max(1) as f64).min(1.0);
@@ -133,7 +134,7 @@ struct Trainee {
 }
 
 impl Trainee {
-    /// He's initial weights, biases 0, scales 1.
+    /// Initialises weights after He, biases with 0, and scales with 1.
     fn new(store: &nn::VarStore, design: &Design, seed: u64) -> Self {
         let root = store.root();
         let (mut convs, mut linears) = (Vec::new(), Vec::new());
@@ -159,7 +160,8 @@ impl Trainee {
         Trainee { convs, linears }
     }
 
-    /// Logits of `images` `[n, channels, height, width]`, as the convolutions see them; moves the running statistics.
+    /// Returns the logits of `images` `[n, channels, height, width]`, already shrunk for the convolutions. Updates the
+    /// running statistics.
     fn forward(&self, images: &Tensor) -> Result<Tensor, tch::TchError> {
         let mut x = (images + 1.0) * 0.5;
         for conv in &self.convs {
@@ -175,7 +177,7 @@ impl Trainee {
         x.f_linear(&hidden.0, Some(&hidden.1))?.f_relu()?.f_linear(&output.0, Some(&output.1))
     }
 
-    /// The weights file, norms folded into the convolutions.
+    /// Returns the weights file, with norms folded into the convolutions.
     fn weights(&self, design: &Design, options: &Options) -> Result<Vec<u8>, NetError> {
         let folded = no_grad(|| {
             let convs = self.convs.iter().map(|conv| {
@@ -201,7 +203,7 @@ impl Trainee {
         for (name, shape, bytes) in &tensors {
             views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(wrong)?));
         }
-        // One entry only: the order of a hash map's entries, and with it the checksum, would vary.
+        // One entry only: with more, the order of the hash map, and so the checksum, would vary.
         safetensors::serialize(views, Some(HashMap::from([("trained".to_owned(), options.note.clone())])))
             .map_err(wrong)
     }

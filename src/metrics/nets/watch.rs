@@ -1,12 +1,12 @@
-//! Looking at images takes long, so whoever waits is told how far it is, and may end it.
+//! Progress of evaluating images. It takes long, so callers can follow it and stop it.
 
 use std::ops::ControlFlow;
 
-/// Told now and then how many images of how many have been seen (0 of 0 while another process is waited for); with
-/// [`ControlFlow::Break`] it ends with [`super::NetError::Stopped`].
+/// Called now and then with the number of images evaluated and their total (0 of 0 while waiting for another process).
+/// If it returns [`ControlFlow::Break`], the work ends with [`super::NetError::Stopped`].
 pub type Watch<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
-/// Nobody waits: everything comes to its end.
+/// Ignores progress and never stops.
 pub fn unwatched(_: usize, _: usize) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }

@@ -1,5 +1,5 @@
-//! Scores of jobs that are done, from the generators that they left: for `sweep rescore`, and for `sweep run` where a file asks for more than was
-//! measured.
+//! Scores finished jobs from their saved generators: for `sweep rescore`, and for `sweep run` if a file asks for more
+//! than was measured.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -26,14 +26,14 @@ use sweep_wire::event::Event;
 use sweep_wire::home::{Home, job_folder, left_samples};
 use sweep_wire::task::{Answer, Fault, Rescore, Task};
 
-/// Jobs of one cohort, and how they are to be scored.
+/// Jobs of one cohort, and how to score them.
 pub(crate) struct Work {
     pub(crate) cohort: DoneCohort,
     generators: PathBuf,
     pub(crate) score: Score,
 }
 
-/// Rescoring under way.
+/// Rescoring in progress.
 struct Session<'a> {
     records: Records<'a>,
     data: &'a Path,
@@ -44,7 +44,7 @@ struct Session<'a> {
     sum: Sum,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Default)]
 pub(crate) struct Sum {
     /// Jobs with new scores.
@@ -53,15 +53,15 @@ pub(crate) struct Sum {
     pub(crate) scores: usize,
     /// Jobs whose generators cannot be used.
     pub(crate) failed: BTreeSet<JobId>,
-    /// Jobs of a trainer of the user's own that has left samples which cannot be used.
+    /// Jobs of an own trainer that saved samples which cannot be used.
     pub(crate) unusable: BTreeSet<JobId>,
     /// What is done.
     pub(crate) done: Vec<(Score, Vec<JobId>)>,
-    /// The signal that ended it before its time.
+    /// The signal that ended it early.
     pub(crate) signal: Option<u8>,
 }
 
-/// Does all of `works` on `slot`, or until a signal comes. `renamed`: what jobs are called that files may call otherwise.
+/// Does all of `works` on `slot`, or until a signal comes. `renamed`: the ids of jobs that may have other ids in files.
 pub(crate) async fn score(
     records: Records<'_>,
     data: &Path,
@@ -82,15 +82,15 @@ pub(crate) async fn score(
     whole.map(|_| sum)
 }
 
-/// What jobs of sweeps that are done are asked for and were not measured of at their last step.
+/// Scores of the last step that sweeps ask for and that finished jobs lack.
 pub(crate) struct Unmeasured {
-    /// Those whose generators are there.
+    /// Jobs whose generators exist.
     pub(crate) works: Vec<Work>,
     /// Jobs whose generators are gone.
     pub(crate) gone: BTreeSet<JobId>,
 }
 
-/// What of `sweeps` was not measured.
+/// Returns which scores of `sweeps` were not measured.
 pub(crate) async fn unmeasured(
     store: &Store,
     home: &Home,
@@ -102,7 +102,7 @@ pub(crate) async fn unmeasured(
     let mut seen: BTreeSet<(JobId, Metric, String)> = BTreeSet::new();
     for sweep in sweeps {
         let mut missing = store.unmeasured(sweep).await?;
-        // What a trainer of the user's own did not report nobody can measure.
+        // What an own trainer did not report cannot be measured.
         missing.values_mut().for_each(|missing| missing.retain(|(measure, _)| measure.known().is_some()));
         missing.retain(|_, missing| !missing.is_empty());
         if missing.is_empty() {
@@ -132,8 +132,8 @@ pub(crate) async fn unmeasured(
     Ok(found)
 }
 
-/// Measures what files ask for of jobs that were done before, from the generators that these left. What came of it. `looked_at`: jobs of which
-/// this run has measured all that can be, and said what cannot.
+/// Measures scores that files ask for of jobs finished earlier, from their saved generators. Returns the result.
+/// `looked_at`: jobs for which this run has measured all it can and has reported what it cannot.
 pub(crate) async fn measure_rest(
     records: Records<'_>,
     data: &Path,
@@ -148,17 +148,17 @@ pub(crate) async fn measure_rest(
     gone.retain(|job| !looked_at.contains(job));
     if !gone.is_empty() {
         let (jobs, left) =
-            (plural(gone.len(), "job"), if gone.len() == 1 { "what it left is" } else { "what they left is" });
+            (plural(gone.len(), "job"), if gone.len() == 1 { "its generator is" } else { "their generators are" });
         tell.say(format!(
-            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty; training anew, in \
-             another home (--home), would give them"
+            "{jobs}: some scores that the file asks for now were not measured, and {left} gone: they stay empty; to \
+            get them, train again in another home (--home)"
         ));
     }
     if works.is_empty() {
         return Ok(Sum::default());
     }
     let jobs: HashSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
-    tell.say(format!("measuring what training did not measure, of {}", plural(jobs.len(), "job")));
+    tell.say(format!("measuring missing scores of {}", plural(jobs.len(), "job")));
     let start = Instant::now();
     let sum = score(records, data, works, slot, renamed).await?;
     tell.say(format!(
@@ -170,7 +170,8 @@ pub(crate) async fn measure_rest(
     Ok(sum)
 }
 
-/// The jobs whose generators are there, by cohort, and how each is to be scored: as `how` says, from what its sweep asks for.
+/// Returns the jobs whose generators exist, by cohort, and how to score each: `how` decides from what its sweep asks
+/// for.
 pub(crate) fn works(
     done: Vec<DoneCohort>,
     home: &Home,
@@ -178,7 +179,7 @@ pub(crate) fn works(
     mut how: impl FnMut(&DoneCohort, JobId) -> Result<Vec<Score>, Failure>,
 ) -> Result<Vec<Work>, Failure> {
     let (mut works, mut seen) = (Vec::new(), BTreeSet::new());
-    // A job that went from one cohort to another ended in the last one.
+    // A job that moved from one cohort to another ended in the last one.
     for mut cohort in done.into_iter().rev() {
         let generators = home.run_in(&cohort.directory).generators();
         cohort.jobs.retain(|(job, _)| !seen.contains(job));
@@ -186,23 +187,23 @@ pub(crate) fn works(
         if own {
             cohort.jobs.retain(|(job, _)| left_samples(&job_folder(&home.jobs(), *job)).is_some());
         }
-        // What is wrong with one that cannot be seen is said when its turn comes.
+        // Problems with one that cannot be checked are reported when its turn comes.
         if cohort.jobs.is_empty() || !own && fs::exists(&generators).is_ok_and(|there| !there) {
             continue;
         }
-        // What is wrong with a file is said when its turn comes.
+        // Problems with a file are reported when its turn comes.
         if let Some(there) = (!own).then(|| generators_in(&generators).ok()).flatten() {
             let there: BTreeSet<JobId> = there.into_iter().map(|job| *renamed.get(&job).unwrap_or(&job)).collect();
             cohort.jobs.retain(|(job, _)| there.contains(job));
         }
         seen.extend(cohort.jobs.iter().map(|(job, _)| *job));
-        // Jobs of one cohort may be asked for different things.
+        // Different scores may be asked of jobs of one cohort.
         let mut groups: Vec<(Score, Vec<(JobId, u64)>)> = Vec::new();
         for &(job, seed) in &cohort.jobs {
             for score in how(&cohort, job)? {
                 match groups.iter_mut().find(|(known, _)| *known == score && !own) {
                     Some((_, jobs)) => jobs.push((job, seed)),
-                    // What one program has left may be damaged, and is no reason to leave out another's.
+                    // One program's samples may be damaged, which is no reason to leave out another's.
                     None => groups.push((score, vec![(job, seed)])),
                 }
             }
@@ -217,7 +218,7 @@ pub(crate) fn works(
     Ok(works)
 }
 
-/// Puts those together that compare with the same real samples: what is known of these is worked out once.
+/// Groups work that compares with the same real samples, whose statistics are then computed once.
 fn together(works: &mut [Work]) {
     let mut kinds: Vec<(Option<Dataset>, Score)> = Vec::new();
     let mut kind = |work: &Work| {
@@ -231,7 +232,8 @@ fn together(works: &mut [Work]) {
 }
 
 impl Session<'_> {
-    /// Scores one cohort after the other, until a signal; whether it came to the end. Each is stored whole or not at all.
+    /// Scores one cohort after the other, until a signal. Returns whether it finished. Each cohort is stored completely
+    /// or not at all.
     async fn all(&mut self, works: &[Work]) -> Result<bool, Failure> {
         for work in works {
             if self.stop.asked.load(Ordering::Relaxed) {
@@ -262,7 +264,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Scores one cohort; what is said of it last.
+    /// Scores one cohort, and returns the last answer about it.
     fn one(&mut self, work: &Work, log: &mut RescoreLog) -> Result<Answer, Failure> {
         let DoneCohort { blueprint, jobs, .. } = &work.cohort;
         let ids: HashSet<JobId> = jobs.iter().map(|(job, _)| *job).collect();
@@ -296,7 +298,7 @@ impl Session<'_> {
     }
 }
 
-/// The first signal asks for an end, the second one is it.
+/// The first signal asks to stop; the second one ends the process.
 struct Stop {
     asked: Arc<AtomicBool>,
     by: Arc<AtomicUsize>,
@@ -306,7 +308,7 @@ impl Stop {
     fn on_signals() -> Result<Stop, Failure> {
         let stop = Stop { asked: Arc::default(), by: Arc::default() };
         for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] {
-            // In this order: what was not asked for yet does not end it.
+            // The order matters: the first signal must not yet count as asked.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop.asked))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&stop.by), signal as usize))
                 .and_then(|_| flag::register(signal, Arc::clone(&stop.asked)))
@@ -315,7 +317,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// The signal that asked for an end.
+    /// Returns the signal that asked to stop.
     fn signal(&self) -> Option<u8> {
         let asked = self.asked.load(Ordering::Relaxed);
         asked.then(|| self.by.load(Ordering::Relaxed) as u8)

@@ -1,4 +1,4 @@
-//! Other scores of finished jobs, from the generators that they left.
+//! Computes further scores of finished jobs from their saved generators.
 
 pub(crate) mod generators;
 
@@ -27,26 +27,26 @@ use sweep_store::{Ask, DoneCohort, Store, StoreError};
 use sweep_system::shell::operands;
 use sweep_wire::status::Status;
 
-/// What is to be scored, and how.
+/// What to score, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A sweep by name; none: the one that was run last.
+    /// The name of a sweep; `None`: the one that was run last.
     pub sweep: Option<String>,
-    /// Only these of its jobs: ids, or the first characters of them; all where it is empty.
+    /// Only these of its jobs: ids, or their first characters; all if empty.
     pub jobs: Vec<String>,
-    /// Which scores; none: those of each job.
+    /// The scores; `None`: those of each job.
     pub metrics: Option<Vec<Metric>>,
-    /// Samples of each generator; none: those of each job.
+    /// Samples of each generator; `None`: as many as for each job.
     pub samples: Option<u32>,
-    /// Other settings, by default those of each job.
+    /// Other settings; by default those of each job.
     pub settings: ScoreSettings,
-    /// Where to compute.
+    /// The device.
     pub device: Device,
     /// CPU threads.
     pub threads: u32,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug)]
 pub struct Rescored {
     /// The sweep.
@@ -55,21 +55,21 @@ pub struct Rescored {
     pub jobs: usize,
     /// New scores.
     pub scores: usize,
-    /// What that took.
+    /// Seconds that this took.
     pub seconds: f64,
     /// Jobs whose generators or samples cannot be used.
     pub failed: usize,
-    /// How many jobs have no generator, by why that is.
+    /// The number of jobs without a generator, by reason.
     pub without_generator: BTreeMap<String, usize>,
     /// How it ended.
     pub end: End,
 }
 
-/// Computes other scores of finished jobs from the generators that they left, without training again.
+/// Computes further scores of finished jobs from their saved generators, without training again.
 ///
 /// # Errors
 ///
-/// Nothing is there to score, settings do not go together, or something is missing or broken.
+/// There is nothing to score, settings contradict each other, or something is missing or broken.
 pub fn rescore(places: &Places, request: &Request, tell: &Tell) -> Result<Rescored, Failure> {
     let home = places.absolute_home()?;
     let there = places.database();
@@ -86,7 +86,7 @@ pub fn rescore(places: &Places, request: &Request, tell: &Tell) -> Result<Rescor
         let store = Store::open(&database).await?;
         if let Some(before) = store.claim(&home).await? {
             tell.say(format!(
-                "the runs of this database were in {}; they are in {} now",
+                "the runs of this database were in {}, and are in {} now",
                 before.display(),
                 home.display()
             ));
@@ -144,7 +144,7 @@ async fn with(records: Records<'_>, data: &Path, request: &Request, slots: &[Slo
     }
     let end = if let Some(signal) = sum.signal {
         let (scored, all) = (sum.jobs.len(), jobs.len());
-        tell.say(format!("stopped: {scored} of {all} jobs have new scores, the others what they had"));
+        tell.say(format!("stopped: {scored} of {all} jobs have new scores, and the others keep theirs"));
         End::Stopped(Some(signal))
     } else {
         let done =
@@ -163,13 +163,13 @@ async fn with(records: Records<'_>, data: &Path, request: &Request, slots: &[Slo
     })
 }
 
-/// What a request says about scores, applied to one job after the other.
+/// A request's settings of scores, applied to one job after the other.
 struct ScoreChoice<'a> {
     request: &'a Request,
     metrics: Option<BTreeSet<Metric>>,
-    /// Whether it says nothing.
+    /// Whether it sets nothing.
     silent: bool,
-    /// Of a million jobs most have the same.
+    /// Most of a million jobs have the same.
     known: Vec<(BlueprintId, Scores, Vec<Score>)>,
 }
 
@@ -181,8 +181,8 @@ impl<'a> ScoreChoice<'a> {
         ScoreChoice { request, metrics, silent, known: Vec::new() }
     }
 
-    /// How a job is to be scored of which `asked` is asked for: each metric by the settings of what names it, a new one by those of the first,
-    /// where the request has no others.
+    /// Returns how to score a job that is `asked` for these scores. Each metric has the settings of the score that
+    /// names it, a new metric those of the first, unless the request sets others.
     fn of(&mut self, cohort: &DoneCohort, job: JobId, asked: &Scores) -> Result<Vec<Score>, Failure> {
         let id = cohort.blueprint.id();
         if let Some((.., scores)) = self.known.iter().find(|(of, scores, _)| *of == id && scores == asked) {
@@ -192,7 +192,7 @@ impl<'a> ScoreChoice<'a> {
         let wanted = self.metrics.as_ref().unwrap_or(&named);
         if wanted.is_empty() {
             let job = job.short();
-            return Err(Failure::usage(format!("job {job} has no scores by itself: name some with --metrics")));
+            return Err(Failure::usage(format!("job {job} asks for no scores: name some with --metrics")));
         }
         let (usual, whose) = (Arc::default(), format!("the command line, for job {}", job.short()));
         let bases = if asked.is_empty() { std::slice::from_ref(&usual) } else { asked };
@@ -215,7 +215,7 @@ impl<'a> ScoreChoice<'a> {
                     changed(&whose, (dataset, &**base), &self.request.settings, self.request.samples, Some(&metrics))?
                 }
             };
-            // What a trainer of the user's own reports is asked for as before.
+            // Scores that an own trainer reports stay as they were.
             scores.push(Score { every: 0, metrics, reported: base.reported.clone(), ..score });
         }
         self.known.push((id, Arc::clone(asked), scores.clone()));
@@ -223,7 +223,7 @@ impl<'a> ScoreChoice<'a> {
     }
 }
 
-/// Has the sweep ask for what was measured of jobs, instead of what it asked for of these metrics.
+/// Makes the sweep ask for what was measured of jobs, instead of what it asked for of these metrics.
 async fn ask(
     Records { store, home, .. }: Records<'_>,
     sweep: &str,
@@ -257,7 +257,7 @@ async fn ask(
     Ok(())
 }
 
-/// How many jobs have no generator, by why that is.
+/// Returns how many jobs have no generator, by reason.
 fn without(asked: &HashMap<JobId, Status>, works: &[Work]) -> BTreeMap<String, usize> {
     let there: BTreeSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
     let mut without = BTreeMap::new();
@@ -272,12 +272,12 @@ fn without(asked: &HashMap<JobId, Status>, works: &[Work]) -> BTreeMap<String, u
     without
 }
 
-/// `20 jobs have`
+/// Writes `20 jobs have`.
 fn have(jobs: usize) -> String {
     format!("{} {}", plural(jobs, "job"), if jobs == 1 { "has" } else { "have" })
 }
 
-/// `not finished`, or `diverged (2), not finished (1)`
+/// Writes `not finished`, or `diverged (2), not finished (1)`.
 fn reasons(without: &BTreeMap<String, usize>) -> String {
     let each = without.iter().map(|(reason, n)| match without.len() {
         1 => reason.clone(),

@@ -1,4 +1,4 @@
-//! Agents on other machines, on which a run trains: where they are, and who starts them.
+//! Agents on other machines on which a run trains: where they are, and what starts them.
 
 use std::env;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use sweep_spec::policy::Policy;
 use sweep_system::disk;
 use sweep_wire::home::Home;
 
-/// What agents need of this process's environment, if it is there.
+/// Environment variables of this process that agents need, if they are set.
 const ENVIRONMENT: [&str; 5] = ["LD_LIBRARY_PATH", "SWEEP_WORKER", "SWEEP_LOG", "SWEEP_THREADS", sweep_run::DELAY];
 
 /// Where a run trains.
@@ -28,11 +28,11 @@ pub enum On {
 }
 
 impl On {
-    /// From `slurm`, `ssh:host1,host2x4` or `launch`.
+    /// Parses `slurm`, `ssh:host1,host2x4` or `launch`.
     ///
     /// # Errors
     ///
-    /// What was expected.
+    /// Anything else. The error says what was expected.
     pub fn parse(text: &str) -> Result<On, String> {
         match text.split_once(':') {
             None if text == "slurm" => Ok(On::Slurm),
@@ -43,21 +43,22 @@ impl On {
     }
 }
 
-/// Agents, and who starts them.
+/// Agents, and what starts them.
 #[derive(Clone)]
 pub struct Elsewhere {
     pub(crate) wanted: Wanted,
     pub(crate) launcher: Arc<dyn Launcher>,
-    /// What each place is expected to be, to plan with.
+    /// What each place is expected to be, for planning.
     pub(crate) slot: Slot,
-    /// Slurm, where it is that.
+    /// Slurm, if it starts them.
     pub(crate) slurm: Option<Arc<Slurm>>,
     /// The line that starts an agent.
     pub(crate) line: Option<String>,
 }
 
 impl Elsewhere {
-    /// The texts that agents are started by, as they would be now, and where `detach` is the command of the run, that by which it is detached.
+    /// Returns the scripts or lines that would start agents now. If `detach` is the command of the run, also returns
+    /// the script that detaches it.
     pub fn scripts(&self, detach: Option<&[String]>) -> Vec<String> {
         let line = self.line.iter().map(|line| format!("{line}\n"));
         let Some(slurm) = &self.slurm else { return line.collect() };
@@ -66,32 +67,32 @@ impl Elsewhere {
         line.chain(run).chain([slurm.batch(0, &numbers)]).collect()
     }
 
-    /// What Slurm says of them, where it starts them.
+    /// Returns what Slurm says about them, if it starts them.
     ///
     /// # Errors
     ///
-    /// It would not take them.
+    /// Slurm would not accept them.
     pub fn test(&self) -> Result<Option<String>, Failure> {
         let Some(slurm) = &self.slurm else { return Ok(None) };
-        let tested = slurm.test().map_err(|why| Failure::environment(format!("Slurm would not take it: {why}")))?;
+        let tested = slurm.test().map_err(|why| Failure::environment(format!("Slurm would not accept it: {why}")))?;
         Ok(Some(tested))
     }
 }
 
-/// The seconds after which changes in `home` are seen on all machines.
+/// Returns the seconds until all machines see changes in `home`.
 ///
 /// # Errors
 ///
-/// Where the user says something else than a number.
+/// The user has set something else than a number.
 pub(crate) fn delay(home: &Home) -> Result<f64, Failure> {
     sweep_run::delay(home).map_err(Failure::usage)
 }
 
-/// The agents that `policy` and `args` say, for the sweep of this name.
+/// Returns the agents that `policy` and `args` ask for, for the sweep with this name.
 ///
 /// # Errors
 ///
-/// What is missing, or does not go together.
+/// Something is missing or contradictory.
 pub(crate) fn elsewhere(
     places: &Places,
     on: &On,
@@ -101,7 +102,7 @@ pub(crate) fn elsewhere(
     let ssh = matches!(on, On::Ssh(_));
     if args.slots.is_some() || !(ssh || args.devices.is_empty()) {
         return Err(Failure::usage(
-            "--slots and --devices are of this machine; what agents have is said under `run:` in the sweep file",
+            "--slots and --devices are for this machine; set what agents get under `run:` in the sweep file",
         ));
     }
     let delay = delay(&home)?;
@@ -122,12 +123,14 @@ pub(crate) fn elsewhere(
         On::Slurm => {
             let slurm = policy.slurm.clone().ok_or_else(|| {
                 Failure::usage(
-                    "--on slurm: the sweep file does not say what an agent is to have: add `run: {slurm: {agents: 4, time: 4h, cpus: 8}}`",
+                    "--on slurm: the sweep file does not say what an agent gets: add `run: {slurm: {agents: 4, time: \
+                    4h, cpus: 8}}`",
                 )
             })?;
             if home.path().as_os_str().as_encoded_bytes().contains(&b'\\') {
                 return Err(Failure::usage(format!(
-                    "--home {} has a backslash in its path, with which Slurm takes no names of logs: choose another place",
+                    "--home {} has a backslash in its path, which Slurm does not allow in names of logs: choose \
+                    another place",
                     home.display()
                 )));
             }
@@ -143,7 +146,8 @@ pub(crate) fn elsewhere(
         On::Launch => {
             let launch = policy.launch.clone().ok_or_else(|| {
                 Failure::usage(
-                    "--on launch: the sweep file does not say how an agent is started: add `run: {launch: \"… {agent} …\"}`",
+                    "--on launch: the sweep file does not say how to start an agent: add `run: {launch: \"… {agent} \
+                    …\"}`",
                 )
             })?;
             let words = words(&launch.agents, threads(&launch.agents), launch.time);
@@ -165,7 +169,7 @@ pub(crate) fn elsewhere(
     }
 }
 
-/// The arguments of an agent that has this.
+/// Returns the arguments of an agent with these settings.
 fn words(agents: &Agents, threads: u32, time: Option<f64>) -> Vec<String> {
     let devices = match agents.gpus {
         0 => "cpu".to_owned(),
@@ -179,7 +183,7 @@ fn words(agents: &Agents, threads: u32, time: Option<f64>) -> Vec<String> {
     words
 }
 
-/// An agent of `home` with these arguments.
+/// Returns the script of an agent of `home` with these arguments.
 fn script(
     home: &Home,
     (before, program): (Option<String>, Option<String>),
@@ -197,11 +201,12 @@ fn script(
     })
 }
 
-/// Says where agents cannot see what they need.
+/// Warns if agents cannot see the files that they need.
 pub(crate) fn warn_of_place(home: &Home, tell: &Tell) {
     if disk::shared(home.path()).is_none() {
         tell.say(format!(
-            "note: {} is on a file system of this machine: agents on other machines must see it there, too (--home names another place)",
+            "note: {} is on a local file system: agents on other machines must see it under the same path (choose \
+            another place with --home)",
             home.display()
         ));
     }

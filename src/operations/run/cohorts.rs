@@ -17,26 +17,26 @@ use sweep_run::state::referee::Referee;
 use sweep_run::{Later, More, Planner, RunError};
 use sweep_spec::job::Task;
 
-/// What a run trains: cohorts that have begun, as they are, and the other jobs in new ones.
+/// What a run trains: cohorts that have begun stay as they are, and the other jobs go into new ones.
 pub(crate) struct Cohorts<'a> {
     pub(crate) begun: Vec<Work>,
     pub(crate) new: Vec<Task>,
     pub(crate) limits: Limits,
-    /// Who decides which of them are stopped early.
+    /// Decides which of them are stopped early.
     pub(crate) referee: Referee,
-    /// What comes once all of that has ended.
+    /// What comes when all of that has ended.
     pub(crate) next: Next<'a>,
-    /// A worker of the user's own trains; it measures nothing.
+    /// SWEEP_WORKER trains, which measures nothing.
     pub(crate) own_worker: bool,
     pub(crate) tell: &'a Tell,
-    /// Of agents there may be so many places like those that are there.
+    /// With agents, there may be this many places like the present ones.
     pub(crate) expected: Option<usize>,
-    /// What is said where so many cohorts train on so many slots.
+    /// Returns what to say when this many cohorts train on this many slots.
     pub(crate) opening: &'a dyn Fn(usize, usize) -> String,
 }
 
 impl Cohorts<'_> {
-    /// The slots of `places`, whose kinds are known from now on.
+    /// Returns the slots of `places`, and records their kinds.
     fn slots(&mut self, places: &[Place]) -> Vec<Slot> {
         self.limits.kinds = places.iter().map(|place| (place.slot.device, place.kind.clone())).collect();
         if let Some(bytes) = places.iter().filter_map(|place| place.bytes).min() {
@@ -56,14 +56,14 @@ impl Planner for Cohorts<'_> {
         let questions = if self.own_worker { Vec::new() } else { open_questions(&self.new, &slots, &self.limits) };
         if !questions.is_empty() {
             let networks = plural(questions.len(), "network");
-            self.tell.say(format!("finding out how many jobs train best together: {networks} to try"));
+            self.tell.say(format!("measuring how many jobs train best together: {networks} to try"));
         }
         questions
     }
 
     fn answered(&mut self, question: &Question, failure: Option<&str>) {
         match (failure, answer(question)) {
-            (Some(why), _) => tracing::warn!("{}: not measured, so planned by estimate: {why}", what(question)),
+            (Some(why), _) => tracing::warn!("{}: not measured, so using an estimate: {why}", what(question)),
             (None, Some(text)) => self.tell.say(text),
             (None, None) => {}
         }
@@ -72,7 +72,7 @@ impl Planner for Cohorts<'_> {
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError> {
         let slots = self.slots(places);
         if !known.is_empty() {
-            self.limits.known = sweep_run::learn(self.next.records.home, known)?;
+            self.limits.known = sweep_run::add_measurements(self.next.records.home, known)?;
         }
         let works = works(std::mem::take(&mut self.begun), std::mem::take(&mut self.new), &slots, &self.limits);
         self.tell.say((self.opening)(works.len(), slots.len()));
@@ -97,7 +97,7 @@ impl Planner for Cohorts<'_> {
     }
 }
 
-/// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
+/// Returns what to train: begun cohorts as they are, and new ones for the other jobs.
 fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
     let placed = plan(new, slots, limits).cohorts.into_iter();
     let new = placed.map(|placed| {
@@ -119,7 +119,7 @@ fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> V
     begun.chain(new).collect()
 }
 
-/// The predicted time of a cohort on the first slot.
+/// Returns the predicted time of a cohort on the first slot.
 fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
     let Cohort { blueprint, scores, members, .. } = cohort;
     let of = Shape { id: blueprint.id(), blueprint, scores };

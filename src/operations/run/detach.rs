@@ -1,4 +1,4 @@
-//! The run itself as a job of Slurm.
+//! The run itself as a Slurm job.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use crate::run::agents::Elsewhere;
 use crate::{Failure, Tell};
 use sweep_wire::home::Home;
 
-/// Hands a command to Slurm: it goes on there, and this process ends. `after`: once that job has ended.
+/// Hands a command to Slurm. The run continues there, and this process ends. `after`: starts when that job has ended.
 ///
 /// # Errors
 ///
-/// Slurm does not take it, or is not where agents come from.
+/// Slurm does not accept it, or Slurm is not what starts agents.
 pub(crate) fn submit(
     home: &Home,
     elsewhere: &Elsewhere,
@@ -23,10 +23,10 @@ pub(crate) fn submit(
     let failed = |error| Failure::environment(format!("{}: {error}", home.logs().display()));
     fs::create_dir_all(home.logs()).map_err(failed)?;
     let job = slurm.detach(command, after);
-    let job = job.map_err(|why| Failure::environment(format!("Slurm does not take the run: {why}")))?;
+    let job = job.map_err(|why| Failure::environment(format!("Slurm does not accept the run: {why}")))?;
     let log = home.run_log();
     tell.say(format!(
-        "the run is job {job} of Slurm: `sweep status` shows how it stands, {} what it says",
+        "the run is job {job} of Slurm: `sweep status` shows its progress, and its messages are in {}",
         log.display()
     ));
     Ok(())

@@ -1,4 +1,4 @@
-//! What comes next in a run once all has ended.
+//! What comes next in a run when everything has ended.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -17,14 +17,14 @@ use sweep_spec::job::{Earlier, Task, together};
 /// Jobs that are not known yet.
 #[derive(Clone, Copy, Default)]
 pub struct Coming {
-    /// How many.
+    /// Their number.
     pub jobs: usize,
-    /// Whether they may be fewer.
+    /// Whether there may be fewer.
     pub at_most: bool,
 }
 
 impl Coming {
-    /// `, then 12 more jobs`; nothing where there are none.
+    /// Writes `, then 12 more jobs`; nothing if there are none.
     pub fn words(self) -> String {
         match (self.jobs, self.at_most) {
             (0, _) => String::new(),
@@ -38,25 +38,25 @@ impl Coming {
 pub(crate) struct Next<'a> {
     pub(crate) records: Records<'a>,
     pub(crate) sweeps: &'a mut [SweepInRun],
-    /// Where jobs go on from shorter ones.
+    /// Jobs that continue from shorter ones.
     pub(crate) longer: &'a HashMap<JobId, Earlier>,
     /// The jobs that were known when these were found.
     pub(crate) known: HashSet<JobId>,
-    /// Which jobs are stopped early, of all sweeps, as these were when the run began.
+    /// Which jobs of all sweeps may be stopped early, as the sweeps were when the run began.
     pub(crate) wanted: &'a [(&'a str, &'a Wanted)],
-    /// All that they asked for then, where cells are compared.
+    /// All jobs that they asked for then, if cells are compared.
     pub(crate) all: &'a [Task],
     /// What follows after what is known by now.
     pub(crate) coming: Rc<Cell<Coming>>,
 }
 
-/// What is trained next.
+/// What to train next.
 #[derive(Default)]
 pub(crate) struct Following {
     pub(crate) tasks: Vec<Task>,
-    /// Which of these are stopped early, where nobody has said so before.
+    /// Which of these may be stopped early, unless that was said before.
     pub(crate) wanted: Vec<Wanted>,
-    /// Which of these go on from shorter jobs.
+    /// Which of these continue from shorter jobs.
     pub(crate) longer: HashMap<JobId, Earlier>,
 }
 

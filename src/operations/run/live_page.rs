@@ -1,5 +1,5 @@
-//! The page beside a run: a process of its own, so that nothing that is asked of it costs the run more than a little time of the processors, and
-//! no mistake in it ends a run.
+//! The page next to a run. It is a separate process: requests cost the run only a little processor time, and a bug in
+//! the page does not end the run.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -12,22 +12,24 @@ use crate::{Failure, Places, Tell};
 use sweep_store::Store;
 use sweep_wire::database::Database;
 
-/// Within this time it ends by itself once it is alone, and how often that is looked at.
+/// How long the page may take to end by itself when it is alone, and how often this is checked.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A page that is there as long as this. It ends by itself, too, however this process ends: by then nobody holds the other end of its stdin.
+/// A page that exists as long as this value. It also ends by itself if this process dies, when the other end of its
+/// stdin is closed.
 pub(crate) struct LivePage {
     child: Child,
     database: PathBuf,
 }
 
 impl LivePage {
-    /// Starts it for the places that this command was told of, on this port, or with 0 on a free one, and says where it is.
+    /// Starts it for the folders of this command, on this port, or with 0 on a free one, and tells the user its
+    /// address.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// It cannot be started.
     pub(crate) fn start(places: &Places, port: u16, tell: &Tell) -> Result<Self, Failure> {
         let database = places.database();
         let start = || {
@@ -36,7 +38,8 @@ impl LivePage {
                 .arg(std::path::absolute(places.home.path())?)
                 .arg("--db")
                 .arg(std::path::absolute(&database)?)
-                // A Ctrl-C at the terminal is for the run, whose workers checkpoint then: the page shows that still.
+                // A Ctrl-C at the terminal is meant for the run, whose workers then checkpoint. The page still shows
+                // that.
                 .process_group(0)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -44,7 +47,7 @@ impl LivePage {
         };
         let child = start().map_err(|error| Failure::environment(format!("cannot start `sweep serve`: {error}")))?;
         let mut page = LivePage { child, database };
-        // It says the address and how to reach it, or else why it has none, on stderr.
+        // It prints the address and how to reach it, or an error on stderr.
         let lines = page.child.stdout.take().map(|stdout| BufReader::new(stdout).lines().take(2).map_while(Result::ok));
         let said: Vec<String> = lines.into_iter().flatten().collect();
         if said.len() < 2 {
@@ -67,7 +70,7 @@ impl Drop for LivePage {
         if !ended {
             let _ = self.child.kill().and_then(|()| self.child.wait());
         }
-        // Only who has a database open last, and may write, can take the log beside it away.
+        // Only the last process that has a database open, and may write, can remove the log next to it.
         let is_left = Database::at(&self.database).log().exists() && self.database.exists();
         let tidy = async {
             Store::open_within(&self.database, LOOK).await?.close().await;

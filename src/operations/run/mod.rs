@@ -1,4 +1,4 @@
-//! A run: trains what of one or more sweep files is not done yet.
+//! A run: trains the jobs of one or more sweep files that are not done yet.
 
 pub mod agents;
 pub(crate) mod cohorts;
@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::SIGUSR1;
 use signal_hook::flag;
 
+use crate::budget::Budget;
 use crate::busy_gpus::{self, BusyGpus};
 use crate::database::block_on;
 use crate::environment::variable;
@@ -48,66 +49,67 @@ use train::{Resources, train};
 /// How an operation on jobs has ended that did what it could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All is done, also where all was done before.
+    /// Everything is done, now or before.
     Done,
     /// Some jobs failed.
     JobsFailed,
-    /// It was asked to stop, by this signal if it was by one.
+    /// It was asked to stop, by this signal if it was a signal.
     Stopped(Option<u8>),
-    /// Its time was over, and a batch system starts another process that goes on.
+    /// Its time was over, and a batch system starts another process that continues.
     HandedOn,
 }
 
-/// What is to be run, and how.
+/// What to run, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Sweep files; a job that is in several of them trains once.
+    /// Sweep files. A job that is in several of them trains once.
     pub files: Vec<PathBuf>,
-    /// Where to train, if that is here; elsewhere, the threads of each worker.
+    /// Where to train if on this machine; otherwise only the threads of each worker.
     pub slots: SlotChoice,
-    /// When to give up; it beats what the files say.
+    /// When to give up. Overrides the files.
     pub policy: Policy,
     /// Seconds between checkpoints; 0 saves one only when a run stops.
     pub checkpoint_seconds: u64,
-    /// Seconds after which a worker that says nothing is stopped; 0 never does.
+    /// Seconds after which a silent worker is stopped; 0 never stops one.
     pub silence_seconds: u64,
-    /// Where to train, if not here.
+    /// Where to train, if not on this machine.
     pub on: Option<On>,
-    /// What becomes of workers elsewhere where the run is interrupted.
+    /// What happens to workers on other machines if the run is interrupted.
     pub interrupted: Interrupted,
-    /// What becomes of GPUs whose memory others use.
+    /// What to do about GPUs whose memory others use.
     pub busy_gpus: BusyGpus,
-    /// Seconds into which the training is to fit, as many seeds of it as do.
-    pub budget: Option<f64>,
-    /// Whether finished jobs are trained again that lack scores of earlier steps.
+    /// Trains only as many seeds as fit into this.
+    pub budget: Option<Budget>,
+    /// Whether to train finished jobs again that lack scores of earlier steps.
     pub rescore_history: bool,
-    /// Whether to wait for another run that is at work in the same home directory.
+    /// Whether to wait for another run in the same home directory.
     pub wait: bool,
-    /// The port of a page that follows the run, 0 for a free one.
+    /// The port of a page that shows the run's progress; 0 for a free one.
     pub page: Option<u16>,
-    /// The command that goes on with the run, as a person types it.
+    /// The command that continues the run, as a person types it.
     pub again: String,
-    /// The words of the command that a batch system starts to go on with it, where this one was started so.
+    /// The words of the command with which a batch system continues the run, if one started it.
     pub successor: Option<Vec<String>>,
 }
 
-/// Who has asked for a run, and shows how it goes.
+/// The caller of a run, which shows its progress.
 pub trait Front {
-    /// Who hears of events.
+    /// Returns what receives events.
     fn tell(&self) -> &Tell;
 
-    /// From now on a log may be kept in `home`, whose lock is held.
+    /// From now on, a log may be written to `home`, whose lock is held.
     ///
     /// # Errors
     ///
-    /// It cannot be kept there.
+    /// The log cannot be written.
     fn keep_log(&self, home: &Home) -> Result<(), Failure>;
 
-    /// Who sees how training goes on so many slots: those of agents where `watch` is there. `coming` is what follows once that has ended.
+    /// Returns what shows the progress of training on this many slots; with `watch`, on agents. `coming`: what follows
+    /// after that.
     fn observer(&self, slots: usize, watch: Option<Watch>, coming: Rc<Cell<Coming>>) -> Box<dyn Observer>;
 }
 
-/// A run whose files are read, and that has not begun.
+/// A run whose files are read and that has not started.
 pub struct Run<'a> {
     places: &'a Places,
     request: Request,
@@ -116,9 +118,9 @@ pub struct Run<'a> {
     elsewhere: Option<Elsewhere>,
 }
 
-/// A run that has ended. The home directory and its page stay this process's as long as this is there.
+/// A run that has ended. As long as this value exists, the process keeps the home directory locked and the page open.
 pub struct Ended {
-    /// How.
+    /// How it ended.
     pub end: End,
     /// The names of its sweeps.
     pub names: Vec<String>,
@@ -129,11 +131,11 @@ pub struct Ended {
 }
 
 impl<'a> Run<'a> {
-    /// Reads the files, and makes ready the data sets at paths that they name.
+    /// Reads the files, and prepares the data sets at paths that they name.
     ///
     /// # Errors
     ///
-    /// A file cannot be read or has mistakes, or something does not go together.
+    /// A file cannot be read or has mistakes, or options contradict each other.
     pub fn read(places: &'a Places, request: Request, tell: &Tell) -> Result<Self, Failure> {
         let data = absolute(&places.data_root()?)?;
         let around = Around { root: &data, places: Some(places), tell };
@@ -141,13 +143,14 @@ impl<'a> Run<'a> {
         distinct(&sweeps, &request.files)?;
         if request.rescore_history && sweeps.iter().any(|sweep| sweep.wanted.is_any()) {
             return Err(Failure::usage(
-                "--rescore-history trains again what is done, and `prune` or `stop` may stop it: leave these out of the file for that run",
+                "--rescore-history trains finished jobs again, and `prune` or `stop` could stop them: leave these out \
+                of the file for that run",
             ));
         }
         if request.budget.is_some() && sweeps.len() > 1 {
-            return Err(Failure::usage("--budget is for one sweep file: give each its own run"));
+            return Err(Failure::usage("--budget takes only one sweep file: start one run for each file"));
         }
-        // Of several files the first that says something counts.
+        // If several files set something, the first counts.
         let policy = sweeps.iter().fold(Policy::default(), |policy, sweep| policy.or(sweep.policy.clone()));
         let name = sweeps.iter().map(|sweep| sweep.name.as_str()).collect::<Vec<_>>().join("-");
         let of = |on: &On| elsewhere(places, on, (&name, &policy, &request.slots));
@@ -155,27 +158,29 @@ impl<'a> Run<'a> {
         Ok(Run { places, request, data, sweeps, elsewhere })
     }
 
-    /// The agents that are to train, where they are to.
+    /// Returns the agents that train, if the run uses agents.
     pub fn elsewhere(&self) -> Option<&Elsewhere> {
         self.elsewhere.as_ref()
     }
 
-    /// Hands the run to Slurm, as a job of its own that does what `command` says.
+    /// Hands the run to Slurm, as a separate job that runs `command`.
     ///
     /// # Errors
     ///
-    /// Slurm does not take it, or is not where agents come from.
+    /// Slurm does not accept it, or Slurm is not what starts agents.
     pub fn detach(&self, command: &[String], tell: &Tell) -> Result<(), Failure> {
-        let Some(elsewhere) = &self.elsewhere else { return Err(Failure::internal("a run that is here is detached")) };
+        let Some(elsewhere) = &self.elsewhere else {
+            return Err(Failure::internal("a run on this machine cannot be detached"));
+        };
         detach::submit(&self.places.absolute_home()?, elsewhere, (command, None), tell)
     }
 
-    /// Trains what is not done yet, and measures what training does not. Must be called on a thread that lives as long as the process: workers die
-    /// with the thread that starts them.
+    /// Trains what is not done yet, and measures what training does not. Must be called on a thread that lives as long
+    /// as the process: workers die with the thread that starts them.
     ///
     /// # Errors
     ///
-    /// What is missing or broken; another run is at work in the same place.
+    /// Something is missing or broken, or another run is at work in the same place.
     pub fn train(self, front: &dyn Front) -> Result<Ended, Failure> {
         let Run { places, request, data, sweeps, elsewhere } = self;
         let tell = front.tell();
@@ -190,13 +195,13 @@ impl<'a> Run<'a> {
         check_home(&home)?;
 
         let lock = take(request.wait, tell, || Lock::take(&home))?;
-        // Of a run that was killed.
+        // Requests to a run that was killed.
         sweep_run::forget(&home);
         let workplace = places.workplace(&home)?;
         let results = places.db.clone().unwrap_or_else(|| places.home.database());
         tell.say_all(workplace.note());
         let database = take(request.wait, tell, || Lock::take_database(&workplace.database, &home))?;
-        // Only now is it certain that nobody else is at work here, even where a home directory has no locks.
+        // Only now is it certain that no one else is at work here, even if a home directory has no locks.
         let roster = recall(&home, elsewhere.as_ref(), tell)?;
         if elsewhere.is_some() {
             warn_of_place(&home, tell);
@@ -205,7 +210,7 @@ impl<'a> Run<'a> {
         let slots = if elsewhere.is_some() { slots } else { busy_gpus::free(slots, request.busy_gpus, tell)? };
         front.keep_log(&home)?;
         if !own {
-            // A trainer of the user's own looks after devices and data itself.
+            // An own trainer handles devices and data itself.
             if elsewhere.is_none() {
                 check_present(&slots, tell)?;
             }
@@ -213,7 +218,7 @@ impl<'a> Run<'a> {
         }
 
         let limits = request.slots.limits(&slots, 0, &home)?;
-        // What is trained elsewhere is measured here, where there may be no GPU.
+        // Jobs trained on other machines are measured on this one, which may have no GPU.
         let slot = match elsewhere.is_some() {
             true => Slot { device: Device::Cpu, threads: slots[0].threads },
             false => slots[0].clone(),
@@ -234,7 +239,7 @@ impl<'a> Run<'a> {
         let settings = settings(&request.policy, sweeps.iter().map(|sweep| &sweep.policy), request.silence_seconds);
         let options = Options {
             orders: Orders { keeps, folders, ..orders },
-            // The protocol asks no worker of a user's own to hear of anything but a signal while it trains.
+            // The protocol does not require a SWEEP_WORKER to react to anything but signals while it trains.
             settings: Settings { control: !own, ..settings },
             interrupted: request.interrupted,
             hold: lock.hold(),
@@ -243,14 +248,14 @@ impl<'a> Run<'a> {
         let page = request.page.map(|port| LivePage::start(places, port, tell)).transpose()?;
         let stopping = sweep_run::stopping();
         let names: Vec<String> = sweeps.iter().map(|sweep| sweep.name.clone()).collect();
-        // Workers die with the thread that starts them: everything runs on this one.
+        // Workers die with the thread that starts them, so everything runs on this one.
         let mut end = block_on(train(sweeps, &request, options, resources, front))?;
-        // Training has heard of signals; what comes after it ends by them as anything does.
+        // Signals were handled by training. From here on they end the process as usual.
         let trained = Arc::new(AtomicBool::new(true));
         for signal in stopping {
             flag::register_conditional_default(signal, Arc::clone(&trained)).map_err(Failure::environment)?;
         }
-        // Its time is over; what is left is for another job.
+        // The time is over, and another job does what is left.
         if end == End::Stopped(Some(SIGUSR1 as u8))
             && let (Some((words, elsewhere)), Ok(job)) = (successor, std::env::var("SLURM_JOB_ID"))
         {
@@ -261,8 +266,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether `slots` and this machine have what the jobs of `sweeps`, each from its file, need. Where trainers of the user's own are started, by the
-/// blueprints of their jobs. `own`: a worker of the user's own trains.
+/// Checks that `slots` and this machine have what the jobs of `sweeps`, each from its file, need. Returns the folders
+/// in which own trainers start, by the blueprints of their jobs. `own`: SWEEP_WORKER trains.
 fn check(
     sweeps: &[SweepInRun],
     files: &[PathBuf],
@@ -279,9 +284,9 @@ fn check(
     own_trainers::folders(files.map(|(file, of)| (file.as_path(), of.folder.as_path(), &of.trainers)))
 }
 
-/// Whether `home` has a path that others can be told.
+/// Checks that the path of `home` can be passed on.
 fn check_home(home: &Home) -> Result<(), Failure> {
-    // It stands in orders and in the database.
+    // The path is written to orders and to the database.
     if home.path().to_str().is_none() {
         return Err(Failure::usage(format!("--home {} must be in UTF-8", home.display())));
     }
@@ -292,18 +297,18 @@ fn check_home(home: &Home) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends processes of an earlier run, and takes away what it has left that nobody needs. The lock of `home` must be held: who has it is the only one
-/// whose workers may be at work there, and they may hold memory of a GPU.
+/// Ends processes of an earlier run, and removes files that it left and no one needs. The caller must hold the lock of
+/// `home`, which means that no other run's workers may be at work there. They may hold GPU memory.
 fn end_leftovers(home: &Home, tell: &Tell) -> Result<(), Failure> {
     let left = orphans::end(&Mark::all(home));
     if !left.is_empty() {
-        tell.say(format!("ended processes that an earlier run had left behind: {left:?}"));
+        tell.say(format!("killed processes that an earlier run left behind: {left:?}"));
     }
     sweep_run::sweep_up(home).map_err(Failure::environment)?;
     Ok(())
 }
 
-/// What the state machine is told: `flags` beat files, and of several files the first that says something counts.
+/// Returns the settings of the state machine. `flags` override files; if several files set something, the first counts.
 fn settings<'a>(flags: &Policy, files: impl Iterator<Item = &'a Policy>, silence_seconds: u64) -> Settings {
     let policy = files.fold(flags.clone(), |policy, file| policy.or(file.clone()));
     let usual = Settings::default();

@@ -1,4 +1,4 @@
-//! What a run says before and after.
+//! What a run prints before and after.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,12 +14,13 @@ use sweep_spec::id::JobId;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
-/// Causes of failures that are shown at most.
+/// The largest number of causes of failures that are shown.
 const SHOWN: usize = 5;
-/// Lines of a worker's stderr that are shown where no worker starts.
+/// How many lines of a worker's stderr are shown if no worker starts.
 const WORDS: usize = 10;
 
-/// `nine: 9 jobs, 3 of them done; training 6 in 2 cohorts on 2 slots`; `training`: how many jobs, cohorts and slots.
+/// Writes `nine: 9 jobs, 3 of them done; training 6 in 2 cohorts on 2 slots`; `training`: how many jobs, cohorts and
+/// slots.
 pub(crate) fn opening(
     states: &HashMap<JobId, Status>,
     names: &[&str],
@@ -36,7 +37,7 @@ pub(crate) fn opening(
     format!("{}: {}{before}; {now}", names.join(", "), plural(states.len(), "job"))
 }
 
-/// `9 jobs in 12 s: 7 done, 2 diverged`
+/// Writes `9 jobs in 12 s: 7 done, 2 diverged`.
 pub(crate) fn closing(summary: &Summary, elapsed: Duration) -> String {
     let mut parts = vec![format!("{} done", summary.done)];
     for (count, what) in [
@@ -65,16 +66,16 @@ pub(crate) fn failures(summary: &Summary, open: usize) -> String {
         text += &format!("\n  … and {} other causes", causes.len() - SHOWN);
     }
     if let Some((job, _)) = summary.failed.first() {
-        text += &format!("\n`sweep show {}` says more; `sweep retry --failed` tries them again", job.short());
+        text += &format!("\n`sweep show {}` shows details; `sweep retry --failed` retries them", job.short());
     }
     text
 }
 
-/// The end of a run that ended before its jobs did, for whatever reason; `signal` asked for it, if any did.
+/// Describes a run that ended before its jobs did, for any reason; `signal` asked for it, if one did.
 ///
 /// # Errors
 ///
-/// It ended since there is no space, or since no worker starts; `again` is the command that goes on.
+/// It ended since there is no space, or since no worker starts. `again` is the command that continues.
 pub(crate) fn ended_early(
     ending: &Ending,
     signal: Option<u8>,
@@ -84,7 +85,7 @@ pub(crate) fn ended_early(
     match ending {
         Ending::Asked => Ok(End::Stopped(signal)),
         Ending::Left => {
-            tell.say("agents finish the cohorts that they have, and exit when they have been idle for long");
+            tell.say("agents finish their cohorts, and exit after being idle for a while");
             Ok(End::Stopped(signal))
         }
         Ending::TimeLimit => {
@@ -96,7 +97,8 @@ pub(crate) fn ended_early(
             Ok(End::JobsFailed)
         }
         Ending::NoSpace(message) => Err(Failure::environment(format!(
-            "{message}: make room, or see to it that it can be written to (`ulimit -f` bounds files, too); the jobs wait, and go on from their checkpoints with: {}",
+            "{message}: free some space, or make it writable (`ulimit -f` also limits files); the jobs wait, and \
+            continue from their checkpoints with: {}",
             again
         ))),
         Ending::Hopeless(message) => Err(hopeless(message, last_words, again)),
@@ -107,33 +109,33 @@ fn hopeless(message: &str, last_words: &str, again: &str) -> Failure {
     let lines: Vec<&str> = last_words.lines().collect();
     let lines = lines[lines.len().saturating_sub(WORDS)..].iter().map(|line| format!("\n  {line}"));
     Failure::environment(format!(
-        "{message}{}\n`sweep doctor` says what works here; the jobs wait, and go on with: {again}",
+        "{message}{}\n`sweep doctor` checks what works here; the jobs wait, and continue with: {again}",
         lines.collect::<String>()
     ))
 }
 
-/// What came of the run is in its logs alone. `again` is the command that reads them.
+/// Some results are only in the run's logs. `again` is the command that reads them.
 pub(crate) fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home, again: &str) -> Failure {
     let holder = unwritten.holder.as_deref().unwrap_or("another program");
     Failure::environment(format!(
-        "{} is locked by {holder}: the last of what was trained is in the logs in {} and not yet in it; nothing is lost: end that \
-         program's transaction, then `{again}` reads them",
+        "{} is locked by {holder}, so the last results are only in the logs in {}. Nothing is lost: end that \
+        program's transaction, then `{again}` reads the logs",
         database.display(),
         home.display()
     ))
 }
 
-/// Says what this run did not touch: jobs that had failed before, and cancelled ones.
+/// Tells which jobs this run did not touch: those that failed or were cancelled before.
 pub(crate) fn say_left_alone(tell: &Tell, failed: usize, cancelled: usize) {
     if failed > 0 {
         tell.say(format!(
-            "{} failed before; `sweep retry --failed`, and the next run tries again",
+            "{} failed before; after `sweep retry --failed`, the next run retries them",
             plural(failed, "job")
         ));
     }
     if cancelled > 0 {
         let were = if cancelled == 1 { "was" } else { "were" };
         let jobs = plural(cancelled, "job");
-        tell.say(format!("{jobs} {were} cancelled before; `sweep retry --cancelled`, and the next run trains again"));
+        tell.say(format!("{jobs} {were} cancelled before; after `sweep retry --cancelled`, the next run trains them"));
     }
 }

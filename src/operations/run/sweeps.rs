@@ -1,4 +1,4 @@
-//! Sweep files on their way into a run: read, put into the database, and which of their jobs are to be trained.
+//! Sweep files in a run: reads them, puts them into the database, and finds which of their jobs to train.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -27,44 +27,44 @@ use sweep_store::NewSweep;
 use sweep_system::clock::now;
 use sweep_wire::status::Status;
 
-/// A sweep of a run: what its file asks for, and what follows from what is known of that.
+/// A sweep of a run: what its file asks for, and what follows from its results so far.
 pub(crate) struct SweepInRun {
     pub(crate) name: String,
     pub(crate) tasks: Vec<Task>,
     pub(crate) new: NewSweep,
     pub(crate) policy: Policy,
-    /// Trainers of the user's own, and where they are started.
+    /// Own trainers, and where they start.
     pub(crate) trainers: Trainers,
     pub(crate) folder: PathBuf,
-    /// Blueprints whose jobs' last states are to stay.
+    /// Blueprints whose jobs' last states are kept.
     pub(crate) keeps: BTreeSet<BlueprintId>,
-    /// Which of its jobs are stopped early.
+    /// Which of its jobs may be stopped early.
     pub(crate) wanted: Wanted,
-    /// Which jobs a budget has first; none where there may be no budget.
+    /// Which jobs come first in a budget; `None` if it can have no budget.
     pub(crate) ranks: Option<Ranks>,
-    /// All that it may ask for, where it adds seeds until its comparisons are decided.
+    /// All that it may ask for, if it adds seeds until its comparisons are decided.
     pub(crate) looked: Option<Looked>,
-    /// The cells that it seeks.
+    /// The cells that it searches.
     pub(crate) searched: Option<Searched>,
 }
 
 impl SweepInRun {
-    /// The jobs that it may ask for in the end, as far as cells are known.
+    /// Returns the jobs that it may ask for in the end, as far as cells are known.
     pub(crate) fn all(&self) -> &[Task] {
         self.looked.as_ref().map_or(&self.tasks, |looked| looked.all())
     }
 
-    /// Asks for what its search and its looks have found by now, where it has any.
+    /// Asks for what its search and its looks have found so far, if it has any.
     fn follow(&mut self, tell: &Tell) -> Result<(), RunError> {
         if let Some(searched) = &self.searched {
             let expansion = searched.expand(&self.new.rounds);
             let expansion = expansion.map_err(|errors| {
                 let words = mistaken(&errors, tell).into_words();
-                RunError::Next(format!("points that were proposed cannot be trained: {words}"))
+                RunError::Next(format!("proposed points cannot be trained: {words}"))
             })?;
             self.tasks = expansion.tasks();
             self.new.entries = file_changes::entries(&expansion);
-            // Who waits for nothing any more goes on so.
+            // A search or look that no longer waits for scores stays so.
             let is_measured = self.looked.as_ref().is_some_and(Looked::is_measured);
             self.looked = Looked::of(&expansion, &self.new, &self.tasks);
             if let (Some(looked), true) = (&self.looked, is_measured) {
@@ -80,18 +80,18 @@ impl SweepInRun {
         Ok(())
     }
 
-    /// Whether what follows waits for scores of what was trained before.
+    /// Whether what follows waits for scores of jobs trained before.
     pub(crate) fn waits(&self) -> bool {
         self.searched.as_ref().is_some_and(Searched::waits) || self.looked.as_ref().is_some_and(Looked::waits)
     }
 
-    /// Nobody will measure more of what was trained before.
+    /// No more scores of jobs trained before will come.
     pub(crate) fn wait_no_more(&self) {
         self.searched.iter().for_each(Searched::wait_no_more);
         self.looked.iter().for_each(Looked::wait_no_more);
     }
 
-    /// How many jobs may follow beside those that it asks for by now.
+    /// Returns how many jobs may follow after those it asks for now.
     pub(crate) fn coming(&self) -> Coming {
         let at_most = self.looked.is_some();
         let foreseen = self.searched.as_ref().and_then(|searched| searched.foreseen(&self.new.rounds).ok());
@@ -103,18 +103,18 @@ impl SweepInRun {
         Coming { jobs: all.saturating_sub(self.tasks.len()), at_most }
     }
 
-    /// Whether more may follow once all has ended that it asks for.
+    /// Whether more may follow when everything that it asks for has ended.
     pub(crate) fn has_more(&self) -> bool {
         let searches = self.searched.as_ref().is_some_and(|searched| !searched.is_over(&self.new.rounds));
         searches || self.looked.as_ref().is_some_and(|looked| looked.has_more(&self.new.looks))
     }
 
-    /// Asks for what follows from what has ended: the points that a search proposes or picks, then looks. Each is written down before it is trained.
-    /// Where each job stands, if anything followed.
+    /// Asks for what follows from ended jobs: first the points that a search proposes or picks, then looks. Each is
+    /// recorded before it is trained. Returns the status of each job, if anything followed.
     ///
     /// # Errors
     ///
-    /// The database or the home directory cannot be read or written, or settings that were proposed are wrong together.
+    /// The database or the home directory cannot be read or written, or proposed settings contradict each other.
     pub(crate) async fn advance(
         &mut self,
         records: Records<'_>,
@@ -161,13 +161,13 @@ pub(crate) fn read(file: &Path, around: Around) -> Result<SweepInRun, Failure> {
     Ok(SweepInRun { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, wanted, ranks, looked, searched })
 }
 
-/// Two files of one name would replace each other.
+/// Fails if two files have the same name: they would replace each other.
 pub(crate) fn distinct(sweeps: &[SweepInRun], files: &[PathBuf]) -> Result<(), Failure> {
     let mut names = BTreeMap::new();
     for (sweep, file) in sweeps.iter().zip(files) {
         if let Some(other) = names.insert(&sweep.name, file) {
             return Err(Failure::usage(format!(
-                "{} and {} are both called `{}`: give one of them another name (`sweep: …`)",
+                "{} and {} have the same name `{}`: give one of them another name (`sweep: …`)",
                 other.display(),
                 file.display(),
                 sweep.name
@@ -177,7 +177,7 @@ pub(crate) fn distinct(sweeps: &[SweepInRun], files: &[PathBuf]) -> Result<(), F
     Ok(())
 }
 
-/// Has a sweep ask for as many seeds of each cell as fit into a time, and for what has ended before.
+/// Restricts a sweep to as many seeds of each cell as fit into a time, and to jobs that ended before.
 ///
 /// # Errors
 ///
@@ -208,8 +208,8 @@ pub(crate) async fn fit(
     Ok(())
 }
 
-/// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands. `own`: a worker of the
-/// user's own trains.
+/// Puts the sweeps into the database, ends what an earlier orchestrator left open, and returns the status of each job.
+/// `own`: SWEEP_WORKER trains.
 pub(crate) async fn register(
     records: Records<'_>,
     sweeps: &mut [SweepInRun],
@@ -218,13 +218,13 @@ pub(crate) async fn register(
     let Records { store, home, tell } = records;
     let released = store.release_stale(home).await?;
     if !released.is_empty() {
-        tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");
+        tracing::info!(jobs = released.len(), "released jobs of a run that was killed");
     }
     let mut states = HashMap::new();
     let mut measured = None;
     for sweep in sweeps {
         let old = previous(home, &sweep.new.name, tell);
-        // Also where it has none any more: who has looked has looked.
+        // Also if the file asks for no looks any more: looks that were taken stay taken.
         sweep.new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
         sweep.new.rounds = old.as_ref().map(|old| old.rounds.clone()).unwrap_or_default();
         let searched = sweep.searched.as_ref();
@@ -245,14 +245,15 @@ pub(crate) async fn register(
                 None => measured.insert(store.measured().await?),
             };
             let unmeasured = file_changes::unmeasured(measured, new);
-            // What is left to the program itself is said when it is done.
+            // Scores that this program measures itself are reported after that.
             let last = own.then(|| unmeasured.last_note(own)).flatten();
             tell.say_all(last.into_iter().chain(unmeasured.between_note()).chain(unmeasured.unreported_notes()));
         }
         new.save(home)?;
         let mut found = store.register(new).await?.states;
         if sweep.looked.is_some() || sweep.searched.is_some() {
-            // What a rule has stopped that the file has no more is trained on before anything follows from it.
+            // Jobs that a rule stopped which is no longer in the file are trained first, before anything follows from
+            // them.
             let referee = early_stopping::referee(store, &[(&new.name, &sweep.wanted)]).await?;
             let reopened = early_stopping::reopen((store, home), &referee, &found).await?;
             found.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
@@ -266,7 +267,7 @@ pub(crate) async fn register(
     Ok(states)
 }
 
-/// The jobs that are to be trained and not in a cohort that has begun.
+/// Returns the jobs to train that are not in a cohort that has begun.
 pub(crate) fn new_jobs(sweeps: &[SweepInRun], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<Task> {
     let begun: HashSet<JobId> = begun.iter().flat_map(Work::open).collect();
     let is_new = |id: &JobId| !begun.contains(id) && is_open(states, id);

@@ -1,4 +1,4 @@
-//! Who trains for a run: workers here, or agents elsewhere.
+//! What trains for a run: workers here, or agents on other machines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use sweep_run::executor::Crew;
 use sweep_run::spool::{self, Launcher, Roster, Spool, Watch};
 use sweep_wire::home::Home;
 
-/// Who trains.
+/// What trains.
 pub(crate) enum Team {
     /// Workers of this process.
     Here(Crew),
-    /// Agents, some of which may be there from an earlier run.
+    /// Agents, some of which may be left from an earlier run.
     Elsewhere(Elsewhere, Roster),
 }
 
 impl Team {
-    /// Of agents, how many places there may be.
+    /// With agents, returns how many places there may be.
     pub(crate) fn expected(&self) -> Option<usize> {
         match self {
             Team::Here(_) => None,
@@ -28,7 +28,7 @@ impl Team {
         }
     }
 
-    /// They, and how it stands with agents. To be called in the runtime.
+    /// Returns the crew and, with agents, a handle to them. Must be called in the runtime.
     pub(crate) fn gather(self, home: &Home, hold: &Hold) -> (Crew, Option<Agents>) {
         match self {
             Team::Here(crew) => (crew, None),
@@ -40,7 +40,7 @@ impl Team {
     }
 }
 
-/// How it stands with agents, and who starts them.
+/// The state of agents, and what starts them.
 pub(crate) struct Agents {
     pub(crate) watch: Watch,
     launcher: Arc<dyn Launcher>,
@@ -52,18 +52,19 @@ impl Agents {
         self.watch.leave().await;
     }
 
-    /// They are another's by now.
+    /// Another run has taken them over.
     pub(crate) async fn abandon(&self) {
         self.watch.end().await;
     }
 
-    /// Sends all of them away.
+    /// Dismisses all of them.
     pub(crate) async fn dismiss(&self) {
         self.watch.dismiss(&*self.launcher).await;
     }
 }
 
-/// Waits until no agent of an earlier run works in `home` for that, whose lock must be held; those that this one can use stay.
+/// Waits until no agent in `home` works for an earlier run. Agents that this run can use stay. The caller must hold the
+/// lock of `home`.
 ///
 /// # Errors
 ///
@@ -77,9 +78,9 @@ pub(crate) fn recall(home: &Home, elsewhere: Option<&Elsewhere>, tell: &Tell) ->
             said = Some(elapsed);
             let time = duration(elapsed.as_secs_f64());
             tell.say(match left {
-                0 => format!("waiting for the last that agents of an earlier run have logged to be seen here ({time})"),
+                0 => format!("waiting until the last logs of an earlier run's agents can be read here ({time})"),
                 _ => format!(
-                    "waiting for {} of an earlier run to checkpoint, or until it is certain that they are gone ({time})",
+                    "waiting for {} of an earlier run to checkpoint or to disappear ({time})",
                     plural(left, "agent")
                 ),
             });
@@ -87,7 +88,7 @@ pub(crate) fn recall(home: &Home, elsewhere: Option<&Elsewhere>, tell: &Tell) ->
     };
     let roster = spool::recall(home, (agents::delay(home)?, keep), &mut wait).map_err(Failure::environment)?;
     if roster.has_agents() {
-        tell.say(format!("going on with agents of an earlier run: {}", roster.words()));
+        tell.say(format!("continuing with agents of an earlier run: {}", roster.words()));
     }
     Ok(roster)
 }

@@ -1,4 +1,4 @@
-//! The steps of a run, from an opened database to what is said at its end.
+//! The steps of a run, from opening the database to the final summary.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -34,39 +34,42 @@ use sweep_wire::status::Status;
 pub(super) struct Resources {
     pub(super) team: Team,
     pub(super) limits: Limits,
-    /// What a budget is planned for.
+    /// The slots that a budget is planned for.
     pub(super) slots: Vec<Slot>,
-    /// One of its slots, where what is trained is measured afterwards.
+    /// The slot on which results are measured afterwards.
     pub(super) slot: Slot,
-    /// Whether a worker of the user's own trains.
+    /// Whether SWEEP_WORKER trains.
     pub(super) own: bool,
     pub(super) workplace: Workplace,
 }
 
-/// What all steps of a run know.
+/// The sweeps, what each of them wants, and the status of each job.
+type Asked<'a> = (&'a mut [SweepInRun], &'a [(&'a str, &'a Wanted)], &'a HashMap<JobId, Status>);
+
+/// What all steps of a run share.
 struct Scene<'a> {
     records: Records<'a>,
     data: &'a Path,
     names: &'a [&'a str],
-    /// What jobs are called by now that had other names.
+    /// The present ids of jobs that had other ids.
     renamed: &'a HashMap<JobId, JobId>,
-    /// Where what is trained is measured afterwards.
+    /// The slot on which results are measured afterwards.
     slot: &'a Slot,
-    /// Whether a worker of the user's own trains; it measures by itself.
+    /// Whether SWEEP_WORKER trains, which measures by itself.
     own_worker: bool,
-    /// The command that goes on.
+    /// The command that continues the run.
     again: &'a str,
 }
 
-/// What is to be trained.
+/// What to train.
 struct Open {
     /// Cohorts that have begun.
     begun: Vec<Work>,
     /// Jobs in none of these.
     new: Vec<Task>,
-    /// Who decides which of them are stopped early.
+    /// Decides which of them are stopped early.
     referee: Referee,
-    /// Which of them go on from shorter jobs.
+    /// Those of them that continue from shorter jobs.
     longer: HashMap<JobId, Earlier>,
 }
 
@@ -76,11 +79,11 @@ impl Open {
     }
 }
 
-/// Trains what of `sweeps` is not done yet, and measures what of it was not.
+/// Trains what is not done yet of `sweeps`, and measures what was not measured.
 ///
 /// # Errors
 ///
-/// What keeps the run from going on. What was done until then is in the logs.
+/// Something keeps the run from continuing. Results up to then are in the logs.
 pub(super) async fn train(
     mut sweeps: Vec<SweepInRun>,
     request: &Request,
@@ -99,11 +102,12 @@ pub(super) async fn train(
     let seconds = store.own_seconds().await?;
     sweeps.iter().for_each(|sweep| own_trainers::plan_with(&mut limits, &sweep.trainers, &seconds));
     if let Some(budget) = request.budget {
+        let budget = budget.seconds(&slots, request.on.is_some())?;
         options.settings.run_time = options.settings.run_time.min(budget);
         fit(records, &mut sweeps, (budget, &seconds), (&slots, &limits)).await?;
     }
     let mut states = register(records, &mut sweeps, own).await?;
-    // Whoever goes on with this must know of the sweeps.
+    // A machine that continues this run must know the sweeps.
     workplace.publish().await?;
     let (training, ended) = oneshot::channel::<()>();
     let published = tokio::spawn(workplace.clone().keep_published(ended));
@@ -144,7 +148,7 @@ pub(super) async fn train(
         outcomes.as_ref().is_none_or(|of| of.unwritten.is_none() && matches!(of.summary.finish, Finish::Complete));
     let measured = if is_whole { scene.measure_after(&sweeps, &states).await } else { Ok(Sum::default()) };
     let waits = is_whole && sweeps.iter().any(SweepInRun::waits);
-    // A copy that is being made must not replace the last one.
+    // A copy in progress must not replace the final one.
     drop(training);
     let _ = published.await;
     workplace.publish().await?;
@@ -153,7 +157,7 @@ pub(super) async fn train(
     scene.conclude((outcomes, measured), &states, (count, waits, start), &database)
 }
 
-/// Opens the database, which knows of all attempts in `home` from then on.
+/// Opens the database, and adds all attempts in `home` that it lacks.
 async fn open(database: &Path, home: &Home, tell: &Tell) -> Result<Store, Failure> {
     if fs::exists(database).is_ok_and(|there| !there) {
         check_known(database, home, orphaned_attempts(home)?)?;
@@ -162,13 +166,13 @@ async fn open(database: &Path, home: &Home, tell: &Tell) -> Result<Store, Failur
     let caught_up = store.catch_up(home).await?;
     if caught_up > 0 {
         let attempts = plural(caught_up, "attempt");
-        tell.say(format!("{} did not have {attempts} of an earlier run yet, and has now", database.display()));
+        tell.say(format!("{} lacked {attempts} of an earlier run and now has them", database.display()));
     }
-    check_known(database, home, store.strangers(home).await?)?;
+    check_known(database, home, store.unknown_attempts(home).await?)?;
     Ok(store)
 }
 
-/// Tells sweeps which of their jobs had other names.
+/// Tells sweeps which of their jobs had other ids.
 fn rename(sweeps: &mut [SweepInRun], renamed: &HashMap<JobId, JobId>) {
     for new in sweeps.iter_mut().map(|sweep| &mut sweep.new).filter(|_| !renamed.is_empty()) {
         let jobs: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
@@ -176,11 +180,11 @@ fn rename(sweeps: &mut [SweepInRun], renamed: &HashMap<JobId, JobId>) {
     }
 }
 
-/// Whether the database is still there.
+/// Checks that the database still exists.
 fn check_there(database: &Path) -> Result<(), Failure> {
     if fs::exists(database).is_ok_and(|there| !there) {
         return Err(Failure::environment(format!(
-            "{} is gone: it was removed while the run was at work; `sweep rebuild` makes it anew",
+            "{} is gone: it was removed during the run; `sweep rebuild` makes it again",
             database.display()
         )));
     }
@@ -188,8 +192,8 @@ fn check_there(database: &Path) -> Result<(), Failure> {
 }
 
 impl Scene<'_> {
-    /// Measures what was trained before and is not scored as the files ask now, as long as that decides what is trained next. The end of the run,
-    /// where it is asked to stop.
+    /// Measures jobs that were trained before and lack scores that the files ask for, if these scores decide what to
+    /// train next. Returns the end of the run if it was asked to stop.
     async fn measure_before(
         &self,
         sweeps: &mut [SweepInRun],
@@ -202,7 +206,7 @@ impl Scene<'_> {
                 false => self.measure(&HashSet::new()).await?,
             };
             if let Some(signal) = sum.signal {
-                tell.say(format!("stopped before training; go on with: {}", self.again));
+                tell.say(format!("stopped before training; continue with: {}", self.again));
                 return Ok(Some(End::Stopped(Some(signal))));
             }
             if sum.scores == 0 {
@@ -217,13 +221,13 @@ impl Scene<'_> {
         Ok(None)
     }
 
-    /// Measures what training did not, but for jobs that were `looked_at`.
+    /// Measures what training did not, except for jobs in `looked_at`.
     async fn measure(&self, looked_at: &HashSet<JobId>) -> Result<Sum, Failure> {
         measure_rest(self.records, self.data, self.names, self.slot, (self.renamed, looked_at)).await
     }
 
-    /// Finds what is to be trained, and tells what of it goes on from shorter jobs. `states` learns what is opened again; `history`: finished jobs
-    /// train again that lack scores of earlier steps.
+    /// Finds what to train, and tells the user which jobs continue from shorter ones. Adds reopened jobs to `states`.
+    /// `history`: finished jobs that lack scores of earlier steps train again.
     async fn open(
         &self,
         sweeps: &[SweepInRun],
@@ -238,14 +242,14 @@ impl Scene<'_> {
         let referee = early_stopping::referee(store, wanted).await?;
         early_stopping::reopen_and_say(self.records, &referee, states).await?;
         let mut begun = sweep_run::resumed(store, self.names).await?;
-        // Who was begun when the file asked for other scores begins anew where these are to decide.
+        // A cohort that began when the file asked for other scores starts from scratch if scores are to decide.
         begun.retain(|work| work.open().all(|job| referee.is_scored_by(job, &work.cohort().scores)));
         let mut new = new_jobs(sweeps, states, &begun);
         let may_come = |task: &&Task| states.get(&task.id).is_none_or(|state| !state.is_final());
         let open = sweeps.iter().flat_map(SweepInRun::all).filter(may_come);
-        // What is trained again is to be measured from its start on.
+        // A job that is trained again must be measured from its start.
         let open = open.filter(|task| !again.contains(&task.id));
-        // What a shorter training was scored as on its way decides nothing here.
+        // A shorter training was scored differently on its way, which decides nothing here.
         let open = open.filter(|task| !referee.looks_at(task.id));
         let longer = shorter_jobs::find(store, home, (open, history)).await?;
         new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
@@ -257,7 +261,7 @@ impl Scene<'_> {
     async fn run(
         &self,
         Open { begun, new, referee, longer }: Open,
-        (sweeps, wanted, states): (&mut [SweepInRun], &[(&str, &Wanted)], &HashMap<JobId, Status>),
+        (sweeps, wanted, states): Asked<'_>,
         (options, team, limits): (Options, Team, Limits),
         front: &dyn Front,
     ) -> Result<Outcomes, Failure> {
@@ -289,7 +293,8 @@ impl Scene<'_> {
         Ok(result?)
     }
 
-    /// Measures what the files ask for and training did not measure. What trainers of the user's own leave is looked at when they leave it.
+    /// Measures what the files ask for and training did not measure. Samples of own trainers are measured when they are
+    /// saved.
     async fn measure_after(&self, sweeps: &[SweepInRun], states: &HashMap<JobId, Status>) -> Result<Sum, Failure> {
         if self.own_worker {
             return Ok(Sum::default());
@@ -299,8 +304,8 @@ impl Scene<'_> {
         self.measure(&looked_at).await
     }
 
-    /// Tells what came of it all: of the training, where there was any, and then of the measuring. `states` are those before; `open` jobs were to
-    /// be trained since `start`; `waits`: more follows from what was measured.
+    /// Reports all results: of training, if there was any, and then of measuring. `states` are those before; `open`
+    /// jobs were to train since `start`; `waits`: more follows from what was measured.
     fn conclude(
         &self,
         (outcomes, measured): (Option<Outcomes>, Result<Sum, Failure>),
@@ -311,31 +316,32 @@ impl Scene<'_> {
         let (Records { home, tell, .. }, again) = (self.records, self.again);
         let before = |state| states.values().filter(|before| **before == state).count();
         let (failed, cancelled) = (before(Status::Failed), before(Status::Cancelled));
-        // What was trained is said whatever became of measuring.
+        // The results of training are reported, however measuring ended.
         let end = |measured: Result<Sum, Failure>, failed: bool| -> Result<End, Failure> {
             let Sum { signal, failed: unmeasured, .. } = measured?;
             if waits && signal.is_none() {
-                tell.say(format!("more follows from what was measured just now: {again}"));
+                tell.say(format!("the new scores lead to more training: {again}"));
             }
             if signal.is_some() {
-                tell.say(format!("stopped; go on with: {again}"));
+                tell.say(format!("stopped; continue with: {again}"));
                 return Ok(End::Stopped(signal));
             }
             Ok(if failed || !unmeasured.is_empty() { End::JobsFailed } else { End::Done })
         };
-        let Some(Outcomes { summary, signal, learnt, unwritten, last_words }) = outcomes else {
+        let Some(Outcomes { summary, signal, memory_limits, unwritten, last_words }) = outcomes else {
             say_left_alone(tell, failed, cancelled);
             return end(measured, failed > 0);
         };
-        let _ = sweep_run::learn(home, &learnt).map_err(Failure::environment)?;
-        if learnt.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
+        let _ = sweep_run::add_measurements(home, &memory_limits).map_err(Failure::environment)?;
+        if memory_limits.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
             tell.say(format!(
-                "cohorts were out of memory and halved; {} remembers what fits: delete it if others had taken the memory",
+                "some cohorts ran out of memory and were halved; {} stores what fits: delete it if other programs had \
+                taken the memory",
                 home.measured().display()
             ));
         }
         if summary.finish == Finish::Early(Ending::Asked) && summary.jobs() == 0 {
-            tell.say(format!("stopped before training; go on with: {again}"));
+            tell.say(format!("stopped before training; continue with: {again}"));
             return Ok(End::Stopped(signal));
         }
         if summary.jobs() > 0 {
@@ -350,7 +356,7 @@ impl Scene<'_> {
                     tell.say(failures(&summary, open));
                 }
                 let end = ended_early(ending, signal, (&last_words, again), tell)?;
-                tell.say(format!("go on with: {again}"));
+                tell.say(format!("continue with: {again}"));
                 Ok(end)
             }
             Finish::Complete => {

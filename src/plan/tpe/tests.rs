@@ -7,19 +7,19 @@ mod problems;
 
 const UNIT: Dimension = Dimension::Number { min: 0.0, max: 1.0 };
 
-/// `many` points evenly across the unit interval, with what `value` says of each.
+/// Returns `many` points evenly across the unit interval, with the losses that `value` gives them.
 fn even(many: usize, value: impl Fn(f64) -> f64) -> Vec<(Vec<f64>, f64)> {
     (0..many).map(|at| (at as f64 + 0.5) / many as f64).map(|x| (vec![x], value(x))).collect()
 }
 
-/// The least and the largest of what is proposed in the unit interval.
+/// Returns the smallest and the largest proposal in the unit interval.
 fn ends(seen: &[(Vec<f64>, f64)], count: usize, seed: u64) -> (f64, f64) {
     let points = propose(&[UNIT], seen, count, seed).concat();
     (points.iter().copied().fold(1.0, f64::min), points.iter().copied().fold(0.0, f64::max))
 }
 
-/// tests/fixtures/tpe.json, which scripts/golden-tpe makes, has the quartiles of the regret of 200 searches with Optuna's TPE, and of as
-/// many at random.
+/// tests/fixtures/tpe.json, made by scripts/golden-tpe, has the quartiles of the regret of 200 searches with Optuna's
+/// TPE, and of 200 random searches.
 #[test]
 fn searches_come_as_near_to_the_optimum_as_optunas() {
     let golden = include_str!("../../../tests/fixtures/tpe.json");
@@ -40,7 +40,7 @@ fn a_batch_spreads_around_the_best() {
     }
 }
 
-/// As counts are, for one.
+/// Scores that are counts have many ties.
 #[test]
 fn all_of_the_best_that_are_equal_count() {
     for seed in 0..20 {
@@ -154,12 +154,12 @@ fn value() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// How many points there are, where that is few.
+/// Returns the number of points if it is small.
 fn points(space: &[Dimension]) -> usize {
     let each = |dimension: &Dimension| match *dimension {
         Dimension::Choices(many) => many,
         Dimension::Number { min, max } if min == max => 1,
-        // Two at least; most often so many that none comes twice.
+        // At least two; usually so many that none occurs twice.
         Dimension::Number { min, max } if max - min < 1e-300 => 2,
         Dimension::Number { .. } => 1000,
     };

@@ -1,4 +1,4 @@
-//! What more tuning brings: the expected best of n jobs.
+//! The benefit of more tuning: the expected best of n jobs.
 
 use super::super::inference::best_of::expected_largest;
 use super::super::stats::advantage;
@@ -8,10 +8,10 @@ use super::of_score;
 use sweep_figure::format::number;
 use sweep_figure::{Axis, Curves, Figure, Kind, Line, Plot, Point};
 
-/// Points of a line at most.
+/// Most points of a line.
 const POINTS: usize = 40;
 
-/// The expected best of n jobs of each variant by the main score, where some variant has a few.
+/// Returns the expected best of n jobs of each variant by the main score; `None` if all variants have too few jobs.
 pub(in super::super) fn best_of(study: &Study) -> Option<Figure> {
     let tuning::Budgets { metric, worst, variants } = tuning::budgets(study)?;
     let lines =
@@ -30,13 +30,13 @@ pub(in super::super) fn best_of(study: &Study) -> Option<Figure> {
         });
     let lines: Vec<Line> = lines.collect();
     let mut notes = vec![
-        "The exact mean over all choices of n of a variant's jobs, cells and seeds alike. What differs at n = 1 and no more at large n is a \
-         matter of tuning, and of luck with seeds."
+        "The exact mean over all choices of n of a variant's jobs, whatever their cell and seed. A difference at n = 1 \
+        that disappears at large n is due to tuning and luck with seeds."
             .to_owned(),
     ];
     if tuning::any_lost(study, metric, &variants) {
         notes.push(format!(
-            "A job that diverged, or whose score is not finite, counts as the worst score of all jobs here, {}.",
+            "A job that diverged or has no finite score counts as the worst score of all jobs here, {}.",
             number(worst)
         ));
     }
@@ -46,7 +46,7 @@ pub(in super::super) fn best_of(study: &Study) -> Option<Figure> {
     Some(of_score(study, ("best-of-n", metric), title, notes, Plot::Curves(Curves { x, y, stepped: false, lines })))
 }
 
-/// Budgets from 1 to `most`, as far apart by their logarithms.
+/// Returns budgets from 1 to `most`, evenly spaced on a log scale.
 fn thinned(most: usize) -> Vec<usize> {
     if most <= POINTS {
         return (1..=most).collect();

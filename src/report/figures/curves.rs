@@ -1,4 +1,4 @@
-//! How scores develop: the median of seeds with a band, and single seeds behind.
+//! Scores over training: the median of the seeds with a band, and single seeds behind.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use super::super::stats::quantile;
 use super::super::study::{Run, Study, Variant};
 use super::of_score;
 use sweep_figure::format::{count, list};
-use sweep_figure::{Axis, CROWD, Curves, Figure, Kind, Line, Of, Plot, Point, Single};
+use sweep_figure::{Axis, CROWD, Curves, Figure, Kind, Line, Plot, Point, Single, SingleOf};
 use sweep_spec::metric::Measure;
 
-/// Single runs that are drawn at most: of more, the band says where they lie.
+/// Most single runs that are drawn; for more, the band shows their range.
 const SINGLES: usize = 500;
-/// Runs from which on a band is from the first quartile to the third; of fewer it has all.
+/// From this many runs on, a band goes from the first quartile to the third; with fewer, it covers all.
 const QUARTILES: usize = 5;
-/// Cells of a variant at most that have a line each.
+/// Most cells of a variant with a line each.
 const CELLS: usize = 8;
 
-/// The curves of a score: a line for each variant, of its best cell.
+/// Returns the curves of a score: a line for the best cell of each variant.
 pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure> {
     let mut picked = Vec::new();
     let lines = study.variants.iter().enumerate().filter_map(|(place, variant)| {
@@ -34,7 +34,7 @@ pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure>
     let mut notes = Vec::new();
     if !picked.is_empty() {
         notes.push(format!(
-            "Of each variant its best cell, picked by these very runs, which flatters it: of {}.",
+            "The best cell of each variant, picked by the scores of these same runs, so it looks too good: out of {}.",
             list(&picked)
         ));
     }
@@ -42,18 +42,18 @@ pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure>
     Some(Figure { small: true, ..figure })
 }
 
-/// The curves of a score of which no job has a last one yet: of all that each variant has so far.
+/// Returns the curves of a score that no job has at its last step yet, over all jobs of each variant so far.
 pub(in super::super) fn underway(study: &Study, metric: Measure, first: bool) -> Option<Figure> {
     let lines = study.variants.iter().enumerate();
     let lines = lines
         .filter_map(|(place, variant)| line((variant.name.to_owned(), place, place), scored(&variant.runs, metric)));
-    let notes = vec!["Of all jobs so far, whatever their cells.".to_owned()];
+    let notes = vec!["All jobs so far, whatever their cell.".to_owned()];
     let title = format!("{} so far", metric.name());
     let figure = figure(study, metric, ("curves", "jobs"), title, notes, lines.collect())?;
     Some(Figure { first, small: first, ..figure })
 }
 
-/// The curves of a variant's cells, where it has several.
+/// Returns the curves of a variant's cells; `None` if it has only one.
 pub(in super::super) fn cell_curves(
     study: &Study,
     (place, variant): (usize, &Variant),
@@ -63,7 +63,7 @@ pub(in super::super) fn cell_curves(
     if all.len() < 2 {
         return None;
     }
-    // By place in the grid where all are drawn; the best of more.
+    // In grid order if all are drawn; otherwise the best.
     let shown: Vec<&Cell> =
         if all.len() > CELLS { ranked(study, &all).into_iter().take(CELLS).collect() } else { all.iter().collect() };
     let lines = shown.iter().enumerate();
@@ -90,12 +90,12 @@ fn figure(
     Some(of_score(study, (kind, metric), title, notes, Plot::Curves(plot)))
 }
 
-/// An axis of numbers.
+/// Returns a linear axis.
 pub(super) fn linear(label: &str) -> Axis {
     Axis { label: label.to_owned(), kind: Kind::Linear }
 }
 
-/// What lines and bands are, in words, of `of`: seeds, or jobs; where there are too many single runs, they are taken out.
+/// Describes lines and bands over `of` (seeds or jobs). Removes the single runs if there are too many.
 pub(super) fn described(lines: &mut [Line], of: &str) -> String {
     let singles: usize = lines.iter().map(|line| line.singles.len()).sum();
     let runs = |line: &Line| line.points.iter().map(|point| point.n).max().unwrap_or(0);
@@ -107,37 +107,40 @@ pub(super) fn described(lines: &mut [Line], of: &str) -> String {
     let mut said = match (few, many) {
         (false, false) => return "One run each.".to_owned(),
         _ if is_crowd => {
-            format!("Lines: medians of the {of}. Bands and single runs are not drawn behind more than {CROWD} lines.")
+            format!("Lines: medians of the {of}. With more than {CROWD} lines, bands and single runs are not drawn.")
         }
         (true, false) => format!("Line: median of the {of}; band: from the lowest to the highest."),
         (false, true) => format!("Line: median of the {of}; band: the middle half of them."),
         (true, true) => format!(
-            "Line: median of the {of}; band: the middle half of them, or all where there are fewer than {QUARTILES}."
+            "Line: median of the {of}; band: the middle half of them, or all if there are fewer than {QUARTILES}."
         ),
     };
     let is_uneven = |line: &Line| line.points.iter().any(|point| point.n != runs(line));
     if lines.iter().any(is_uneven) {
-        said.push_str(" Where a run has nothing finite at a step, as it diverged or has not got there, the median is of the others.");
+        said.push_str(
+            " If a run has no finite value at a step, because it diverged or has not got there, the median \
+            is of the others.",
+        );
     }
     if singles > SINGLES {
         lines.iter_mut().for_each(|line| line.singles.clear());
         if !is_crowd {
-            said.push_str(&format!(" The {} single runs are too many to be drawn.", count(singles)));
+            said.push_str(&format!(" The {} single runs are too many to draw.", count(singles)));
         }
     }
     said
 }
 
-/// The runs that have this score, each as its finite values by step.
+/// Returns the runs with this score, each as its values by step.
 fn scored(runs: &[Run], metric: Measure) -> Vec<Single> {
     let single = |run: &Run| {
         let points = run.curves.get(&metric)?.iter().map(|&(step, value)| (step as f64, value)).collect();
-        Some(Single { of: Of::Seed(run.seed), job: run.job.short(), points })
+        Some(Single { of: SingleOf::Seed(run.seed), job: run.job.short(), points })
     };
     runs.iter().filter_map(single).collect()
 }
 
-/// The medians of runs by step, with their band; of what is finite.
+/// Returns the medians of the finite values by step, with their band.
 pub(super) fn line((name, variant, series): (String, usize, usize), mut singles: Vec<Single>) -> Option<Line> {
     let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for single in &mut singles {
@@ -146,7 +149,7 @@ pub(super) fn line((name, variant, series): (String, usize, usize), mut singles:
             values.entry(step as u64).or_default().push(value);
         }
     }
-    // One rule for the whole of a line, however many runs are left at a step.
+    // One rule for the whole line, however many runs remain at a step.
     let ends = if singles.len() >= QUARTILES { (0.25, 0.75) } else { (0.0, 1.0) };
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (step, mut values) in values {

@@ -1,4 +1,4 @@
-//! How the scores of a variant's jobs lie.
+//! The distribution of scores over a variant's jobs.
 
 use super::super::stats::better;
 use super::super::study::{Study, Variant};
@@ -6,12 +6,12 @@ use super::of_score;
 use sweep_figure::{Axis, Curves, Distribution, Dot, Figure, Kind, Line, Plot, Point, Spread, bins};
 use sweep_spec::metric::{Direction, Measure};
 
-/// Bins, about.
+/// Approximate number of bins.
 const BINS: usize = 20;
-/// Jobs that some variant must have.
+/// Least jobs that one of the variants needs.
 const JOBS: usize = 3;
 
-/// The finite scores of a variant's jobs, and how many jobs came to nothing; none where the variant has no such score.
+/// Returns the finite scores of a variant's jobs and the number of lost jobs; `None` if the variant has no such score.
 fn spread(study: &Study, (place, variant): (usize, &Variant), metric: Measure) -> Option<Spread> {
     let mut dots = Vec::new();
     let mut lost = 0;
@@ -37,22 +37,24 @@ fn spreads(study: &Study, metric: Measure) -> Option<Vec<Spread>> {
     rows.iter().any(|row| row.dots.len() >= JOBS).then_some(rows)
 }
 
-/// The shares of each variant's jobs in bins of a score, and each job.
+/// Returns the shares of each variant's jobs in bins of a score, and each job.
 pub(in super::super) fn distribution(study: &Study, metric: Measure) -> Option<Figure> {
     let rows = spreads(study, metric)?;
     let edges = bins(rows.iter().flat_map(|row| row.dots.iter().map(|dot| dot.value)), BINS);
     let mut notes = Vec::new();
     if rows.iter().any(|row| row.lost > 0) {
         notes.push(
-            "Shares are of all jobs that have ended, with those that came to nothing, which are in no bin.".to_owned(),
+            "Shares are of all jobs that have ended. Lost jobs (diverged, collapsed, or without a finite score) are \
+            counted but in no bin."
+                .to_owned(),
         );
     }
-    let title = format!("{}: how the jobs of each variant lie", metric.name());
+    let title = format!("{}: distribution over the jobs of each variant", metric.name());
     let plot = Distribution { x: Axis { label: metric.name().to_owned(), kind: Kind::Linear }, edges, rows };
     Some(of_score(study, ("distribution", metric), title, notes, Plot::Distribution(plot)))
 }
 
-/// The share of jobs up to each score: of lost ones as the worst.
+/// Returns the share of jobs up to each score; lost jobs count as the worst.
 pub(in super::super) fn shares(study: &Study, metric: Measure) -> Option<Figure> {
     let rows = spreads(study, metric)?;
     let all = || rows.iter().flat_map(|row| row.dots.iter().map(|dot| dot.value));
@@ -63,7 +65,7 @@ pub(in super::super) fn shares(study: &Study, metric: Measure) -> Option<Figure>
         let n = row.dots.len() + row.lost;
         let mut values: Vec<f64> = row.dots.iter().map(|dot| dot.value).collect();
         values.sort_by(f64::total_cmp);
-        // What came to nothing lies beyond the worst end.
+        // Lost jobs lie beyond the worst end.
         let before = if is_higher { row.lost } else { 0 };
         let share = |count: usize| (before + count) as f64 / n as f64;
         let mut points = vec![Point { x: low, y: share(0), n }];
@@ -84,12 +86,15 @@ pub(in super::super) fn shares(study: &Study, metric: Measure) -> Option<Figure>
     });
     let lines: Vec<Line> = lines.collect();
     let mut notes = vec![format!(
-        "For each score the share of a variant's jobs at or below it; the line further to the {} is the better one.",
+        "The share of a variant's jobs at or below each score; the line further to the {} is better.",
         if is_higher { "right" } else { "left" }
     )];
     if rows.iter().any(|row| row.lost > 0) {
         let end = if is_higher { "begins above 0" } else { "ends below 1" };
-        notes.push(format!("Jobs that came to nothing count as worse than any score: the line {end} by their share."));
+        notes.push(format!(
+            "Lost jobs (diverged, collapsed, or without a finite score) are worse than any score: the \
+            line {end} by their share."
+        ));
     }
     let title = format!("{}: share of jobs up to each score", metric.name());
     let x = Axis { label: metric.name().to_owned(), kind: Kind::Linear };

@@ -1,4 +1,4 @@
-//! Pictures of samples: sheets of the cells side by side, and points over the modes.
+//! Pictures of samples: sheets of the cells next to each other, and points over the modes.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -8,17 +8,17 @@ use super::super::study::{Run, Study, Variant};
 use super::heat_map::Plane;
 use super::of_none;
 use sweep_figure::format::{count, number};
-use sweep_figure::{Along, Figure, Gallery, Plot, Points, Scatter, Sheet};
+use sweep_figure::{Figure, Gallery, KeyValues, Plot, Points, Scatter, Sheet};
 use sweep_spec::dataset::Dataset;
 
-/// Cells of a list at most.
+/// Most cells in a list.
 const CELLS: usize = 12;
-/// Seeds of a list at most.
+/// Most seeds in a list.
 const SEEDS: usize = 8;
-/// Variants with points at most.
+/// Most variants with points.
 const VARIANTS: usize = 8;
 
-/// The sample sheets of each variant.
+/// Returns the sample sheets of each variant.
 pub(in super::super) fn galleries(study: &Study) -> Vec<Figure> {
     study.variants.iter().enumerate().filter_map(|variant| gallery(study, variant)).collect()
 }
@@ -44,7 +44,7 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
         }
     };
     let shown = |cell: &Cell| cell.runs.iter().any(|run| !run.sheets.is_empty());
-    let mut notes = vec!["The sheets of jobs with noise of one size are drawn from the same noise.".to_owned()];
+    let mut notes = vec!["Sheets of jobs with the same noise size are drawn from the same noise.".to_owned()];
     let (down, across, layers, sheets) = match Plane::of(study, variant, &all)
         .filter(|(plane, _)| plane.others.is_none())
     {
@@ -57,7 +57,7 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
             let layer = |run: &Run| seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
             let sheets = sheets.map(|(at, cell, run)| sheet(at, layer(run), cell, run)).collect();
             if seeds.len() > 1 {
-                notes.push(format!("Pictures in files are of {}; the HTML report has all.", named(&seeds[0])));
+                notes.push(format!("Picture files show only {}; the HTML report has all seeds.", named(&seeds[0])));
             }
             (down, across, seeds.iter().map(named).collect(), sheets)
         }
@@ -76,11 +76,11 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
                 let label = cell.label(variant);
                 if label.is_empty() { variant.name.to_owned() } else { label }
             };
-            let down = Along {
+            let down = KeyValues {
                 key: if variant.axes.is_empty() { "variant" } else { "cell" }.into(),
                 values: cells.iter().map(label).collect(),
             };
-            let across = Along { key: "seed".into(), values: few.iter().map(u64::to_string).collect() };
+            let across = KeyValues { key: "seed".into(), values: few.iter().map(u64::to_string).collect() };
             let sheets =
                 cells.iter().enumerate().flat_map(|(row, cell)| cell.runs.iter().map(move |run| (row, *cell, run)));
             let sheets = sheets.filter(|(_, _, run)| !run.sheets.is_empty()).filter_map(|(row, cell, run)| {
@@ -95,7 +95,7 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
     Some(of_none(&format!("samples-{}", variant.name), title, notes, plot))
 }
 
-/// The points of each variant's best, median and worst run of its best cell, over the modes; of 2-D data.
+/// Returns the points of the best, median and worst run of each variant's best cell, over the modes; for 2-D data only.
 pub(in super::super) fn scatter(study: &Study) -> Option<Figure> {
     let &main = study.ranking.first()?;
     let datasets: Vec<&Dataset> =
@@ -105,7 +105,7 @@ pub(in super::super) fn scatter(study: &Study) -> Option<Figure> {
         return None;
     }
     let (centres, radius) = match first {
-        // Circles are of one σ.
+        // Circles need a single σ.
         Dataset::Gaussians(mixture) => match mixture.sigma() {
             Some(sigma) => (mixture.centres(), 3.0 * sigma),
             None => (Vec::new(), 0.0),
@@ -150,9 +150,10 @@ pub(in super::super) fn scatter(study: &Study) -> Option<Figure> {
         return None;
     }
     let mut notes = vec![format!(
-        "Of the best cell of each variant the run with the best, the median and the worst {}, of those with a sheet.{}",
+        "The best cell of each variant: its runs with the best, the median and the worst {}, among those with a \
+        sheet.{}",
         main.name(),
-        if radius > 0.0 { " Circles: 3 σ about the modes." } else { "" }
+        if radius > 0.0 { " Circles: 3 σ around the modes." } else { "" }
     )];
     if study.variants.len() > VARIANTS {
         notes.push(format!("The first {VARIANTS} of {} variants.", count(study.variants.len())));

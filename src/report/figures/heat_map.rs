@@ -1,4 +1,4 @@
-//! What two swept keys do to a score, cell by cell.
+//! The effect of two swept keys on a score, cell by cell.
 
 use serde_json::Value;
 
@@ -9,24 +9,25 @@ use super::super::stats::better;
 use super::super::study::{Study, Variant};
 use super::of_score;
 use sweep_figure::format::count;
-use sweep_figure::{Along, Cell, Figure, HeatMap, Plot};
+use sweep_figure::{Cell, Figure, HeatMap, KeyValues, Plot};
 use sweep_spec::metric::{Direction, Measure};
 
-/// Values of a key at most.
+/// Most values of a key.
 const MOST: usize = 60;
 
-/// Which cells of a variant make a grid: two of its keys, and the values that all the others have there.
+/// The cells of a variant that form a grid: two of its keys, with the others fixed.
 pub(super) struct Plane<'a> {
     pub down: usize,
     pub across: usize,
-    /// Their values, ascending.
+    /// Their values, in ascending order.
     pub values: [Vec<Option<&'a Value>>; 2],
-    /// In words, where there are other keys.
+    /// The fixed keys with their values, if there are any.
     pub others: Option<String>,
 }
 
 impl<'a> Plane<'a> {
-    /// The plane of two keys, or of more through the best cell; none where too few of its places have a cell.
+    /// Returns the plane of the variant's two keys; with more keys, the one through the best cell. `None` if too few of
+    /// its places have a cell.
     pub(super) fn of(study: &Study, variant: &Variant<'a>, cells: &[Point<'a>]) -> Option<(Plane<'a>, Vec<usize>)> {
         if variant.axes.len() < 2 {
             return None;
@@ -34,7 +35,7 @@ impl<'a> Plane<'a> {
         let mut axes: Vec<(usize, usize)> =
             (0..variant.axes.len()).map(|axis| (axis, values(cells, axis).len())).filter(|(_, n)| *n > 1).collect();
         if variant.axes.len() > 2 {
-            // What has the most values is swept most closely; of equal ones the first.
+            // Keys with the most values are swept most densely; ties go to the first.
             axes.sort_by_key(|(axis, n)| (std::cmp::Reverse(*n), *axis));
             axes.truncate(2);
             axes.sort_unstable();
@@ -59,15 +60,15 @@ impl<'a> Plane<'a> {
         is_grid.then_some((Plane { down, across, values: found, others }, members))
     }
 
-    /// Where a cell lies.
+    /// Returns the row and column of a cell.
     pub(super) fn place(&self, cell: &Point<'a>) -> Option<(usize, usize)> {
         let at = |values: &[Option<&Value>], axis: usize| values.iter().position(|value| *value == cell.values[axis]);
         Some((at(&self.values[0], self.down)?, at(&self.values[1], self.across)?))
     }
 
-    /// Its two keys with their values.
-    pub(super) fn along(&self, variant: &Variant) -> [Along; 2] {
-        let along = |axis: usize, values: &[Option<&Value>]| Along {
+    /// Returns its two keys with their values.
+    pub(super) fn along(&self, variant: &Variant) -> [KeyValues; 2] {
+        let along = |axis: usize, values: &[Option<&Value>]| KeyValues {
             key: variant.axes[axis].to_owned(),
             values: values.iter().map(|value| text(*value)).collect(),
         };
@@ -75,7 +76,7 @@ impl<'a> Plane<'a> {
     }
 }
 
-/// The mean of a score in each cell of a variant's grid.
+/// Returns the mean of a score in each cell of a variant's grid.
 pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measure) -> Option<Figure> {
     let all = all_cells(variant);
     let (plane, members) = Plane::of(study, variant, &all)?;
@@ -90,11 +91,14 @@ pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measu
         return None;
     }
     let mut notes = vec![
-        "In each cell, as far as there is room: mean over seeds, ± their standard deviation, how many there are. Lighter is better.".to_owned(),
+        "In each cell, as far as there is room: mean over seeds, ± standard deviation, number of seeds. Lighter is \
+        better."
+            .to_owned(),
     ];
     let through = plane.others.map_or(String::new(), |others| {
         notes.push(format!(
-            "A section through {} cells where the other keys are as in the one that is best by {}, which was picked by these very runs{}.",
+            "A section through {} cells: the other keys are those of the best cell by {}, picked by the scores of \
+            these same runs{}.",
             count(all.len()),
             study.ranking.first().map_or("score", |main| main.name()),
             if others.is_empty() { String::new() } else { format!(": {others}") }
@@ -102,7 +106,7 @@ pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measu
         ", through the best cell".to_owned()
     });
     if grid.iter().flatten().any(|cell| matches!(cell, Cell::Value { n, of, .. } if n < of)) {
-        notes.push("The mean of a cell that has fewer scores than jobs is of those that have one.".to_owned());
+        notes.push("If a cell has fewer scores than jobs, its mean is of those that have one.".to_owned());
     }
     let title = format!("{}: mean {} by {} and {}{through}", variant.name, metric.name(), down.key, across.key);
     let value = format!("mean {}", metric.name());

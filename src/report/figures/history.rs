@@ -1,4 +1,4 @@
-//! How a search went on.
+//! The progress of a search.
 
 use super::super::options::Step;
 use super::super::search::{Worth, all_cells, by_its_own, drawn, metric, worth};
@@ -10,9 +10,10 @@ use sweep_figure::{Axis, Curves, Figure, Kind, Line, Plot, Point};
 use sweep_spec::metric::Measure;
 use sweep_spec::search::{Search, of};
 
-/// The best score so far after each trial: a line for each variant that is sought by the same score as the first.
+/// Returns the best score so far after each trial, with a line for each variant that is searched by the same score as
+/// the first.
 pub(in super::super) fn history(study: &Study, searches: &[Search]) -> Option<Figure> {
-    // Scores of another step have not picked.
+    // Scores at another step did not pick the cells.
     if study.step != Step::Last {
         return None;
     }
@@ -46,7 +47,7 @@ fn best_so_far(study: &Study, trials: &Variant, metric: Measure) -> Vec<Point> {
         }
         let has_ended = cell.runs.iter().all(|run| run.status.is_final());
         if best.is_finite() && has_ended {
-            // Back from how good it is to the score.
+            // Converts the quality back to the score.
             points.push(Point { x: at as f64 + 1.0, y: advantage(metric, best, 0.0), n: 1 });
         }
     }

@@ -1,4 +1,5 @@
-//! Values with intervals: how likely a variant is the better one, and how often training came to nothing or found all modes.
+//! Values with intervals: the probability that a variant is better, and how often training diverged, collapsed or found
+//! all modes.
 
 use super::super::collapse::{QUESTIONS, Question, WHOSE_MODES, counts_modes, share};
 use super::super::comparison::{Comparisons, Verdict};
@@ -8,7 +9,8 @@ use super::of_none;
 use sweep_figure::format::{part, probability};
 use sweep_figure::{Figure, Interval, Intervals, Panel, Plot};
 
-/// How likely a run of each variant scores better than one of the baseline, with intervals where there are such.
+/// Returns the probability that a run of each variant scores better than one of the baseline, with intervals if there
+/// are any.
 pub(in super::super) fn forest(study: &Study, found: &Comparisons) -> Option<Figure> {
     let mut panels = Vec::new();
     for &metric in &study.ranking {
@@ -42,8 +44,9 @@ pub(in super::super) fn forest(study: &Study, found: &Comparisons) -> Option<Fig
         return None;
     }
     let notes = vec![
-        "Of the best cell of each variant. Bars: 95 % intervals, each for itself; p is corrected for all comparisons (Holm). There are no \
-         intervals of differences of means: with the scores of GANs none holds what it says (docs/statistics.md)."
+        "The best cell of each variant. Bars: 95 % intervals, not corrected for several comparisons; p is corrected \
+        for all of them (Holm). There are no intervals for differences of means: with GAN scores, they would not hold \
+        at 95 % (docs/statistics.md)."
             .to_owned(),
     ];
     Some(of_none(
@@ -59,7 +62,7 @@ fn equals(p: f64) -> String {
     if text.starts_with('<') { text } else { format!("= {text}") }
 }
 
-/// How many jobs of each variant diverged, collapsed, and found all modes or none.
+/// Returns how many jobs of each variant diverged, collapsed, and found all modes or none.
 pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
     let panel = |question: &Question| {
         let rows = study.variants.iter().enumerate().filter_map(|(place, variant)| {
@@ -76,18 +79,19 @@ pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
         Panel { title: question.title.to_owned(), reference: None, ends: None, percent: true, rows }
     };
     let panels: Vec<Panel> = QUESTIONS.iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect();
-    // That nothing ever diverged, where modes are not known, is not worth a picture.
+    // If modes are unknown and nothing diverged, a figure is not worthwhile.
     let seen = |panel: &Panel| panel.rows.iter().any(|row| row.value > 0.0);
     if !counts_modes(study) && !panels.iter().any(seen) {
         return None;
     }
     let notes = vec![format!(
-        "Bars: the 95 % interval of the rate (Wilson), which takes the jobs of a variant for alike, whatever their cells. Diverged: of the jobs \
-         that ended, without failed and cancelled ones. Collapsed: of those with a modes_covered. {WHOSE_MODES}"
+        "Bars: the 95 % interval of the rate (Wilson), which treats all jobs of a variant alike, whatever their cell. \
+        Diverged: out of the jobs that ended, except failed and cancelled ones. Collapsed: out of those with a \
+        modes_covered. {WHOSE_MODES}"
     )];
     Some(of_none(
         "rates",
-        "How often training came to nothing, or found everything".into(),
+        "How often training diverged, collapsed, or found all modes".into(),
         notes,
         Plot::Intervals(Intervals { panels }),
     ))

@@ -1,4 +1,4 @@
-//! What many swept keys do: all of them side by side, and the score against each.
+//! The effect of many swept keys: all of them next to each other, and the score against each.
 
 use serde_json::Value;
 
@@ -9,13 +9,13 @@ use super::super::study::{Study, Variant};
 use super::heat_map::Plane;
 use super::of_score;
 use sweep_figure::format::{count, plural};
-use sweep_figure::{Axis, DOTS, Figure, Kind, Parallel, Plot, Slice, Slices, Thread};
+use sweep_figure::{Axis, DOTS, Figure, KeyAxis, Kind, Parallel, Plot, Slice, Slices};
 use sweep_spec::metric::{Direction, Measure};
 
-/// Cells that are drawn at most.
+/// Most cells that are drawn.
 const CELLS: usize = 500;
 
-/// All cells of a variant that sweeps three keys or more, or draws them at random: a line for each.
+/// Returns all cells, with a line each, of a variant that sweeps three keys or more or draws them at random.
 pub(in super::super) fn parallel(study: &Study, variant: &Variant, metric: Measure) -> Option<Figure> {
     let all = cells(variant);
     let is_grid = variant.axes.len() == 2 && Plane::of(study, variant, &all).is_some();
@@ -23,11 +23,11 @@ pub(in super::super) fn parallel(study: &Study, variant: &Variant, metric: Measu
         return None;
     }
     let scored = ranked(study, &all);
-    // Evenly over the ranks, with both ends.
+    // Evenly spread over the ranks, including both ends.
     let every = |place: usize| place * (scored.len() - 1) / (CELLS - 1);
     let shown: Vec<_> =
         if scored.len() > CELLS { (0..CELLS).map(|place| scored[every(place)]).collect() } else { scored.clone() };
-    let mut axes: Vec<Thread> =
+    let mut axes: Vec<KeyAxis> =
         (0..variant.axes.len()).map(|axis| thread(variant.axes[axis], &values(&all, axis))).collect();
     let lines = shown.iter().map(|cell| {
         let mut line: Vec<Option<f64>> =
@@ -39,20 +39,21 @@ pub(in super::super) fn parallel(study: &Study, variant: &Variant, metric: Measu
     if !lines.iter().any(|(_, line)| line.last().copied().flatten().is_some()) {
         return None;
     }
-    axes.push(Thread { label: metric.name().to_owned(), kind: Kind::Linear, levels: Vec::new() });
+    axes.push(KeyAxis { label: metric.name().to_owned(), kind: Kind::Linear, levels: Vec::new() });
     let mut notes: Vec<String> = Vec::new();
     notes.extend(
-        (scored.len() > CELLS).then(|| format!("{CELLS} of {} cells, evenly over their ranks.", count(scored.len()))),
+        (scored.len() > CELLS)
+            .then(|| format!("{CELLS} of {} cells, evenly spread over their ranks.", count(scored.len()))),
     );
     if scored.iter().any(|cell| cell.is_partial(study, metric)) {
-        notes.push("The mean of a cell that has fewer scores than jobs is of those that have one.".to_owned());
+        notes.push("If a cell has fewer scores than jobs, its mean is of those that have one.".to_owned());
     }
     let title = format!("{}: {} cells by their keys and mean {}", variant.name, count(scored.len()), metric.name());
     let plot = Plot::Parallel(Parallel { axes, higher: better(metric) == Direction::Higher, lines });
     Some(of_score(study, (&format!("parallel-{}", variant.name), metric), title, notes, plot))
 }
 
-/// The score against each key of a variant, where it is no grid of two.
+/// Returns the score against each key of a variant, unless it is a grid of two keys.
 pub(in super::super) fn slices(study: &Study, (at, variant): (usize, &Variant), metric: Measure) -> Option<Figure> {
     let all = cells(variant);
     if variant.axes.is_empty() || variant.axes.len() == 2 && Plane::of(study, variant, &all).is_some() {
@@ -78,15 +79,18 @@ pub(in super::super) fn slices(study: &Study, (at, variant): (usize, &Variant), 
     let mut notes = Vec::new();
     if lost > 0 {
         notes.push(format!(
-            "{} came to nothing, and are not among the dots: what looks good may be what survived.",
+            "{} lost (diverged or collapsed) and without a dot: what looks good may only be what survived.",
             plural(lost, "job")
         ));
     }
     if scored > DOTS {
-        notes.push(format!("{DOTS} of {} jobs are drawn, evenly over their scores; the CSV has all.", count(scored)));
+        notes.push(format!(
+            "{DOTS} of {} jobs are drawn, evenly spread over their scores; the CSV has all.",
+            count(scored)
+        ));
     }
     if slices.len() > 1 {
-        notes.push("Each dot is a job; the other keys differ between dots of one value.".to_owned());
+        notes.push("Each dot is a job; dots at the same value may differ in other keys.".to_owned());
     }
     let y = Axis { label: metric.name().to_owned(), kind: Kind::Linear };
     Some(of_score(
@@ -98,21 +102,22 @@ pub(in super::super) fn slices(study: &Study, (at, variant): (usize, &Variant), 
     ))
 }
 
-/// The axis of a key with these values: of numbers, by their logarithms where the largest is twenty times the smallest or more; else of levels.
-fn thread(key: &str, values: &[Option<&Value>]) -> Thread {
+/// Returns the axis for a key with these values: numbers, on a log scale if the largest is at least twenty times the
+/// smallest; otherwise levels.
+fn thread(key: &str, values: &[Option<&Value>]) -> KeyAxis {
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.and_then(Value::as_f64)).collect();
     let label = key.to_owned();
     if numbers.len() == values.iter().flatten().count() && !numbers.is_empty() {
         let (low, high) =
             numbers.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(*value), high.max(*value)));
         let kind = if low > 0.0 && high / low >= 20.0 { Kind::Log } else { Kind::Linear };
-        return Thread { label, kind, levels: Vec::new() };
+        return KeyAxis { label, kind, levels: Vec::new() };
     }
-    Thread { label, kind: Kind::Linear, levels: values.iter().map(|value| text(*value)).collect() }
+    KeyAxis { label, kind: Kind::Linear, levels: values.iter().map(|value| text(*value)).collect() }
 }
 
-/// Where a value lies on an axis.
-fn place(axis: &Thread, value: Option<&Value>) -> Option<f64> {
+/// Returns the position of a value on an axis.
+fn place(axis: &KeyAxis, value: Option<&Value>) -> Option<f64> {
     if axis.levels.is_empty() {
         value.and_then(Value::as_f64)
     } else {

@@ -1,21 +1,21 @@
-//! How losses went over training, and what the discriminators said.
+//! Losses and discriminator outputs over training.
 
 use super::super::cells::{cells, ranked};
 use super::super::study::{Study, Variant};
 use super::curves::{described, line, linear};
 use super::of_none;
-use sweep_figure::{Curves, Figure, Line, Of, Plot, Single};
+use sweep_figure::{Curves, Figure, Line, Plot, Single, SingleOf};
 
-/// Seeds that are drawn behind a line at most: losses of single batches are noisy.
+/// Most seeds that are drawn behind a line, because losses of single batches are noisy.
 const SEEDS: usize = 3;
-/// Variants that have such figures at most.
+/// Most variants with such figures.
 const VARIANTS: usize = 12;
 
-/// What stands together: a name for files, what it is, and which of the series belong to it.
+/// Groups of series: name for files, description, and prefix of the series' names.
 const KINDS: [(&str, &str, &str); 2] =
     [("losses", "loss", "loss_"), ("outputs", "mean output of the discriminator", "output_")];
 
-/// The losses of each variant, and its discriminators' outputs; of its best cell.
+/// Returns the losses and discriminator outputs of each variant's best cell.
 pub(in super::super) fn losses(study: &Study) -> Vec<Figure> {
     let variants = study.variants.iter().enumerate().take(VARIANTS);
     variants.flat_map(|variant| KINDS.into_iter().filter_map(move |kind| one(study, variant, kind))).collect()
@@ -35,7 +35,7 @@ fn one(study: &Study, (place, variant): (usize, &Variant), (kind, what, prefix):
         let singles = best.runs.iter().filter_map(|run| {
             let found = series(run)?.iter().find(|series| *series.name == **name)?;
             let points = found.steps.iter().zip(&found.values).map(|(step, value)| (*step as f64, f64::from(*value)));
-            Some(Single { of: Of::Seed(run.seed), job: run.job.short(), points: points.collect() })
+            Some(Single { of: SingleOf::Seed(run.seed), job: run.job.short(), points: points.collect() })
         });
         let drawn = line((words(name), place, at), singles.collect())?;
         let is_few = drawn.singles.len() <= SEEDS;
@@ -47,27 +47,29 @@ fn one(study: &Study, (place, variant): (usize, &Variant), (kind, what, prefix):
     }
     let mut notes = vec![described(&mut lines, "seeds")];
     notes.push(
-        "Of single batches, before the step that they led to. Losses of different objectives do not compare.".into(),
+        "Values of single batches, measured before the step they lead to. Losses of different objectives are not \
+        comparable."
+            .into(),
     );
     let label = best.label(variant);
     if !label.is_empty() && all.len() > 1 {
         let which = if ranked(study, &all).is_empty() {
-            "first cell of the file, as none has a score yet"
+            "first cell of the file, because none has a score yet"
         } else {
             "best cell"
         };
-        notes.push(format!("Of the {which}: {label}."));
+        notes.push(format!("From the {which}: {label}."));
     }
     let title = format!(
         "{}: {}",
         variant.name,
-        if kind == "losses" { "losses over training" } else { "what the discriminator says over training" }
+        if kind == "losses" { "losses over training" } else { "discriminator output over training" }
     );
     let plot = Curves { x: linear("step"), y: linear(what), stepped: false, lines };
     Some(of_none(&format!("{kind}-{}", variant.name), title, notes, Plot::Curves(plot)))
 }
 
-/// A series as people call it.
+/// Returns the name of a series for people.
 fn words(name: &str) -> String {
     match name {
         "loss_d" => "discriminator".to_owned(),

@@ -1,4 +1,4 @@
-//! The figures of a sweep: what each shows, put together from its runs. How they are drawn is `sweep_figure`'s matter.
+//! The figures of a sweep: their content, computed from its runs. `sweep_figure` draws them.
 
 mod best_of;
 mod curves;
@@ -31,26 +31,26 @@ use super::study::Study;
 use sweep_figure::{Figure, Plot};
 use sweep_spec::metric::Measure;
 
-/// A figure of a score.
+/// Creates a figure of a score.
 fn of_score(study: &Study, (kind, metric): (&str, Measure), title: String, notes: Vec<String>, plot: Plot) -> Figure {
     let (name, score, first) =
         (format!("{kind}-{}", metric.name()), Some(metric.name()), study.ranking.contains(&metric));
     Figure { name, title, score, first, small: false, notes, plot }
 }
 
-/// A figure of no score in particular.
+/// Creates a figure of no particular score.
 fn of_none(kind: &str, title: String, notes: Vec<String>, plot: Plot) -> Figure {
     Figure { name: kind.to_owned(), title, score: None, first: true, small: false, notes, plot }
 }
 
-/// The scores that figures are of: what is ranked by, then the others.
+/// Returns the scores that figures show: those of the ranking, then the others.
 pub(super) fn scores(study: &Study) -> Vec<Measure> {
     let others = study.metrics.iter().filter(|metric| !study.ranking.contains(metric));
     study.ranking.iter().chain(others).copied().collect()
 }
 
-/// Makes the names of all figures of a document such that files may have them, and that no two are one. With several sweeps each has its
-/// sweep's name in front.
+/// Turns the names of all figures of a document into unique file names. With several sweeps, each starts with its
+/// sweep's name.
 pub(super) fn name(blocks: &mut [Block], several: bool) {
     let (mut section, mut taken) = (String::new(), BTreeSet::new());
     for block in blocks {
@@ -69,10 +69,10 @@ pub(super) fn name(blocks: &mut [Block], several: bool) {
     }
 }
 
-/// Characters of a name at most.
+/// Most characters of a name.
 const LONG: usize = 200;
 
-/// `text` as the name of a file on any system: letters, digits, `-` and `_`.
+/// Returns `text` as a file name for any system: letters, digits, `-` and `_`.
 fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! How the cells of a variant went from rung to rung, and where they were stopped.
+//! The cells of a variant from rung to rung, and where they were stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use super::super::study::{Study, Variant};
 use super::curves::{line, linear};
 use super::of_score;
 use sweep_figure::format::{count, plural};
-use sweep_figure::{Axis, Curves, Figure, Kind, Line, Of, Plot, Single};
+use sweep_figure::{Axis, Curves, Figure, Kind, Line, Plot, Single, SingleOf};
 use sweep_spec::metric::Measure;
 
-/// The mean of each cell by step, up to where it was stopped: a line for those that were stopped at the same rung.
+/// Returns the mean of each cell by step, up to where it was stopped, with a line for the cells that were stopped at
+/// the same rung.
 pub(in super::super) fn rungs(study: &Study, (place, variant): (usize, &Variant), metric: Measure) -> Option<Figure> {
     let all = all_cells(variant);
     if !all.iter().any(|cell| stopped(cell).is_some()) {
@@ -18,7 +19,7 @@ pub(in super::super) fn rungs(study: &Study, (place, variant): (usize, &Variant)
     }
     let steps: BTreeSet<u64> =
         variant.all().filter_map(|run| run.curves.get(&metric)).flatten().map(|(step, _)| *step).collect();
-    // Those first that came furthest.
+    // Those that got furthest come first.
     let mut groups: BTreeMap<std::cmp::Reverse<u64>, Vec<Single>> = BTreeMap::new();
     for cell in &all {
         let last = stopped(cell).unwrap_or(u64::MAX);
@@ -26,7 +27,7 @@ pub(in super::super) fn rungs(study: &Study, (place, variant): (usize, &Variant)
         let points: Vec<(f64, f64)> =
             until.filter_map(|step| Some((step as f64, at(cell, metric, step)?.mean))).collect();
         let job = cell.runs.first().map_or(String::new(), |run| run.job.short());
-        let single = Single { of: Of::Cell(cell.label(variant)), job, points };
+        let single = Single { of: SingleOf::Cell(cell.label(variant)), job, points };
         groups.entry(std::cmp::Reverse(last)).or_default().push(single);
     }
     let lines = groups.into_iter().enumerate().filter_map(|(series, (std::cmp::Reverse(last), singles))| {
@@ -43,7 +44,8 @@ pub(in super::super) fn rungs(study: &Study, (place, variant): (usize, &Variant)
     }
     let title = format!("{}: mean {} of cells, and where they were stopped", variant.name, metric.name());
     let notes = vec![
-        "Thin lines: means of single cells over their seeds; line: their median; band: where they lie, or the middle half of five and more.".to_owned(),
+        "Thin lines: means of single cells over their seeds; line: their median; band: their range, or the middle half \
+        of five or more.".to_owned(),
     ];
     let plot = Curves {
         x: Axis { label: "step".to_owned(), kind: Kind::Log },

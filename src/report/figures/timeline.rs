@@ -1,4 +1,4 @@
-//! What each slot did when.
+//! The timeline of each slot.
 
 use super::super::study::Study;
 use super::of_none;
@@ -6,10 +6,10 @@ use sweep_figure::format::{count, plural};
 use sweep_figure::{Bar, End, Figure, Plot, Timeline};
 use sweep_store::AttemptOutcome;
 
-/// Attempts that are drawn at most: the last ones.
+/// Most attempts that are drawn: the last ones.
 const ATTEMPTS: usize = 2000;
 
-/// The attempts at the sweep's cohorts.
+/// Returns the attempts at the sweep's cohorts.
 pub(in super::super) fn timeline(study: &Study) -> Option<Figure> {
     let all = &study.results.attempts;
     let shown = &all[all.len().saturating_sub(ATTEMPTS)..];

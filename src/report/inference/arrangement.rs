@@ -7,26 +7,28 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::run::Run;
 
-/// All exchanges that leave what is known of two equal sides as likely as it was.
+/// All exchanges under which the data of two equal sides are equally likely.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Arrangements {
-    /// For each of these seeds the runs of both sides change places, or not.
+    /// For each of these seeds, the runs of both sides are swapped or not.
     Pairs(Vec<u64>),
-    /// No seed of the picked cell is on the other side: of the seeds of one side and the other as many as before go to each.
+    /// No seed of the picked cell is on the other side: the seeds of both sides are dealt again, as many to each side
+    /// as before.
     Apart { ours: Vec<u64>, theirs: Vec<u64> },
 }
 
-/// For each slot whether its run, or its pair of runs, is on the other side.
+/// For each slot, whether its run or pair of runs has changed sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Swap {
-    /// A bit for each of the first 64 slots. Few tests have more, and thousands of exchanges are drawn: these allocate nothing.
+    /// A bit for each of the first 64 slots. Few tests have more, and this needs no allocation for thousands of
+    /// exchanges.
     first: u64,
-    /// The same of later slots, 64 in each.
+    /// Bits of later slots, 64 in each word.
     rest: Vec<u64>,
 }
 
 impl Swap {
-    /// Everything where it was.
+    /// Returns the exchange that changes nothing.
     pub(super) fn none(arrangements: &Arrangements) -> Swap {
         std::iter::repeat_n(false, arrangements.slots()).collect()
     }
@@ -57,7 +59,7 @@ impl FromIterator<bool> for Swap {
     }
 }
 
-/// The places of the bits that are set.
+/// Returns the indices of the set bits.
 fn bits(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let bit = word.trailing_zeros() as usize;
@@ -69,8 +71,8 @@ fn bits(mut word: u64) -> impl Iterator<Item = usize> {
 }
 
 impl Arrangements {
-    /// By the seeds with a known quality in this metric. Pairs are exchanged where the first cell, which was picked, has any: the others are
-    /// treated as it is.
+    /// Chooses by the seeds with a known quality in this metric. Pairs are used if the first cell, which was picked,
+    /// has any: the other cells are treated like it.
     pub(super) fn of(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Arrangements {
         let known = |runs: &[Run]| -> BTreeSet<u64> {
             runs.iter().filter(|run| run.quality[metric].is_some()).map(|run| run.seed).collect()
@@ -90,7 +92,7 @@ impl Arrangements {
         }
     }
 
-    /// The slot of a run of our side or the other.
+    /// Returns the slot of a run of our side or the other.
     pub(super) fn slot(&self, seed: u64, is_ours: bool) -> Option<usize> {
         match self {
             Arrangements::Pairs(seeds) => seeds.binary_search(&seed).ok(),
@@ -99,7 +101,7 @@ impl Arrangements {
         }
     }
 
-    /// Whether a run of this seed goes from side to side: of pairs both have to be there.
+    /// Whether a run of this seed changes sides. A pair needs both of its runs.
     pub(super) fn is_moved(&self, seed: u64, cell: &[Run], other: &[Run]) -> bool {
         let has = |side: &[Run]| side.iter().any(|run| run.seed == seed);
         match self {
@@ -158,30 +160,31 @@ impl Arrangements {
     }
 }
 
-/// A seed of random numbers that follows from `values` (FNV-1a): the same data always give the same report. With one seed for all data, every
-/// test would draw the same exchanges, and where these happen to mislead, all would be misled.
+/// Derives a seed for random numbers from `values` (FNV-1a), so the same data always give the same report. With one
+/// seed for all data, every test would draw the same exchanges, and if these happen to mislead, all tests would be
+/// misled.
 pub(super) fn seed(values: impl Iterator<Item = usize>) -> u64 {
     values.fold(0xcbf2_9ce4_8422_2325, |seed, value| (seed ^ value as u64).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A whole number below `n`.
+/// Returns a random integer below `n`.
 pub(super) fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
     ((u64::from(random.next_u32()) * n as u64) >> 32) as usize
 }
 
-/// How many ways there are to choose `n` of n + m.
+/// Returns the number of ways to choose `n` of n + m.
 fn ways(n: usize, m: usize) -> f64 {
     (1..=n.min(m)).fold(1.0, |ways, k| ways * (n.max(m) + k) as f64 / k as f64)
 }
 
-/// The exchange after which the places in `chosen` are the first side's.
+/// Returns the exchange after which the indices in `chosen` belong to the first side.
 fn dealt(chosen: &[usize], n: usize, m: usize) -> Swap {
     let mut swap: Vec<bool> = (0..n + m).map(|place| place < n).collect();
     chosen.iter().for_each(|&place| swap[place] = place >= n);
     swap.into_iter().collect()
 }
 
-/// The next choice of places below `n`, in the order of a dictionary.
+/// Returns the next choice of indices below `n`, in lexicographic order.
 fn next(mut chosen: Vec<usize>, n: usize) -> Option<Vec<usize>> {
     let k = chosen.len();
     let place = (0..k).rev().find(|&place| chosen[place] < n - k + place)?;

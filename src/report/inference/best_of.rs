@@ -1,13 +1,14 @@
-//! The best of some of many scores.
+//! The expected best of n scores.
 
-/// The expected largest of `n` of `scores` that are drawn at random, none twice: Σ C(k − 1, n − 1) / C(N, n) times the k-th smallest, k from n to
-/// N. It is the unbiased estimate of the expected best of n new ones (Tang et al. 2020, arXiv:2004.13705; that of Dodge et al. 2019,
-/// arXiv:1909.03004, draws with replacement, which is biased downwards). `scores` are ascending; `None` unless 1 ≤ n ≤ N.
+/// Returns the expected largest of `n` of the `scores`, drawn at random without replacement: Σ C(k − 1, n − 1) / C(N,
+/// n) times the k-th smallest, for k from n to N. It is the unbiased estimate of the expected best of n new scores
+/// (Tang et al. 2020, arXiv:2004.13705; Dodge et al. 2019, arXiv:1909.03004, draw with replacement, which is biased
+/// downwards). `scores` must be in ascending order; `None` unless 1 ≤ n ≤ N.
 pub(crate) fn expected_largest(scores: &[f64], n: usize) -> Option<f64> {
     if n == 0 || n > scores.len() {
         return None;
     }
-    // The weight of the largest is n / N, and each is (k − n) / (k − 1) of that above it.
+    // The weight of the largest is n / N, and each is (k − n) / (k − 1) times the one above it.
     let mut weight = n as f64 / scores.len() as f64;
     let mut expected = 0.0;
     for k in (n..=scores.len()).rev() {
@@ -21,7 +22,7 @@ pub(crate) fn expected_largest(scores: &[f64], n: usize) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// The mean over all subsets of their largest.
+    /// Returns the mean, over all subsets, of their largest score.
     fn by_subsets(scores: &[f64], n: usize) -> f64 {
         let subsets = (0_usize..1 << scores.len()).filter(|subset| subset.count_ones() as usize == n);
         let largest = |subset: usize| {

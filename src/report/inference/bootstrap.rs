@@ -1,4 +1,4 @@
-//! Bootstrap intervals of 95 % of an interquartile mean, over seeds, by expanded percentiles.
+//! 95 % bootstrap intervals for an interquartile mean, over seeds, with expanded percentiles.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -8,13 +8,14 @@ use super::arrangement::{below, seed};
 use super::sample::Sample;
 use super::{Interval, LEVEL};
 
-/// Seeds that an interval takes at least.
+/// Least seeds for an interval.
 pub(crate) const SEEDS: usize = 8;
 
-/// Resamples: the ends of an interval move by about 2 % of its length from one set of so many to another.
+/// Number of resamples. With this many, the ends of an interval vary by about 2 % of its length between sets of
+/// resamples.
 const RESAMPLES: usize = 4_000;
 
-/// The same sample has the same interval always. `None` with too few seeds.
+/// Returns the interval, which is always the same for the same sample; `None` with too few seeds.
 pub(crate) fn interval(sample: &Sample) -> Option<Interval> {
     let n = sample.seeds();
     if n < SEEDS {
@@ -33,14 +34,15 @@ pub(crate) fn interval(sample: &Sample) -> Option<Interval> {
     Some(Interval { low: quantile(&values, level), high: quantile(&values, 1.0 - level) })
 }
 
-/// The percentile that takes the place of `level` with `n` values: Φ(√(n / (n − 1)) · t), t that of Student's distribution.
+/// Returns the percentile to use instead of `level` with `n` values: Φ(√(n / (n − 1)) · t), where t is Student's
+/// quantile.
 fn expanded(level: f64, n: usize) -> Option<f64> {
     let degrees = (n - 1) as f64;
     let t = StudentsT::new(0.0, 1.0, degrees).ok()?.inverse_cdf(level);
     Some(Normal::standard().cdf((n as f64 / degrees).sqrt() * t))
 }
 
-/// Between the order statistics about it, linearly; an infinite one of them is not left.
+/// Interpolates linearly between the order statistics around it. If one of them is infinite, so is the result.
 fn quantile(sorted: &[f64], level: f64) -> f64 {
     let at = level * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);

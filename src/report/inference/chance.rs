@@ -4,10 +4,10 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{Interval, LEVEL};
 
-/// Replicates that an interval takes at least: seeds of pairs, or those of each side.
+/// Least replicates for an interval: seeds of pairs, or seeds of each side.
 pub(crate) const REPLICATES: usize = 6;
 
-/// A variance below this is of rounding: shares of a million runs differ by 1e-6 at least.
+/// A variance below this comes from rounding: shares of a million runs differ by at least 1e-6.
 const ROUNDING: f64 = 1e-20;
 
 /// An estimated chance; ties count half.
@@ -17,18 +17,19 @@ pub(crate) struct Chance {
     pub value: f64,
     /// The variance of the estimate.
     error: f64,
-    /// Replicates: pairs of seeds, or those of the smaller side.
+    /// Replicates: pairs, or seeds of the smaller side.
     n: usize,
     /// Degrees of freedom of the variance.
     degrees: f64,
 }
 
-/// The scores of one side, those of a seed together; larger is higher, infinite ones included.
+/// The scores of one side, grouped by seed; they may be infinite.
 type Seeds = [Vec<f64>];
 
 impl Chance {
-    /// That a score of `left` is higher than one of `right`, of the same seeds in the same order; `None` without any. What a seed does to both
-    /// sides at once is in the variance, which is that of the seeds' placements (Munzel 1999; Konietschke & Pauly 2012).
+    /// Estimates the chance that a score of `left` is higher than one of `right`; both have the same seeds in the same
+    /// order. `None` without any. The variance is that of the seeds' placements, so it includes effects of a seed on
+    /// both sides (Munzel 1999; Konietschke & Pauly 2012).
     pub(crate) fn of_pairs(left: &Seeds, right: &Seeds) -> Option<Chance> {
         let (ours, theirs) = (placements(left, right), placements(right, left));
         let n = left.len();
@@ -37,7 +38,7 @@ impl Chance {
         Some(Chance { value, error: variance(&together) / n as f64, n, degrees: n as f64 - 1.0 })
     }
 
-    /// The same of sides without a seed in common (Brunner & Munzel 2000).
+    /// Estimates the same for sides without common seeds (Brunner & Munzel 2000).
     pub(crate) fn apart(left: &Seeds, right: &Seeds) -> Option<Chance> {
         let (ours, theirs) = (placements(left, right), placements(right, left));
         let value = mean(&ours)?;
@@ -49,7 +50,7 @@ impl Chance {
         Some(Chance { value, error, n: least, degrees })
     }
 
-    /// That a score of `side` is above a number.
+    /// Estimates the chance that a score of `side` is above a number.
     pub(crate) fn above(side: &Seeds, number: f64) -> Option<Chance> {
         let shares: Vec<f64> = side
             .iter()
@@ -59,21 +60,22 @@ impl Chance {
         Some(Chance { value: mean(&shares)?, error: variance(&shares) / n as f64, n, degrees: n as f64 - 1.0 })
     }
 
-    /// Its interval of 95 %.
+    /// Returns its 95 % interval.
     pub(crate) fn interval(&self) -> Option<Interval> {
         self.interval_of_best(1, 1)
     }
 
-    /// Its interval where the left side was picked as the best of so many by these scores, and the right one of so many others: it holds
-    /// for all that could have been picked at once, so its ends are further away on the side to which picking flatters.
+    /// Returns its interval if the left side was picked as the best of `left` cells by these scores, and the right side
+    /// as the best of `right`. It holds for all possible picks at once, so its end is further away on the side that
+    /// picking favours.
     ///
-    /// It is Wilson's (1927), with Student's quantile, of as many independent comparisons as have the variance of the estimate; at least
-    /// one for each replicate, which is what a variance of 0 is worth.
+    /// It is Wilson's interval (1927) with Student's quantile, for as many independent comparisons as would give the
+    /// variance of the estimate. It assumes at least one per replicate, which also covers a variance of 0.
     pub(crate) fn interval_of_best(&self, left: usize, right: usize) -> Option<Interval> {
         self.interval_at(LEVEL, left, right)
     }
 
-    /// The same, which does not hold with this probability.
+    /// Returns the same interval with error probability `level`.
     pub(crate) fn interval_at(&self, level: f64, left: usize, right: usize) -> Option<Interval> {
         if self.n < REPLICATES {
             return None;
@@ -90,7 +92,7 @@ impl Chance {
     }
 }
 
-/// 1 where `a` is higher, ½ where both are equal.
+/// Returns 1 if `a` is higher, ½ if both are equal, otherwise 0.
 fn ahead(a: f64, b: f64) -> f64 {
     if a > b {
         1.0
@@ -101,7 +103,8 @@ fn ahead(a: f64, b: f64) -> f64 {
     }
 }
 
-/// For each seed of `of`, the share of the scores of `among` that one of its scores is ahead of; each seed counts the same.
+/// Returns for each seed of `of` the share of the scores of `among` that its scores are ahead of; each seed has the
+/// same weight.
 fn placements(of: &Seeds, among: &Seeds) -> Vec<f64> {
     let seeds = among.iter().flat_map(|scores| scores.iter().map(|&score| (score, 1.0 / scores.len() as f64)));
     let mut sorted: Vec<(f64, f64)> = seeds.collect();
@@ -123,7 +126,8 @@ fn mean(values: &[f64]) -> Option<f64> {
     mean.is_finite().then_some(mean)
 }
 
-/// Of values from −1 to 1, with n − 1; 0 of a single one, and of equal ones, which rounding may have told apart.
+/// Returns the sample variance (n − 1) of values from −1 to 1; 0 for a single one, and for values that differ only by
+/// rounding.
 fn variance(values: &[f64]) -> f64 {
     let Some(mean) = mean(values) else { return 0.0 };
     let variance =
@@ -145,8 +149,9 @@ mod tests {
 
     #[test]
     fn chances_agree_with_scipy() {
-        // scipy.stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)); with p that, the error is ((p - 0.5) / scipy.stats.brunnermunzel(b, a).statistic) ** 2,
-        // and with the degrees of freedom 2 * scipy.stats.t.sf(statistic, degrees) is the p of that test, 0.0872470100718867.
+        // scipy.stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)); with p that, the error is ((p - 0.5) /
+        // scipy.stats.brunnermunzel(b, a).statistic) ** 2, and with the degrees of freedom 2 *
+        // scipy.stats.t.sf(statistic, degrees) is the p of that test, 0.0872470100718867.
         let (a, b) = ([7.1, 7.4, 6.9, 7.7, 7.0, 6.2], [6.2, 6.9, 5.8, 7.0, 6.1, 6.5, 7.4]);
         let found = Chance::apart(&single(&a), &single(&b)).unwrap();
         assert!(
@@ -163,7 +168,8 @@ mod tests {
     #[test]
     fn pairs_agree_with_ranks() {
         // With R the midranks among both and R1, R2 those within each side (scipy.stats.rankdata):
-        // value (R[:n].mean() - R[n:].mean()) / (2 * n) + 0.5; variance numpy.var((R[:n] - R1) / n - (R[n:] - R2) / n, ddof=1) / n
+        // value (R[:n].mean() - R[n:].mean()) / (2 * n) + 0.5; variance numpy.var((R[:n] - R1) / n - (R[n:] - R2) / n,
+        // ddof=1) / n
         let (a, b) = ([7.1, 7.4, 6.9, 7.7, 7.0, 6.2, 8.0], [6.2, 6.9, 5.8, 7.0, 6.1, 6.5, 7.4]);
         let found = Chance::of_pairs(&single(&a), &single(&b)).unwrap();
         assert!(close(found.value, PAIRS.0) && close(found.error, PAIRS.1), "{found:?}");
@@ -174,7 +180,8 @@ mod tests {
 
     #[test]
     fn the_interval_is_wilsons_where_replicates_are_all_there_is() {
-        // scipy.stats.binomtest is of the normal quantile; with t = scipy.stats.t.ppf(0.975, 9), all ten ahead: 10 / (10 + t ** 2).
+        // scipy.stats.binomtest is of the normal quantile; with t = scipy.stats.t.ppf(0.975, 9), all ten ahead: 10 /
+        // (10 + t ** 2).
         let (high, low) = (single(&[2.0; 10]), single(&[1.0; 10]));
         let found = Chance::of_pairs(&high, &low).unwrap().interval().unwrap();
         assert!(close(found.low, 0.661_491_377_339_816_7) && close(found.high, 1.0), "{found:?}");
@@ -193,7 +200,8 @@ mod tests {
 
     #[test]
     fn equal_jobs_have_as_many_degrees_of_freedom_as_seeds() {
-        // Shares of three and of seven jobs, which do not add up to 1 exactly; Wilson's with scipy.stats.t.ppf(0.975, 6) and n = 7.
+        // Shares of three and of seven jobs, which do not add up to 1 exactly; Wilson's with scipy.stats.t.ppf(0.975,
+        // 6) and n = 7.
         let jobs = |seeds: usize, jobs: usize| vec![vec![1.0; jobs]; seeds];
         for (left, right) in [(jobs(7, 1), jobs(7, 3)), (jobs(7, 3), jobs(9, 7)), (jobs(8, 6), jobs(7, 7))] {
             let found = Chance::apart(&left, &right).unwrap().interval().unwrap();

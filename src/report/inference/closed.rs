@@ -1,12 +1,14 @@
-//! Which of many comparisons are decided, where each has several looks.
+//! Which of many comparisons are decided, with several looks each.
 
-/// The look, from 0, at which each comparison is decided, where it is; `crossings(s)`: the looks at which each of them alone is, at the level
-/// of which there are `s`. `open`: how many more comparisons there are, of which nothing is known.
+/// Returns the look, from 0, at which each comparison is decided; `None` if it is not. `crossings(s)` returns the looks
+/// at which each comparison alone would be decided, at the level for `s` comparisons. `open` is how many more
+/// comparisons there are without any results.
 ///
-/// It is the closed test (Marcus, Peritz & Gabriel 1976) whose test of several comparisons together is Bonferroni's: one is decided where each set of
-/// comparisons that it is in has one that alone is, at the level of so many. With a single look that is Holm's. With several looks it is the same
-/// wherever a higher level decides no later than a lower one (Maurer & Bretz 2013, *Statistics in Biopharmaceutical Research* 5); it holds also where a
-/// higher level, having spent more at an early look, has less for a later one.
+/// This is the closed test (Marcus, Peritz & Gabriel 1976) with Bonferroni's method for several comparisons together: a
+/// comparison is decided if each set of comparisons that contains it has a member that is decided alone, at the level
+/// for the size of the set. With a single look, this is Holm's method. With several looks, it is the same if a higher
+/// level never decides later than a lower one (Maurer & Bretz 2013, *Statistics in Biopharmaceutical Research* 5). It
+/// also holds if a higher level, having spent more at an early look, has less left for a later one.
 pub(crate) fn decided(
     comparisons: usize,
     open: usize,
@@ -18,7 +20,7 @@ pub(crate) fn decided(
         levels.iter().enumerate().all(|(place, crossed)| {
             let has = |comparison: usize| crossed[comparison].is_some_and(|at| at <= look);
             let without = open + (0..comparisons).filter(|&other| other != of && !has(other)).count();
-            // No set of place + 1 comparisons with this one and without any that is decided.
+            // No set of place + 1 comparisons contains this one and no decided one.
             has(of) || without < place
         })
     };
@@ -48,13 +50,14 @@ mod tests {
 
     #[test]
     fn what_is_decided_helps_the_others_also_at_later_looks() {
-        // The first is decided at the first look at any level; the second needs the whole level, and has it from the second look on.
+        // The first is decided at the first look at any level; the second needs the whole level, which it has from the
+        // second look on.
         let crossings = |s: usize| vec![Some(0), if s == 1 { Some(1) } else { None }];
         assert_eq!(decided(2, 0, crossings), [Some(0), Some(1)]);
-        // Nobody else is: it has a half of the level only.
+        // Nothing else is decided, so it has only half of the level.
         let crossings = |s: usize| vec![None, if s == 1 { Some(1) } else { None }];
         assert_eq!(decided(2, 0, crossings), [None, None]);
-        // Decided at the half of the level and not at the whole of it is not decided.
+        // Decided at half of the level but not at the whole level is not decided.
         let crossings = |s: usize| vec![None, if s == 2 { Some(1) } else { None }];
         assert_eq!(decided(2, 0, crossings), [None, None]);
         assert_eq!(decided(0, 3, |_| Vec::new()), []);

@@ -1,4 +1,4 @@
-//! The test: runs of both sides are exchanged, and the best cell is picked anew.
+//! The test: runs of both sides are exchanged, and the best cell is picked again.
 
 use std::cmp::Ordering;
 
@@ -6,38 +6,41 @@ use super::arrangement::{Arrangements, Swap, seed};
 use super::pool::Pool;
 use super::run::Run;
 
-/// Exchanges that are drawn at most, and up to which all there are are gone through.
+/// Most exchanges that are drawn. If there are no more than this, all are enumerated.
 pub(super) const EXCHANGES: usize = 20_000;
 
-/// Drawing ends with so many exchanges that are as extreme: p is then known to a tenth of itself (Besag & Clifford 1991).
+/// Drawing stops after this many exchanges that are as extreme: p is then known to a tenth of its value (Besag &
+/// Clifford 1991).
 const ENOUGH: usize = 100;
 
 /// The p of a test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tested {
     pub p: f64,
-    /// Whether all exchanges were gone through.
+    /// Whether all exchanges were enumerated.
     pub exact: bool,
 }
 
-/// The smallest p, of one side, that a test of so many pairs, or of so many seeds on the smaller side, can have. If a run of either side is as likely
-/// the better one, all n of one side are better than all of the other with probability 2⁻ⁿ at most, whatever the shapes of both.
+/// Returns the smallest one-sided p that a test can have with `n` pairs, or `n` seeds on the smaller side. If a run of
+/// either side is equally likely to be the better one, all n of one side are better than all of the other with
+/// probability at most 2⁻ⁿ, whatever both distributions are.
 pub(crate) fn least_p(n: usize) -> f64 {
     0.5_f64.powi(n as i32)
 }
 
-/// The same of as many exchanges as are gone through or drawn.
+/// Returns the same, given how many exchanges are enumerated or drawn.
 pub(crate) fn least_found(n: usize) -> f64 {
     let drawn = if 2_f64.powi(n as i32) > EXCHANGES as f64 { 1.0 / (EXCHANGES as f64 + 1.0) } else { 0.0 };
     least_p(n).max(drawn)
 }
 
-/// The one-sided p of the first of `cells`, the best of them, being better than `other` in the metric of this place in the ranking; 1 where it
-/// is not ahead.
+/// Returns the one-sided p for the first of `cells`, the best of them, being better than `other` in the metric at this
+/// position of the ranking; 1 if it is not ahead.
 ///
-/// Where the sides have seeds in common, the runs of each of these are exchanged or not; else runs are dealt to the sides anew. An exchange is
-/// made in all cells at once, then the best cell is picked as it was picked before, and its statistic is compared with that
-/// of the cell that was picked. So the chance of an equal one to look better because it is the best of many is paid for.
+/// If the sides have common seeds, the two runs of each are exchanged or not; otherwise all runs are dealt to the sides
+/// again. An exchange is made in all cells at once. Then the best cell is picked in the same way as before, and its
+/// statistic is compared with that of the cell that was picked. So p accounts for the chance that one of many equal
+/// cells looks better.
 pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tested {
     let arrangements = Arrangements::of(cells, other, metric);
     let pools: Vec<Pool> = cells.iter().map(|cell| Pool::new(cell, other, metric, &arrangements)).collect();
@@ -45,10 +48,10 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
     let nothing = Tested { p: 1.0, exact: true };
     let Some(picked) = pools.first() else { return nothing };
     let observed = picked.statistic(&Swap::none(&arrangements));
-    // Who is not ahead is not better: at least half of all exchanges are as extreme.
+    // A cell that is not ahead is not better: at least half of all exchanges are as extreme.
     let Some(observed) = observed else { return nothing };
     let least = least_p(picked.replicates());
-    // Statistics of the same arrangement differ by rounding.
+    // Statistics of the same arrangement may differ by rounding.
     let bar = observed - 1e-9 * observed.abs().max(1.0);
     let mut is_extreme = |swap: &Swap| {
         let statistic = pools[picks.best(swap)].statistic(swap);
@@ -73,20 +76,20 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
     Tested { p: ((extreme + 1) as f64 / (count + 1) as f64).max(least), exact: false }
 }
 
-/// How the best cell is picked under an exchange: as reports rank them, by how many runs have no finite score, then by the mean of the first
-/// metric, equal ones by the next; each less what the other side then has.
+/// Picks the best cell under an exchange as reports rank cells: by how many runs have no finite score, then by the mean
+/// of the first metric, with ties broken by the next. Each value is relative to the other side under the exchange.
 pub(super) struct Picks {
-    /// For each metric what each slot adds when it is exchanged, cell by cell.
+    /// For each metric, what each slot adds when it is exchanged, cell by cell.
     moves: Vec<Vec<Sums>>,
     cells: usize,
-    /// For each metric and cell what it has when nothing is exchanged, and what it has together with the other side.
+    /// For each metric and cell, its sums when nothing is exchanged, and its sums together with the other side's.
     start: Vec<Vec<(Sums, Sums)>>,
-    /// For each metric how much means may differ by rounding.
+    /// For each metric, how much means may differ by rounding.
     rounding: Vec<f64>,
     sums: Vec<Sums>,
 }
 
-/// The sum of finite values, how many they are, and how many runs have none.
+/// The sum and number of finite values, and the number of runs without one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     sum: f64,
@@ -146,7 +149,7 @@ impl Picks {
         Picks { moves, cells: cells.len(), start, rounding, sums: Vec::new() }
     }
 
-    /// The place of the best cell.
+    /// Returns the index of the best cell.
     pub(super) fn best(&mut self, swap: &Swap) -> usize {
         if self.cells == 1 {
             return 0;
@@ -173,7 +176,7 @@ impl Picks {
         best.0
     }
 
-    /// The larger the better: how much less a cell misses, then its advantage in the mean.
+    /// Returns how many fewer runs a cell misses, then its advantage in the mean; larger is better.
     fn rank(&self, metric: usize, cell: usize, ours: Sums) -> (f64, f64) {
         let (_, both) = self.start[metric][cell];
         let theirs = Sums { sum: both.sum - ours.sum, n: both.n - ours.n, missing: both.missing - ours.missing };
@@ -181,7 +184,7 @@ impl Picks {
         (theirs.missing - ours.missing, if advantage.is_nan() { 0.0 } else { advantage })
     }
 
-    /// Whether a cell that is equal to another in the first metric is ahead of it in the next ones.
+    /// Whether a cell that ties with another in the first metric is ahead of it in the next ones.
     fn breaks_tie(&self, swap: &Swap, cell: usize, best: usize) -> bool {
         let advantage = |metric: usize, cell: usize| {
             let mut sums = self.start[metric][cell].0;
@@ -195,7 +198,7 @@ impl Picks {
         orders.find(|order| order.is_ne()).is_some_and(Ordering::is_gt)
     }
 
-    /// How two advantages are ordered; those that rounding alone tells apart are equal.
+    /// Orders two advantages. Those that differ only by rounding are equal.
     fn order(&self, metric: usize, a: f64, b: f64) -> Ordering {
         if (a - b).abs() <= self.rounding[metric] {
             Ordering::Equal
@@ -209,12 +212,12 @@ impl Picks {
 mod tests {
     use super::*;
 
-    /// Runs with the seeds from `first` on.
+    /// Returns runs with the seeds from `first` on.
     fn side(first: u64, scores: &[f64]) -> Vec<Run> {
         (first..).zip(scores).map(|(seed, &score)| Run { seed, quality: vec![Some(score)] }).collect()
     }
 
-    /// Both one-sided p, of ours being better and of theirs.
+    /// Returns both one-sided p: for ours being better, and for theirs.
     fn both(ours: &[Run], theirs: &[Run]) -> (Tested, Tested) {
         (is_better(&[ours.to_vec()], theirs, 0), is_better(&[theirs.to_vec()], ours, 0))
     }
@@ -225,16 +228,16 @@ mod tests {
 
     #[test]
     fn pairs_agree_with_scipy() {
-        // scipy.stats.permutation_test((a, b), statistic, permutation_type="samples", n_resamples=numpy.inf, alternative="greater", vectorized=False),
-        // with statistic(a, b): R = rankdata([a, b]); Z = (R[:n] - rankdata(a)) / n - (R[n:] - rankdata(b)) / n;
-        // Z.mean() / 2 / sqrt(max(var(Z, ddof=1), 1 / n ** 2) / n)
+        // scipy.stats.permutation_test((a, b), statistic, permutation_type="samples", n_resamples=numpy.inf,
+        // alternative="greater", vectorized=False), with statistic(a, b): R = rankdata([a, b]); Z = (R[:n] -
+        // rankdata(a)) / n - (R[n:] - rankdata(b)) / n; Z.mean() / 2 / sqrt(max(var(Z, ddof=1), 1 / n ** 2) / n)
         for (a, b, better) in PAIRS {
             let (found, other) = both(&side(0, a), &side(0, b));
             assert!(close(found.p, *better) && other.p == 1.0 && found.exact, "{found:?}, {other:?}");
         }
     }
 
-    /// Scores of both sides, of which the first is ahead, and its p.
+    /// Scores of both sides, the first of which is ahead, and its p.
     type Case = (&'static [f64], &'static [f64], f64);
 
     const PAIRS: &[Case] = &[
@@ -245,8 +248,9 @@ mod tests {
 
     #[test]
     fn sides_without_a_common_seed_agree_with_scipy() {
-        // The same with permutation_type="independent", pa = (R[:n] - rankdata(a)) / m, pb = (R[n:] - rankdata(b)) / n, and the statistic
-        // (pa.mean() - 0.5) / sqrt(max(var(pa, ddof=1), 0.25 / m ** 2) / n + max(var(pb, ddof=1), 0.25 / n ** 2) / m)
+        // The same with permutation_type="independent", pa = (R[:n] - rankdata(a)) / m, pb = (R[n:] - rankdata(b)) / n,
+        // and the statistic (pa.mean() - 0.5) / sqrt(max(var(pa, ddof=1), 0.25 / m ** 2) / n + max(var(pb, ddof=1),
+        // 0.25 / n ** 2) / m)
         for (a, b, better) in APART {
             let (found, other) = both(&side(0, a), &side(100, b));
             assert!(close(found.p, *better) && other.p == 1.0 && found.exact, "{found:?}, {other:?}");
@@ -260,7 +264,7 @@ mod tests {
 
     #[test]
     fn drawn_exchanges_come_close_to_all_of_them() {
-        // By going through all 65,536, as in the test of pairs.
+        // From all 65,536 exchanges, as in the test of pairs.
         let (a, b) = DRAWN.0;
         let found = is_better(&[side(0, a)], &side(0, b), 0);
         assert!(!found.exact && (found.p / DRAWN.1 - 1.0).abs() < 0.25, "{found:?}");
@@ -293,7 +297,8 @@ mod tests {
 
     #[test]
     fn picking_is_paid_for_as_by_brute_force() {
-        // All exchanges in numpy: signs s of seeds; the cell with the largest sum of s * (x - y); its statistic as in the test of pairs.
+        // All exchanges in numpy: signs s of seeds; the cell with the largest sum of s * (x - y); its statistic as in
+        // the test of pairs.
         let cells: Vec<Vec<Run>> = CELLS.iter().map(|scores| side(0, scores)).collect();
         let found = is_better(&cells, &side(0, OTHER), 0);
         assert!(close(found.p, PICKED) && found.exact, "{found:?}");

@@ -1,6 +1,7 @@
 //! A correction for many comparisons.
 
-/// The p of each comparison, corrected by Holm's method: the i-th smallest of m times m − i (i from 0), at least the one before it, at most 1.
+/// Corrects the p of each comparison by Holm's method: the i-th smallest of m is multiplied by m − i (i from 0), and is
+/// at least the one before it and at most 1.
 pub(crate) fn holm(ps: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..ps.len()).collect();
     order.sort_by(|&a, &b| ps[a].total_cmp(&ps[b]));

@@ -1,17 +1,17 @@
-//! The runs of two sides in the order of their scores, and how far one side is ahead when some of them are exchanged.
+//! The runs of two sides ordered by score, and how far one side is ahead when some of them are exchanged.
 
 use super::arrangement::{Arrangements, Swap};
 use super::run::Run;
 
 /// A cell's runs and those of the other side, in one metric.
 pub(super) struct Pool {
-    /// From the worst to the best.
+    /// From worst to best.
     runs: Vec<Place>,
     paired: bool,
     slots: usize,
-    /// Of pairs, where there are few.
+    /// Set for pairs, if there are few.
     leads: Option<Leads>,
-    /// Pairs, or the runs of the smaller side.
+    /// The number of pairs, or of runs on the smaller side.
     replicates: usize,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Pool {
 struct Place {
     slot: usize,
     is_ours: bool,
-    /// Whether the next run is not equal to it.
+    /// Whether the next run has a different score.
     ends_tie: bool,
 }
 
@@ -50,7 +50,8 @@ impl Pool {
         Pool { runs, paired, slots, leads, replicates }
     }
 
-    /// The order of the runs, all that the statistic depends on: for each its slot, whose it is, and whether the next is equal to it.
+    /// Returns the order of the runs, which is all the statistic depends on: for each run its slot, its side, and
+    /// whether the next one ties.
     pub(super) fn order(&self) -> impl Iterator<Item = usize> {
         self.runs.iter().map(|run| 4 * run.slot + 2 * usize::from(run.is_ours) + usize::from(run.ends_tie))
     }
@@ -59,12 +60,13 @@ impl Pool {
         self.replicates
     }
 
-    /// How far our side is ahead: the share of pairs of runs of both sides in which ours is the better one, less ½, over its standard
-    /// error; `None` where it is not ahead, or one of the sides has no run.
+    /// Returns how far our side is ahead: the share of pairs of runs from both sides in which ours is better, minus ½,
+    /// divided by its standard error. `None` if our side is not ahead or either side has no run.
     ///
-    /// The error is that of the runs' placements among those of the other side: for pairs of seeds of the sum of both (Konietschke & Pauly 2012,
-    /// *Computational Statistics & Data Analysis* 56), else of each side (Brunner & Munzel 2000; permuted by Neubert & Brunner 2007).
-    /// It is at least that of one run of the other side, so that a statistic of complete separation is finite and the largest of all.
+    /// The error is that of the runs' placements among those of the other side: for pairs of seeds, of the sum of both
+    /// (Konietschke & Pauly 2012, *Computational Statistics & Data Analysis* 56), otherwise of each side (Brunner &
+    /// Munzel 2000; permuted by Neubert & Brunner 2007). It is at least that of one run of the other side, so the
+    /// statistic of complete separation is finite and the largest of all.
     pub(super) fn statistic(&self, swap: &Swap) -> Option<f64> {
         match &self.leads {
             Some(leads) => leads.statistic(swap),
@@ -76,8 +78,8 @@ impl Pool {
         let is_ours = |run: &Place| run.is_ours != swap.is(run.slot);
         let n = self.runs.iter().filter(|run| is_ours(run)).count() as i64;
         let m = self.runs.len() as i64 - n;
-        // Placements are whole numbers: runs of theirs that are worse than one of ours, and runs of ours that are better than one of theirs,
-        // each counted as two and an equal run as one. The sum of the ones is that of the others.
+        // Placements are integers: for each of our runs the number of their runs that are worse, and for each of theirs
+        // the number of ours that are better. Each counts two and a tie counts one. Both kinds have the same sum.
         let (mut sum, mut ours, mut theirs) = (0, 0, 0);
         let mut placed = vec![0; if self.paired { self.slots } else { 0 }];
         let mut passed = (0, 0);
@@ -99,7 +101,7 @@ impl Pool {
         }
         let (pairs, sum, lead) = (placed.iter().map(|place| place * place).sum(), sum as f64, lead as f64);
         let (n, m) = (n as f64, m as f64);
-        // As shares placements are over 2m and 2n.
+        // To become shares, placements are divided by 2m and 2n.
         let error = if self.paired {
             variance(pairs, 2.0 * sum, n).max(4.0) / (4.0 * n * n * n)
         } else {
@@ -109,35 +111,35 @@ impl Pool {
     }
 }
 
-/// Of whole numbers with this sum of squares and sum, with n − 1; 0 of a single one.
+/// Returns the sample variance (n − 1) of integers with this sum of squares and sum; 0 for a single one.
 fn variance(squares: i64, sum: f64, n: f64) -> f64 {
     (squares as f64 - sum * sum / n) / (n - 1.0).max(1.0)
 }
 
-/// The leads of pairs: how many more comparisons of a pair's runs with runs of the other side our side wins than loses, of 2n. A pair's
-/// placements together, as shares, are 1 + lead / 2n.
+/// The leads of pairs: of the 2n comparisons of a pair's runs with runs of the other side, how many more our side wins
+/// than loses. A pair's placements together, as shares, are 1 + lead / 2n.
 ///
-/// With a sign for whether a pair is exchanged, each lead is a sum over all pairs of a constant times the sign. So what an exchange
-/// adds to the leads does not depend on what else is exchanged.
+/// With a sign for whether a pair is exchanged, each lead is a sum over all pairs of a constant times the sign. So what
+/// an exchange adds to the leads does not depend on the other exchanges.
 struct Leads {
     pairs: usize,
-    /// Where nothing is exchanged, slot by slot; 0 where a slot has no pair.
+    /// The leads without exchanges, by slot; 0 for a slot without a pair.
     start: Vec<Lanes>,
-    /// For each slot what its exchange adds to all leads.
+    /// For each slot, what its exchange adds to all leads.
     moves: Vec<Vec<Lanes>>,
 }
 
-/// Slots that leads are kept for at most: what an exchange adds grows with their square, and leads have 16 bits.
+/// Most slots for which leads are kept: the table of moves grows with their square, and leads have 16 bits.
 const FEW: usize = 128;
 
-/// Values of slots that are next to each other, which processors add to others at once.
+/// Values of adjacent slots, which processors add at once.
 type Lanes = [i16; LANES];
 
 const LANES: usize = 32;
 
 impl Leads {
     fn of(runs: &[Place], slots: usize) -> Leads {
-        // Equal runs have the same level.
+        // Runs that tie have the same level.
         let (mut ours, mut theirs) = (vec![None; slots], vec![None; slots]);
         for (level, tied) in runs.chunk_by(|run, _| !run.ends_tie).enumerate() {
             for run in tied {
@@ -153,7 +155,7 @@ impl Leads {
         for &(slot, our, their) in &pairs {
             let (chunk, lane) = (slot / LANES, slot % LANES);
             for &(other, our_other, their_other) in &pairs {
-                // Where both pairs are exchanged or none is, and where one is.
+                // Both pairs or neither are exchanged; only one is.
                 let alike = wins(our, their_other) + wins(our_other, their);
                 let apart = wins(our, our_other) + wins(their_other, their);
                 start[chunk][lane] += alike;
@@ -177,7 +179,7 @@ impl Leads {
         if sum <= 0 {
             return None;
         }
-        // As shares leads are over 2n. All of them together count every comparison twice.
+        // To become shares, leads are divided by 2n. Their sum counts every comparison twice.
         let (sum, n) = (f64::from(sum), self.pairs as f64);
         let error = variance(squares.into(), sum, n).max(4.0) / n;
         Some(sum / (2.0 * n) / error.sqrt())
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn leads_of_pairs_are_those_of_placements() {
-        // Ties, and seeds that one of the sides lacks.
+        // With ties, and with seeds missing from one side.
         let side = |first: u64, scores: &[f64]| -> Vec<Run> {
             (first..).zip(scores).map(|(seed, &score)| Run { seed, quality: vec![Some(score)] }).collect()
         };

@@ -1,11 +1,11 @@
-//! Intervals of rates.
+//! Intervals for rates.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{Interval, LEVEL};
 
-/// The 95 % interval of Wilson (1927) of the rate of which `count` of `n` were seen; all from 0 to 1 with n = 0. With p = count/n and z the
-/// normal quantile of 97.5 %, its ends are (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
+/// Returns Wilson's (1927) 95 % interval for a rate, given `count` of `n`; it is [0, 1] for n = 0. With p = count/n and
+/// z the normal quantile of 97.5 %, its ends are (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
 pub(crate) fn interval(count: usize, n: usize) -> Interval {
     if n == 0 {
         return Interval { low: 0.0, high: 1.0 };
@@ -14,7 +14,7 @@ pub(crate) fn interval(count: usize, n: usize) -> Interval {
     let z = Normal::standard().inverse_cdf(1.0 - LEVEL / 2.0);
     let (middle, half) = (p + z * z / (2.0 * n), z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt());
     let end = |end: f64| (end / (1.0 + z * z / n)).clamp(0.0, 1.0);
-    // Rounding must not leave the ends of nothing and everything.
+    // Rounding must not move these ends away from 0 and 1.
     let low = if p == 0.0 { 0.0 } else { end(middle - half) };
     let high = if p == 1.0 { 1.0 } else { end(middle + half) };
     Interval { low, high }

@@ -1,9 +1,10 @@
-//! A run, as tests see it.
+//! A run, in the form that tests take.
 
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Run {
     pub seed: u64,
-    /// For each metric of the ranking how good it is: larger is better, −∞ for a run that came to nothing; `None` where it is not known.
+    /// For each metric of the ranking, how good it is: larger is better, −∞ for a run that diverged or collapsed;
+    /// `None` if unknown.
     pub quality: Vec<Option<f64>>,
 }

@@ -1,4 +1,4 @@
-//! Scores by seed, and their interquartile mean when seeds are drawn again.
+//! Scores by seed, and their interquartile mean when seeds are resampled.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     seeds: usize,
-    /// All scores from the smallest to the largest, each with the place of its seed.
+    /// All scores in ascending order, each with the index of its seed.
     ordered: Vec<(f64, usize)>,
 }
 
@@ -22,22 +22,22 @@ impl Sample {
         Sample { seeds: by_seed.len(), ordered }
     }
 
-    /// The places of the seeds in the order of the scores.
+    /// Returns the indices of the seeds in the order of the scores.
     pub(super) fn order(&self) -> impl Iterator<Item = usize> {
         self.ordered.iter().map(|(_, place)| *place)
     }
 
-    /// How many distinct seeds it has.
+    /// Returns the number of distinct seeds.
     pub(crate) fn seeds(&self) -> usize {
         self.seeds
     }
 
-    /// The mean of the middle half of the scores; of those at its ends a part counts. `None` without scores.
+    /// Returns the mean of the middle half of the scores; scores at its ends count in part. `None` without scores.
     pub(crate) fn interquartile_mean(&self) -> Option<f64> {
         (self.seeds > 0).then(|| self.resampled(&vec![1; self.seeds]))
     }
 
-    /// The same when each seed counts as often as `times` says; at least one has to.
+    /// Returns the same with each seed repeated as often as `times` says. At least one must be above 0.
     pub(super) fn resampled(&self, times: &[usize]) -> f64 {
         let count: usize = self.ordered.iter().map(|&(_, place)| times[place]).sum();
         let (from, to) = (0.25 * count as f64, 0.75 * count as f64);
@@ -45,7 +45,7 @@ impl Sample {
         for &(score, place) in &self.ordered {
             let (start, end) = (passed as f64, (passed + times[place]) as f64);
             let inside = end.min(to) - start.max(from);
-            // A score that is infinite must not count with a weight of 0.
+            // An infinite score times a weight of 0 would be NaN.
             if inside > 0.0 {
                 sum += score * inside;
             }

@@ -1,9 +1,10 @@
-//! The test where seeds are added at declared looks until it is decided: the chance of a wrong claim at any of them is the level.
+//! The test for a sweep that adds seeds at declared looks until it is decided: the chance of a wrong claim at any look
+//! is the level.
 //!
-//! Runs of a seed are exchanged as at a single look, and an exchange of all seeds so far holds those of earlier looks. So for each exchange it is
-//! known whether it would have been decided earlier, and the statistic that decides at a look is the least one with which, of all exchanges, those that
-//! are decided then or earlier are no more than what the level's spending function allows (Lan & DeMets 1983, *Biometrika* 70). No
-//! approximation is in that: it is as exact as the test of one look is.
+//! Runs of a seed are exchanged as at a single look, and an exchange of all seeds so far contains those of earlier
+//! looks. So for each exchange we know whether it would have been decided earlier. The threshold at a look is the
+//! lowest one for which the exchanges decided then or earlier are no more than the level's spending function allows
+//! (Lan & DeMets 1983, *Biometrika* 70). This involves no approximation: it is as exact as the test of one look.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -15,52 +16,53 @@ use super::exchange::{EXCHANGES, Picks, least_p};
 use super::pool::Pool;
 use super::run::Run;
 
-/// What is known at a look.
+/// The results at a look.
 pub(crate) struct Seen<'a> {
-    /// Our cells, the best first.
+    /// Our cells, best first.
     pub cells: &'a [Vec<Run>],
     /// The other side.
     pub other: &'a [Run],
-    /// How much of all seeds that there may be these are, from 0 to 1.
+    /// The share of all planned seeds, from 0 to 1.
     pub share: f64,
 }
 
-/// One side of a comparison, at each look so far.
+/// One direction of a comparison, at each look so far.
 pub(crate) struct Sequence {
     looks: Vec<Look>,
 }
 
 struct Look {
     share: f64,
-    /// No p of this look is below.
+    /// The least possible p at this look.
     least: f64,
-    /// How far the side is ahead, where it is.
+    /// How far the side is ahead; `None` if it is not.
     observed: Option<f64>,
-    /// For each exchange the place of that of the seeds of the look before.
+    /// For each exchange, the index of the exchange it extends at the look before.
     before: Vec<u32>,
-    /// The exchanges with which the side is ahead, from the largest statistic to the smallest: no other decides.
+    /// The exchanges under which the side is ahead, from the largest statistic to the smallest. No others can decide.
     ahead: Vec<Ahead>,
-    /// All exchanges that there are, and so what was observed, too.
+    /// Whether these are all exchanges, including the observed one.
     exact: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Ahead {
     statistic: f64,
-    /// Of the exchange.
+    /// The index of the exchange.
     place: u32,
 }
 
-/// Exchanges of the seeds of a look.
+/// The exchanges of the seeds at a look.
 struct Swaps {
     seeds: Vec<u64>,
-    /// Each with the place of that of the look before.
+    /// Each with the index of the exchange it extends at the look before.
     all: Vec<(u32, Swap)>,
     exact: bool,
 }
 
 impl Sequence {
-    /// How far the first of our cells, the best of them, is ahead in the metric of this place in the ranking, at looks that hold each other.
+    /// Computes how far the first of our cells, the best of them, is ahead in the metric at this position of the
+    /// ranking. Each look contains the seeds of the one before.
     pub(crate) fn new(seen: &[Seen], metric: usize) -> Sequence {
         let mut before = Swaps { seeds: Vec::new(), all: vec![(0, Swap::default())], exact: true };
         let mut looks = Vec::new();
@@ -68,7 +70,7 @@ impl Sequence {
             let arrangements = Arrangements::of(cells, other, metric);
             let seeds = match &arrangements {
                 Arrangements::Pairs(seeds) if before.seeds.iter().all(|seed| seeds.contains(seed)) => seeds.clone(),
-                // Nothing is paired, or pairs are gone that were there: this look says nothing.
+                // Nothing is paired, or earlier pairs are gone: this look decides nothing.
                 Arrangements::Pairs(_) | Arrangements::Apart { .. } => {
                     looks.push(Look {
                         share: *share,
@@ -104,12 +106,12 @@ impl Sequence {
         Sequence { looks }
     }
 
-    /// Whether all exchanges were gone through.
+    /// Whether all exchanges were enumerated.
     pub(crate) fn is_exact(&self) -> bool {
         self.looks.iter().all(|look| look.exact)
     }
 
-    /// The look, from 0, at which our side is better, by this one-sided level; none where it is not, so far.
+    /// Returns the look, from 0, at which our side is better at this one-sided level; `None` if it is not so far.
     pub(crate) fn crosses(&self, level: f64, spending: Spending) -> Option<usize> {
         let mut so_far = 0.0;
         let mut crossed = vec![false];
@@ -127,7 +129,8 @@ impl Sequence {
         None
     }
 
-    /// The smallest one-sided level at which our side is better by now, to a thousandth of itself; 1 where there is none below ½.
+    /// Returns the smallest one-sided level at which our side is better by now, to a thousandth of its value; 1 if
+    /// there is none below ½.
     pub(crate) fn p(&self, spending: Spending) -> f64 {
         let is_enough = |level: f64| self.crosses(level, spending).is_some();
         if !is_enough(0.5) {
@@ -147,10 +150,11 @@ impl Sequence {
 }
 
 impl Swaps {
-    /// These of more seeds: all that there are, where they are not too many, else as many as are drawn by this seed.
+    /// Extends these to more seeds: to all exchanges if they are not too many, otherwise to random ones drawn with this
+    /// seed.
     fn with(&self, seeds: Vec<u64>, drawn_by: u64) -> Swaps {
         let new = seeds.len() - self.seeds.len();
-        // From the places of these seeds to those among all.
+        // Maps each of all seeds to its index among these.
         let places: Vec<Option<usize>> = seeds.iter().map(|seed| self.seeds.binary_search(seed).ok()).collect();
         if self.exact && new < 60 && self.all.len().saturating_mul(1 << new) <= EXCHANGES {
             let all = (0..self.all.len()).flat_map(|place| (0..1_u64 << new).map(move |bits| (place, bits)));
@@ -165,14 +169,14 @@ impl Swaps {
         }
         let mut random = ChaCha8Rng::seed_from_u64(drawn_by);
         let all = (0..EXCHANGES).map(|at| {
-            // Those that were drawn go on; of all that there are, any.
+            // Random exchanges are extended one by one; of a complete set, a random one is.
             let place = if self.exact { below(&mut random, self.all.len()) } else { at };
             self.extended(place, &places, || random.next_u32() & 1 == 1)
         });
         Swaps { all: all.collect(), seeds: seeds.clone(), exact: false }
     }
 
-    /// The exchange at a place, of more seeds: by the place of each here, or by the next bit where it is new.
+    /// Extends the exchange at an index to more seeds: known seeds keep their bit, and new ones take the next.
     fn extended(&self, place: usize, places: &[Option<usize>], mut bit: impl FnMut() -> bool) -> (u32, Swap) {
         let (_, before) = &self.all[place];
         let swap = places.iter().map(|known| known.map_or_else(&mut bit, |known| before.is(known))).collect();
@@ -180,7 +184,7 @@ impl Swaps {
     }
 }
 
-/// How much of a one-sided level may be spent once there is such a share of all seeds (Lan & DeMets 1983).
+/// Returns how much of a one-sided level may be spent once this share of all seeds is there (Lan & DeMets 1983).
 pub(crate) fn spent(spending: Spending, level: f64, share: f64) -> f64 {
     if share >= 1.0 {
         return level;
@@ -195,11 +199,11 @@ pub(crate) fn spent(spending: Spending, level: f64, share: f64) -> f64 {
 }
 
 impl Look {
-    /// What a statistic has to be above, so that of all exchanges no more than a share of `budget` are, of those that were not decided
-    /// before; and how many are.
+    /// Returns the threshold for the statistic such that at most a share `budget` of all exchanges, among those not
+    /// decided before, is above it; and the share that is above it.
     fn bar(&self, budget: f64, crossed: &[bool]) -> (f64, f64) {
         let all = self.before.len() as f64;
-        // What is drawn does not hold what was observed, which is one more.
+        // Random exchanges do not include the observed one, which counts as one more.
         let (mut above, of, own) = (0.0, if self.exact { all } else { all + 1.0 }, if self.exact { 0.0 } else { 1.0 });
         if budget < self.least.max(own / of) {
             return (f64::INFINITY, 0.0);
@@ -220,7 +224,7 @@ impl Look {
     }
 }
 
-/// Whether a statistic is larger than another, which differs by more than rounding.
+/// Whether a statistic is above another by more than rounding.
 fn is_above(statistic: f64, bar: f64) -> bool {
     bar < f64::INFINITY && statistic > bar + 1e-9 * bar.abs().max(1.0)
 }
@@ -234,7 +238,7 @@ mod tests {
         (0..).zip(scores).map(|(seed, &score)| Run { seed, quality: vec![Some(score)] }).collect()
     }
 
-    /// With so many seeds at each look, of which the last are all that there may be.
+    /// `looks` are the numbers of seeds at each look; the last is the maximum.
     fn sequence(ours: &[f64], theirs: &[f64], looks: &[usize]) -> Sequence {
         let most = *looks.last().unwrap();
         let parts: Vec<(Vec<Vec<Run>>, Vec<Run>)> =
@@ -249,7 +253,8 @@ mod tests {
 
     #[test]
     fn what_is_spent_agrees_with_scipy() {
-        // a * numpy.log(1 + (numpy.e - 1) * t) and 2 * scipy.stats.norm.sf(scipy.stats.norm.isf(a / 2) / numpy.sqrt(t)), at a = 0.025
+        // a * numpy.log(1 + (numpy.e - 1) * t) and 2 * scipy.stats.norm.sf(scipy.stats.norm.isf(a / 2) /
+        // numpy.sqrt(t)), at a = 0.025
         for (share, pocock, obrien_fleming) in [
             (0.4, 0.013_078_429_090_289_638, 0.000_394_151_756_691_186_35),
             (0.6, 0.017_712_826_671_557_876, 0.003_808_063_310_989_328),
@@ -265,8 +270,9 @@ mod tests {
 
     #[test]
     fn looks_agree_with_brute_force() {
-        // In numpy: the statistic of the test of pairs for all 4,096 exchanges, with the first 6, 9 and 12 seeds; at each look the least value such that the
-        // share of exchanges that reach it then, and none before, is within what may be spent less the shares of the looks before.
+        // In numpy: the statistic of the test of pairs for all 4,096 exchanges, with the first 6, 9 and 12 seeds; at
+        // each look the least value such that the share of exchanges that reach it then, and none before, is within
+        // what may be spent less the shares of the looks before.
         for (ours, theirs, pocock, obrien_fleming) in LOOKS {
             let sequence = sequence(ours, theirs, &[6, 9, 12]);
             for (spending, expected) in [(Spending::Pocock, pocock), (Spending::ObrienFleming, obrien_fleming)] {
@@ -320,7 +326,7 @@ mod tests {
 
     #[test]
     fn more_seeds_than_can_be_gone_through_are_drawn() {
-        // 20 seeds, of which the exchanges of the first 8 and 12 are gone through: a shift that is large is found at the level that is asked for.
+        // 20 seeds; the exchanges of the first 8 and 12 are enumerated. A large shift is found at the requested level.
         let theirs: Vec<f64> = (0..20).map(|seed| f64::from(seed * 7 % 20)).collect();
         let ours: Vec<f64> = theirs.iter().map(|score| score + 4.5).collect();
         let sequence = sequence(&ours, &theirs, &[8, 12, 16, 20]);

@@ -1,4 +1,4 @@
-//! All formats say the same numbers: what each says is read back and compared with the document.
+//! Checks that all formats have the same numbers: each is read back and compared with the document.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::document::{Block, Cell, Document, Means, Table};
 use super::{Format, render};
 
-/// Compares what all formats say of the tables of a document with what it has.
+/// Compares the tables in all formats with those of the document.
 pub(crate) fn agree(document: &Document) {
     let tables: Vec<&Table> = document.blocks.iter().filter_map(table).collect();
     csv_agrees(document);
@@ -25,7 +25,7 @@ fn same(said: f64, meant: f64) -> bool {
     said == meant || said.is_nan() && meant.is_nan()
 }
 
-/// The numbers of a cell for programs, as the fields value, std, n and of of one line, or of several.
+/// Returns the numbers of a cell for programs, as the fields value, std, n and of, for one or more lines.
 fn lines(cell: &Cell) -> Vec<[Option<f64>; 4]> {
     let alone = |value: f64| [Some(value), None, None, None];
     let part = |count: usize, of: usize| [Some(count as f64), None, None, Some(of as f64)];
@@ -49,7 +49,7 @@ fn csv_agrees(document: &Document) {
     for table in document.blocks.iter().filter_map(table) {
         for cell in table.rows.iter().flat_map(|row| &row[table.keys..]) {
             if let Cell::Text(text) = cell {
-                // An empty one has no line.
+                // An empty text has no line.
                 assert!(text.is_empty() || records.next().is_some_and(|record| record[4].ends_with(text)), "{text}");
             }
             for expected in lines(cell) {
@@ -101,7 +101,7 @@ fn json_agrees(document: &Document, tables: &[&Table]) {
     }
 }
 
-/// The numbers of a cell that people see.
+/// Returns the numbers of a cell that people see.
 fn seen(cell: &Cell, means: Means) -> Vec<f64> {
     let percent = |count: usize, of: usize| 100.0 * count as f64 / of as f64;
     let part = |count: usize, of: usize| if count == of { vec![of as f64] } else { vec![count as f64, of as f64] };
@@ -124,7 +124,7 @@ fn seen(cell: &Cell, means: Means) -> Vec<f64> {
     }
 }
 
-/// The numbers in a text, each with half a step of its last digit.
+/// Returns the numbers in a text, each with half a unit of its last digit.
 fn numbers(text: &str) -> Vec<(f64, f64)> {
     let text = text.replace('−', "-").replace(',', "").replace(['–', '(', ')'], " ");
     let number = |word: &str| {
@@ -146,7 +146,7 @@ fn numbers(text: &str) -> Vec<(f64, f64)> {
     text.split_whitespace().filter_map(number).collect()
 }
 
-/// The cells of all tables, as Markdown shows them.
+/// Returns the cells of all tables, as Markdown shows them.
 fn markdown_agrees(markdown: &str, tables: &[&Table]) -> Vec<Vec<Vec<String>>> {
     let mut rows = markdown.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     let mut shown = Vec::new();
@@ -179,12 +179,12 @@ fn markdown_agrees(markdown: &str, tables: &[&Table]) -> Vec<Vec<Vec<String>>> {
     shown
 }
 
-/// Without what keeps a text from being Markdown.
+/// Removes the escapes of Markdown.
 fn plain(text: &str) -> String {
     text.trim().replace('\\', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// A terminal shows every row as Markdown does.
+/// Checks that a terminal shows every row as Markdown does.
 fn terminal_agrees(terminal: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]) {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let mut lines = terminal.lines().map(words);
@@ -196,13 +196,13 @@ fn terminal_agrees(terminal: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]
     }
 }
 
-/// LaTeX shows every row as Markdown does, and in bold what is better by a test, and no more.
+/// Checks that LaTeX shows every row as Markdown does, and in bold only what is better by a test.
 fn latex_agrees(latex: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]) {
     let is_row = |line: &&str| line.ends_with(" \\\\") && !line.starts_with("\\multicolumn");
     let mut fragments = latex.split("\\begin{tabular}").skip(1);
     for (table, rows) in tables.iter().zip(shown) {
         let fragment = fragments.next().unwrap();
-        // The first are the names of the columns.
+        // The first row has the column names.
         let found = fragment.lines().filter(is_row).skip(1).map(|line| {
             let cells = line.trim_end_matches('\\').strip_suffix(' ').unwrap_or_default().split(" & ");
             cells.map(without_commands).collect::<Vec<_>>()
@@ -217,9 +217,9 @@ fn latex_agrees(latex: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]) {
     assert_eq!(latex.matches("\\mathbf").count(), better, "{latex}");
 }
 
-/// What LaTeX shows of a cell: for the signs that tables here have.
+/// Returns the text of a LaTeX cell, for the symbols that occur here.
 fn without_commands(cell: &str) -> String {
-    // In math, signs are other ones.
+    // Math uses other symbols.
     let parts = cell.split('$').enumerate().map(|(at, part)| match at % 2 {
         1 => part.replace('-', "−").replace(" \\times 10^{−", "e-{").replace(" \\times 10^{", "e{"),
         _ => part.replace("--", "–"),

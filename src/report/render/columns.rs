@@ -1,27 +1,27 @@
-//! Rows in columns, for a terminal of any width.
+//! Rows in aligned columns, for a terminal of any width.
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, TableComponent, Width, presets};
 
-/// Characters of a word that a column has room for at least; longer ones (paths) are broken.
+/// Words up to this many characters stay whole; longer ones (paths) may be broken.
 const WORD: usize = 20;
-/// Between columns.
+/// Spaces between columns.
 const GAP: u16 = 2;
 
-/// What the columns of several tables have in common: they are drawn alike.
+/// Columns shared by several tables, which are drawn with the same widths.
 pub struct Columns<'a> {
-    /// Their names, and whether they are of numbers, which stand at the right.
+    /// Their names, and whether they hold numbers, which are right-aligned.
     pub header: &'a [(&'a str, bool)],
     /// All rows.
     pub rows: &'a [Vec<String>],
-    /// Columns of the terminal; `None`: rows are not broken.
+    /// The width of the terminal; `None` to keep rows whole.
     pub width: Option<u16>,
-    /// Whether a line is drawn below the names.
+    /// Whether to draw a line below the names.
     pub rule: bool,
 }
 
 impl Columns<'_> {
-    /// These of the rows below the names of the columns, which are as wide as for all rows. Where words would have to be broken to get them side by
-    /// side, each row is shown upright: a line a cell, behind its name.
+    /// Draws some of the rows below the column names, with the widths for all rows. If words would have to be broken to
+    /// fit, each row is shown upright: one line per cell, after the column's name.
     pub fn draw(&self, rows: &[Vec<String>]) -> String {
         let over = |count: &dyn Fn(&str) -> usize| -> Vec<usize> {
             let cells = |column: usize| self.rows.iter().map(move |row| row[column].as_str());
@@ -71,7 +71,7 @@ impl Columns<'_> {
     }
 }
 
-/// Lines of `name  value`; what is longer than the terminal is wide goes on below.
+/// Formats lines of `name  value`; long values wrap.
 pub fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, &'a str)>, width: Option<u16>) -> String {
     let arrangement = if width.is_some() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
     let mut table = bare(width, arrangement);

@@ -1,6 +1,6 @@
-//! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
+//! Comma-separated values: one line per cell, so the file has the same columns whatever tables the report has.
 //!
-//! Both terminals and spreadsheets show it: texts are as [`field_text`] has them.
+//! Texts are cleaned by [`field_text`], because terminals and spreadsheets may show them.
 
 use super::super::document::{Block, Cell, Document, Table};
 use super::program;
@@ -18,9 +18,9 @@ pub(super) fn render(document: &Document) -> String {
                 lines.push(line(&section, ["text", "", "", paragraph, "", "", ""]))
             }
             Block::Table(table) => lines.extend(cells(&section, table)),
-            // `sweep report --figures` writes each of them as a file.
+            // `sweep report --figures` writes each figure as a file.
             Block::Figure(_) => {}
-            // `sweep query` has them.
+            // `sweep query` has the jobs.
             Block::Jobs(_) => {}
         }
     }
@@ -70,7 +70,7 @@ fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
     lines
 }
 
-/// A cell that names a row.
+/// Formats a cell that names a row.
 fn name(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),

@@ -1,4 +1,5 @@
-//! JSON: all that the document has, as ASCII says it where a character acts on what shows it. Floats that are not finite are the strings `nan`, `inf` and `-inf`.
+//! JSON: the whole document. Control characters are escaped. Floats that are not finite are the strings `nan`, `inf`
+//! and `-inf`.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub(super) fn render(document: &Document) -> String {
             Block::Section(_) | Block::Jobs(_) => continue,
             Block::Verdict(text) | Block::Paragraph(text) => ("text", json!(text)),
             Block::Table(table) => ("tables", grid(table)),
-            // What is not finite in it is null.
+            // Numbers in it that are not finite are null.
             Block::Figure(figure) => ("figures", json!(figure)),
         };
         if let Some(list) = section[list].as_array_mut() {
@@ -29,7 +30,7 @@ pub(super) fn render(document: &Document) -> String {
 }
 
 fn grid(table: &Table) -> Value {
-    // A variant may be called like another column, and keys of an object must differ.
+    // A variant may have the name of another column, and keys of an object must differ.
     let columns = distinct(&table.columns.iter().map(|name| program(name).to_owned()).collect::<Vec<_>>());
     let row = |row: &Vec<Cell>| {
         let cells = columns.iter().zip(row).map(|(name, value)| (name.clone(), cell(value)));

@@ -1,6 +1,8 @@
-//! LaTeX: a fragment for `\input`, with a table of `booktabs` for each table. pdfLaTeX reads it, with T1 fonts, whatever names have in them.
+//! LaTeX: a fragment for `\input`, with a `booktabs` table for each table. pdfLaTeX with T1 fonts reads it, whatever
+//! characters names contain.
 //!
-//! Bold says that a test bears a difference out, and is used for nothing else: the largest number of a column is often so by luck.
+//! Bold means that a test supports a difference, and nothing else: the largest number of a column is often there by
+//! luck.
 
 use super::super::document::{Block, Cell, Document, Table};
 use super::super::inference::LEVEL;
@@ -10,13 +12,13 @@ use sweep_spec::text::line;
 pub(super) fn render(document: &Document) -> String {
     let mut out = head(&document.title);
     let (mut section, mut labels) = ("", Vec::new());
-    // `sweep report --figures` writes each figure as a PDF, which the paper places.
+    // `sweep report --figures` writes each figure as a PDF for the paper to include.
     for block in document.blocks.iter().filter(|block| !matches!(block, Block::Figure(_) | Block::Jobs(_))) {
         out.push('\n');
         match block {
             Block::Section(name) => {
                 section = name;
-                // No heading: most are bold, and what they are called is up to the paper.
+                // No heading: most are bold, and their names are up to the paper.
                 out.push_str(&format!("\\par\\noindent\\emph{{{}}}\\par\n", escape(name)));
             }
             Block::Figure(_) | Block::Jobs(_) => {}
@@ -31,22 +33,20 @@ pub(super) fn render(document: &Document) -> String {
     out
 }
 
-/// What somebody has to know who uses it.
+/// Returns the instructions for users of the fragment.
 fn head(title: &str) -> String {
     format!(
-        "% {}\n%\n\
-         % A fragment for \\input, by `sweep report --format latex`. The document needs\n\
-         %     \\usepackage[T1]{{fontenc}}\n\
-         %     \\usepackage[utf8]{{inputenc}}  % before LaTeX of 2018\n\
-         %     \\usepackage{{booktabs}}\n\
-         % Bold is the mean of a variant that the test finds better than its baseline (p < {LEVEL} after correction), in a table of\n\
-         % comparisons; nothing else is ever bold, since what stands highest may do so by luck.\n",
+        "% {}\n%\n% A fragment for \\input, by `sweep report --format latex`. The document needs\n%     \
+        \\usepackage[T1]{{fontenc}}\n%     \\usepackage[utf8]{{inputenc}}  % before LaTeX of 2018\n%     \
+        \\usepackage{{booktabs}}\n% Bold is the mean of a variant that the test finds better than its baseline (p < \
+        {LEVEL} after correction), in a table of\n% comparisons. Nothing else is bold, because the highest number of a \
+        column is often there by luck.\n",
         line(title)
     )
 }
 
-/// `tab:quickstart-best-cells`, or with a number behind it where another table has that; of letters and digits of ASCII, since a label
-/// becomes part of a command.
+/// Returns a label like `tab:quickstart-best-cells`, with a number after it if another table has the same. It consists
+/// of ASCII letters and digits, because a label becomes part of a command.
 fn label(names: &[&str], taken: &[String]) -> String {
     let mut words: Vec<&str> = Vec::new();
     for name in names {
@@ -64,7 +64,8 @@ fn grid(table: &Table, label: &str) -> String {
     let sides: String = columns.clone().map(|column| if table.is_numeric(column) { 'r' } else { 'l' }).collect();
     let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
     let mut out = format!(
-        "\\begin{{table}}[htbp]\n\\centering\n\\caption{{{}}}\n\\label{{{label}}}\n\\begin{{tabular}}{{{sides}}}\n\\toprule\n",
+        "\\begin{{table}}[htbp]\n\\centering\n\\caption{{{}}}\n\\label{{{label}}}\n\
+         \\begin{{tabular}}{{{sides}}}\n\\toprule\n",
         escape(&table.title)
     );
     out.push_str(&row(table.columns[skip..].iter().map(|name| escape(name)).collect()));
@@ -92,19 +93,19 @@ fn grid(table: &Table, label: &str) -> String {
     out
 }
 
-/// Whether this row says, by a test, that a variant is better than its baseline.
+/// Whether this row's verdict is that a variant is better than its baseline.
 fn is_better(table: &Table, row: usize) -> bool {
     let verdict = table.columns.iter().position(|name| name == "verdict").map(|column| &table.rows[row][column]);
     table.name == "comparisons" && matches!(verdict, Some(Cell::Text(verdict)) if verdict == "better")
 }
 
-/// A cell: measured numbers in math, where a minus is one; of a mean that is to be bold, the mean alone.
+/// Formats a cell: measured numbers in math, for a proper minus; if a mean is bold, only the mean itself.
 fn cell(cell: &Cell, text: &str, bold: bool) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Mean { .. } => numbers(text, bold),
         Cell::Number(_) | Cell::Interval { .. } | Cell::Probability(_) => numbers(text, false),
-        // A published figure is such a text.
+        // A published figure is such text.
         Cell::Text(text) if text.contains(" ± ") => numbers(text, false),
         Cell::Text(_)
         | Cell::Count(_)
@@ -115,7 +116,7 @@ fn cell(cell: &Cell, text: &str, bold: bool) -> String {
     }
 }
 
-/// `8.12 ± 0.30 (3 of 4)` with what is a number, `±` or `<` between dollars: `$8.12 \pm 0.30$ (3 of 4)`.
+/// Puts numbers, `±` and `<` in math: `8.12 ± 0.30 (3 of 4)` becomes `$8.12 \pm 0.30$ (3 of 4)`.
 fn numbers(text: &str, bold: bool) -> String {
     let shown = line(text);
     let words: Vec<(Option<String>, &str)> = shown.split(' ').map(|word| (math(word), word)).collect();
@@ -133,7 +134,7 @@ fn numbers(text: &str, bold: bool) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-/// A word of [`numbers`] in math; `None` where it is none.
+/// Returns a word of [`numbers`] in math; `None` if it is not math.
 fn math(word: &str) -> Option<String> {
     match word {
         "±" => Some("\\pm".into()),
@@ -152,21 +153,21 @@ fn math(word: &str) -> Option<String> {
     }
 }
 
-/// Sentences, in which what stands between two backticks is code.
+/// Formats sentences: text between two backticks is code.
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let last = parts.len() - 1;
     let part = |(index, part): (usize, &&str)| match index % 2 {
         0 => escape(part),
         _ if index < last && !part.trim().is_empty() => format!("\\texttt{{{}}}", escape(part)),
-        // A backtick of a name: one of two with nothing between them, or alone.
+        // A backtick in a name: alone, or next to another.
         _ if index < last => format!("{0}{1}{0}", escape("`"), escape(part)),
         _ => format!("{}{}", escape("`"), escape(part)),
     };
     parts.iter().enumerate().map(part).collect()
 }
 
-/// Text in which nothing is a command, and every character is one that pdfLaTeX has with T1 fonts; of others the code: `[U+4E2D]`.
+/// Escapes text so nothing is a command. Characters that pdfLaTeX lacks in T1 fonts become their code: `[U+4E2D]`.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in line(text).chars() {
@@ -180,12 +181,12 @@ fn escape(text: &str) -> String {
             '>' => "\\textgreater{}".into(),
             '|' => "\\textbar{}".into(),
             '#' | '$' | '%' | '&' | '_' | '{' | '}' => format!("\\{c}"),
-            // Behind the end of a row these are an argument of it, and its star.
+            // After the end of a row, these would be its argument or its star.
             '[' | ']' | '*' => format!("{{{c}}}"),
             '\u{a0}' => "~".into(),
             '–' => "--".into(),
             '—' => "---".into(),
-            // They only say how the signs beside them join.
+            // They only control how neighbouring characters join.
             '\u{200c}' | '\u{200d}' => continue,
             c if symbols::is_text(c) => c.to_string(),
             c => match (symbols::in_math(c), symbols::bar(c)) {
@@ -194,7 +195,7 @@ fn escape(text: &str) -> String {
                 (None, None) => format!("{{[}}U+{:04X}{{]}}", u32::from(c)),
             },
         };
-        // Two of these would become one other sign.
+        // Two of these in a row would form a ligature.
         if ['-', ',', '\''].iter().any(|&twin| out.ends_with(twin) && piece.starts_with(twin)) {
             out.push_str("{}");
         }

@@ -4,7 +4,7 @@ use super::super::super::document::{Document, Means};
 use super::super::{Format, render};
 use super::*;
 
-/// Commands that a fragment may have.
+/// Commands that a fragment may contain.
 const COMMANDS: [&str; 24] = [
     "begin",
     "end",
@@ -37,8 +37,8 @@ fn text(blocks: Vec<Block>) -> String {
     render(&Document { title: "Title".into(), blocks }, Format::Latex)
 }
 
-/// Reads a fragment as TeX does, and fails where it is none: a command that is not known, a brace or a dollar without its other one, a
-/// special sign that is not escaped, a character that pdfLaTeX does not have, a row with more or fewer cells than columns.
+/// Reads a fragment as TeX does, and fails at an unknown command, an unmatched brace or dollar, an unescaped special
+/// character, a character that pdfLaTeX lacks, or a row with the wrong number of cells.
 fn check(fragment: &str) {
     let (mut environments, mut columns): (Vec<String>, usize) = (Vec::new(), 0);
     for line in fragment.lines().filter(|line| !line.starts_with('%')) {
@@ -86,7 +86,7 @@ fn check(fragment: &str) {
             assert!(depth >= 0, "{line}");
         }
         assert!(depth == 0 && !is_math, "{line}");
-        // A bracket at the start of a row would be an argument of what ends the one before.
+        // A bracket at the start of a row would be an argument of the previous row's end.
         assert!(!is_row || !line.trim_start().starts_with(['[', '*']), "{line}");
         assert!(if is_row { cells == columns } else { cells == 1 }, "{cells} cells for {columns} columns: {line}");
     }

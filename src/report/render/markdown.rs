@@ -6,7 +6,7 @@ use sweep_spec::text::line;
 
 pub(super) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n", escape(&document.title));
-    // A Markdown file has no pictures of its own: the tables say what they would show.
+    // A Markdown file cannot embed figures; the tables have their numbers.
     for block in document.blocks.iter().filter(|block| !matches!(block, Block::Figure(_) | Block::Jobs(_))) {
         out.push('\n');
         match block {
@@ -34,13 +34,13 @@ fn grid(table: &Table) -> String {
     out
 }
 
-/// Sentences, in which what stands between two backticks is code, and all else is as [`escape`] has it.
+/// Formats sentences: text between two backticks is code, and the rest is escaped by [`escape`].
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let last = parts.len() - 1;
     let part = |(index, part): (usize, &&str)| match index % 2 {
         0 => escape(part),
-        // Between a pair. A name in a note may have a backtick, which is then one of a pair, or alone.
+        // Code. A name in a note may contain a backtick, too, alone or next to another.
         _ if index < last && !part.trim().is_empty() => format!("`{}`", line(part)),
         _ if index < last => format!(r"\`{}\`", escape(part)),
         _ => format!(r"\`{}", escape(part)),
@@ -48,7 +48,8 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(part).collect()
 }
 
-/// So that nothing in a name is taken for Markdown or HTML. An underscore within a word means nothing in GitHub's Markdown.
+/// Escapes names so nothing in them is taken for Markdown or HTML. An underscore within a word means nothing in
+/// GitHub's Markdown.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let characters: Vec<char> = line(text).chars().collect();

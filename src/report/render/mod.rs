@@ -1,4 +1,4 @@
-//! A document as text, in one format a file.
+//! Renders a document as text, one format per file.
 
 #[cfg(test)]
 pub(super) mod agreement;
@@ -14,27 +14,27 @@ mod terminal;
 use super::document::{Cell, Document, Means, Table};
 use sweep_figure::format;
 
-/// How a document is written.
+/// The format of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For a terminal, or a pipe.
     Terminal {
-        /// Columns that rows are wrapped at; `None` where they stay whole.
+        /// The width at which rows are wrapped, in characters; `None` to keep them whole.
         width: Option<u16>,
-        /// Whether bold text is understood.
+        /// Whether bold text is supported.
         colours: bool,
     },
     /// GitHub's Markdown.
     Markdown,
-    /// One line a cell.
+    /// One line per cell.
     Csv,
-    /// A fragment of LaTeX, for a paper.
+    /// A LaTeX fragment, for a paper.
     Latex,
-    /// All that the document has, with types.
+    /// All of the document, with types.
     Json,
 }
 
-/// The document in this format, ending in a line break.
+/// Renders the document in this format, ending in a line break.
 pub fn render(document: &Document, format: Format) -> String {
     match format {
         Format::Terminal { width, colours } => terminal::render(document, width, colours),
@@ -45,8 +45,8 @@ pub fn render(document: &Document, format: Format) -> String {
     }
 }
 
-/// The cells for people, row by row. Numbers that stand together have the same decimals: those of a column where they are alike, and
-/// within it those of a group; in a table of bare means, all.
+/// Formats the cells for people, row by row. Numbers in a group have the same decimals: those of a column if its
+/// numbers are alike, and within it those of a row group; in a table of bare means, all.
 fn texts(table: &Table) -> Vec<Vec<String>> {
     let together = |row: usize, column: usize, other: (usize, usize)| {
         if !table.alike {
@@ -81,17 +81,17 @@ fn texts(table: &Table) -> Vec<Vec<String>> {
     (0..table.rows.len()).map(|row| (0..table.columns.len()).map(|column| text(row, column)).collect()).collect()
 }
 
-/// A cell for people, beside others of which `largest` is the largest.
+/// Formats a cell for people; `largest` is the largest number of its group.
 fn text(cell: &Cell, means: Means, largest: f64) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
         Cell::Count(n) => format::count(*n),
-        Cell::Number(value) => format::number_beside(*value, largest),
+        Cell::Number(value) => format::number_in_column(*value, largest),
         Cell::Mean { mean, std, n, of } => match means {
-            Means::WithStd => format::mean_beside(*mean, *std, largest),
-            Means::Alone => format::number_beside(*mean, largest),
-            Means::WithN => format!("{} ({})", format::number_beside(*mean, largest), format::part(*n, *of)),
+            Means::WithStd => format::mean_in_column(*mean, *std, largest),
+            Means::Alone => format::number_in_column(*mean, largest),
+            Means::WithN => format!("{} ({})", format::number_in_column(*mean, largest), format::part(*n, *of)),
         },
         Cell::Part { count, of } => format::part(*count, *of),
         Cell::Percentage { count, of } => format!("{:.0} %", 100.0 * *count as f64 / *of as f64),
@@ -100,14 +100,14 @@ fn text(cell: &Cell, means: Means, largest: f64) -> String {
             format!("{} of {} ({:.0}–{:.0} %)", format::count(*count), format::count(*of), 100.0 * low, 100.0 * high)
         }
         Cell::Interval { low, high } => {
-            format!("{} to {}", format::number_beside(*low, largest), format::number_beside(*high, largest))
+            format!("{} to {}", format::number_in_column(*low, largest), format::number_in_column(*high, largest))
         }
         Cell::Probability(p) => format::probability(*p),
         Cell::Share { count, of } => format!("{count} ({:.0} %)", 100.0 * *count as f64 / *of as f64),
     }
 }
 
-/// A column's name for programs, which get the parts of a mean one by one.
+/// Returns a column's name for programs, which get the parts of a mean separately.
 fn program(column: &str) -> &str {
     column.strip_suffix(" ± std").unwrap_or(column)
 }

@@ -1,8 +1,8 @@
-//! Which characters LaTeX has: as text in T1 fonts, or as commands of its math mode.
+//! The characters that LaTeX supports: as text in T1 fonts, or as commands of its math mode.
 
-/// Whether pdfLaTeX shows this character as it is, with `fontenc` T1 and UTF-8: the letters and signs of Latin scripts.
+/// Whether pdfLaTeX shows this character as it is with `fontenc` T1 and UTF-8: letters and signs of Latin scripts.
 pub(super) fn is_text(c: char) -> bool {
-    // Those that are missing between the others are in no T1 font.
+    // These gaps in the range are in no T1 font.
     let missing = "ĦħĸĿŀŉŦŧſ×÷±¬µ·\u{ad}";
     match c {
         ' '..='~' => true,
@@ -13,19 +13,19 @@ pub(super) fn is_text(c: char) -> bool {
     }
 }
 
-/// The command that is this character in math; `None` where LaTeX has none of its own.
+/// Returns the math command for this character; `None` if LaTeX has none.
 pub(super) fn in_math(c: char) -> Option<&'static str> {
     let found = MATH.binary_search_by_key(&c, |(known, _)| *known).ok()?;
     Some(MATH[found].1)
 }
 
-/// A bar of a curve that is drawn in words (`▁` to `█`), as a rule of an eighth to eight eighths of 1.6 ex.
+/// Returns a bar of a text curve (`▁` to `█`) as a rule of one to eight eighths of 1.6 ex.
 pub(super) fn bar(c: char) -> Option<String> {
     let eighths = ('▁'..='█').position(|known| known == c)? + 1;
     Some(format!("\\rule{{0.4em}}{{{:.1}ex}}", 0.2 * eighths as f64))
 }
 
-/// By character.
+/// Sorted by character.
 const MATH: [(char, &str); 142] = [
     ('¬', "\\neg"),
     ('±', "\\pm"),

@@ -1,4 +1,4 @@
-//! For a terminal: aligned columns, wrapped where it is narrow.
+//! For a terminal: aligned columns, wrapped if it is narrow.
 
 use super::super::document::{Block, Document, Table};
 use super::columns::Columns;
@@ -8,7 +8,7 @@ use sweep_spec::text::line;
 const BOLD: (&str, &str) = ("\x1b[1m", "\x1b[0m");
 const DIM: (&str, &str) = ("\x1b[2m", "\x1b[0m");
 
-/// Columns of a paragraph where rows are not wrapped.
+/// Width of a paragraph if rows are not wrapped.
 const PAGE: u16 = 100;
 
 pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> String {
@@ -61,7 +61,7 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
     out
 }
 
-/// The rows; in a grouped table those of one group under a heading, all groups with the same columns.
+/// Draws the rows. In a grouped table, each group has a heading, and all groups have the same column widths.
 fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> String {
     let skip = usize::from(table.grouped);
     let texts: Vec<Vec<String>> = texts(table).iter().map(|row| row.iter().map(|text| line(text)).collect()).collect();

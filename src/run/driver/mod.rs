@@ -1,10 +1,11 @@
-//! The state machine's hands: the one place where the orchestrator waits. What it hears becomes inputs, effects become calls.
+//! The event loop around the state machine, and the one place where the orchestrator waits. Turns what it hears into
+//! inputs, and effects into calls.
 
-mod acts;
-mod asked;
-mod mind;
+mod effects;
+mod phase;
 #[cfg(test)]
 mod tests;
+mod user_requests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -24,7 +25,7 @@ use super::presence::Hold;
 use super::requests::{self, Ear};
 use super::signals::{Asked, Signals};
 use super::state::{Clue, Ending, Finish, Input, Prober, Settings, Summary, Ticket};
-use mind::Mind;
+use phase::Phase;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Question;
 use sweep_spec::id::{CohortId, JobId};
@@ -33,28 +34,29 @@ use sweep_system::clock::awake;
 use sweep_wire::event::Event;
 use sweep_wire::home::AttemptFolder;
 
-/// How often the display is brought up to date and silent workers' logs are looked at.
+/// How often the display is updated and the logs of silent workers are checked.
 const TICK: Duration = Duration::from_millis(250);
-/// Signals that follow each other so fast are one.
+/// Signals that follow each other within this time count as one.
 const TWICE: Duration = Duration::from_millis(150);
-/// Who is not woken for so long, where a tick was due, was asleep.
+/// A process that is woken this long after a tick was due has been asleep.
 const ASLEEP: Duration = Duration::from_secs(2);
-/// Between the times of two attempts that are made together; floats of this century tell them apart.
+/// The least time between two attempts, in seconds. A float that holds a time of this century can tell them apart.
 const APART: f64 = 1e-6;
-/// Whether this process is at work here still is looked at again after so long.
+/// How often this process checks that it still holds its directory.
 const HOLD: Duration = Duration::from_secs(2);
-/// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
+/// How long workers may take to exit when there is nothing left to do. A checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// So long each cohort trains whose rate is to be known.
+/// How long a cohort trains when its rate is measured.
 const PROBE_SECONDS: f64 = 1.0;
 
-/// Trains what `planner` says with `crew`, and returns when all of it has ended or a signal has stopped it. Must be called on a thread that lives
-/// as long as the process, in a current-thread runtime: workers die with the thread that started them.
+/// Trains what `planner` says with `crew`. Returns when all of it has ended or a signal has stopped it. Must be called
+/// on a thread that lives as long as the process, in a current-thread runtime: workers die with the thread that started
+/// them.
 ///
 /// # Errors
 ///
-/// The database or the home directory cannot be written, or no worker started.
+/// The database or the home directory cannot be written, or no worker can be started.
 pub async fn run(
     store: &Store,
     options: Options,
@@ -65,7 +67,7 @@ pub async fn run(
     run_until(store, options, crew, planner, observer, Signals::new()?).await
 }
 
-/// The same, where these signals are heard.
+/// Like [`run`], but with the given signals.
 async fn run_until(
     store: &Store,
     options: Options,
@@ -84,7 +86,7 @@ async fn run_until(
         answers,
         store,
         settings,
-        mind: Mind::Before { prober: Prober::new(settings.pace), asked: false },
+        phase: Phase::Before { prober: Prober::new(settings.pace), asked: false },
         orders: options.orders,
         places: vec![None; slots],
         there: BTreeSet::new(),
@@ -124,33 +126,33 @@ async fn run_until(
         Ok(summary) if summary.finish == Finish::Early(Ending::Left) => requests::decline(&driver.orders.home),
         result => driver.shut_down(result.is_err()).await,
     }
-    // Nobody reads there any more.
+    // No one reads these files after the run.
     let _ = std::fs::remove_dir_all(driver.orders.home.probes().path());
     let summary = result?;
     let unwritten = driver.ledger.settle(store, signals.stopped()).await?;
     if unwritten.is_none() {
         discard_spent(store, &driver.orders.home).await?;
     }
-    let learnt = match &driver.mind {
-        Mind::Before { prober, .. } => prober.known().clone(),
-        Mind::Running(machine) => machine.learnt().clone(),
+    let memory_limits = match &driver.phase {
+        Phase::Before { prober, .. } => prober.known().clone(),
+        Phase::Running(machine) => machine.memory_limits().clone(),
     };
-    Ok(Outcomes { summary, signal: driver.signal, learnt, unwritten, last_words: driver.last_words })
+    Ok(Outcomes { summary, signal: driver.signal, memory_limits, unwritten, last_words: driver.last_words })
 }
 
 struct Driver<'a> {
-    /// What becomes of workers where this process is asked to stop.
+    /// What happens to workers when this process is asked to stop.
     interrupted: Interrupted,
-    /// What whoever was asked that has said; where it goes, until it is asked.
+    /// Where the answer goes when the user is asked whether to stop workers. Taken when the question is put.
     answer: Option<mpsc::UnboundedSender<bool>>,
     answers: mpsc::UnboundedReceiver<bool>,
     store: &'a Store,
     settings: Settings,
-    mind: Mind,
+    phase: Phase,
     orders: Orders,
-    /// What is at each slot that has ever been there.
+    /// Each slot that has ever been there, with its device.
     places: Vec<Option<Place>>,
-    /// The slots that are there.
+    /// The slots that are there now.
     there: BTreeSet<usize>,
     /// The user has asked for a pause.
     paused: bool,
@@ -161,33 +163,33 @@ struct Driver<'a> {
     attempts: HashMap<Ticket, Attempt>,
     /// How many attempts each cohort has had.
     made: HashMap<CohortId, u32>,
-    /// When the latest attempt was made.
+    /// The time of the latest attempt.
     latest: f64,
-    /// Slots whose logs have more than was read.
+    /// Slots whose logs have more to read.
     grown: BTreeSet<usize>,
-    /// What is on its way to the database: much goes in one transaction.
+    /// Rows on their way to the database, which go there in large transactions.
     ledger: Ledger,
-    /// Orders that go out once the database knows of them, or is known to be locked.
+    /// Orders that go out once the database knows of them, or once it is known to be locked.
     unsent: Vec<Unsent>,
-    /// How many orders of the worker at each slot are over.
+    /// How many orders of the worker at each slot have ended.
     over: Vec<u64>,
-    /// Attempts that have failed without a word, by slot and how many orders were over there before.
+    /// Attempts that failed without any last words, by slot and by how many orders had ended there before.
     wordless: HashMap<(usize, u64), Wordless>,
-    /// How many orders have only measured.
+    /// How many orders only measured something.
     probes: u32,
-    /// Questions that the planner is to be told of.
+    /// Answered questions that the planner has not been told of yet.
     answered: Vec<(Question, Option<String>)>,
-    /// Slots whose worker has not exited, and which one that is.
+    /// Slots whose workers have not exited, with the worker's number.
     alive: BTreeMap<usize, u32>,
     start: Instant,
-    /// When this process last had something to do: a tick, at least.
+    /// When this process last had something to do, at least a tick.
     woken: Instant,
-    /// That nobody else is at work in the same place, and when that was seen last.
+    /// Shows whether another process has taken over the directory, and when this was last checked.
     hold: Hold,
     held: Duration,
-    /// When all logs were looked at last.
+    /// When all logs were last checked.
     looked: Option<Instant>,
-    /// All that is left waits for what nobody is at.
+    /// All that is left waits for work that no slot is doing.
     stuck: bool,
     summary: Option<Summary>,
     signal: Option<u8>,
@@ -212,7 +214,7 @@ struct Wordless {
     end: AttemptEnd,
 }
 
-/// What ends a wait.
+/// Events that end a wait.
 enum Wake {
     Report(Report),
     Grown,
@@ -242,7 +244,7 @@ impl Driver<'_> {
             self.check_hold()?;
             let asleep = std::mem::replace(&mut self.woken, Instant::now()).elapsed();
             if asleep > ASLEEP {
-                tracing::info!(seconds = asleep.as_secs_f64(), "this process stood still");
+                tracing::info!(seconds = asleep.as_secs_f64(), "this process was suspended");
                 self.handle(Input::Slept { seconds: asleep.as_secs_f64() }).await?;
             }
             self.wake(wake).await?;
@@ -265,7 +267,7 @@ impl Driver<'_> {
     async fn wake(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Report(report) => {
-                // Reports come much faster than transactions go: all that are there are one piece of work.
+                // Reports arrive much faster than transactions end, so all waiting reports are handled together.
                 let mut next = Some(report);
                 while let Some(report) = next {
                     self.reported(report).await?;
@@ -278,7 +280,7 @@ impl Driver<'_> {
             Wake::Answer(leave) => self.interrupted(Input::Warned, leave).await?,
             Wake::Tick => {
                 if std::fs::exists(self.orders.home.path()).is_ok_and(|there| !there) {
-                    let source = io::Error::other("the directory is gone: it was removed while the run was at work");
+                    let source = io::Error::other("the directory is gone: it was removed during the run");
                     return Err(WriteError { path: self.orders.home.path().to_owned(), source }.into());
                 }
                 if self.looked.is_none_or(|at| at.elapsed() >= self.executor.look()) {
@@ -290,10 +292,10 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
-                self.executor.wait_for(match &self.mind {
-                    // One place tells what to plan for.
-                    Mind::Before { asked, .. } => usize::from(!asked || self.there.is_empty()),
-                    Mind::Running(machine) => machine.waiting(),
+                self.executor.wait_for(match &self.phase {
+                    // One slot is enough to plan for.
+                    Phase::Before { asked, .. } => usize::from(!asked || self.there.is_empty()),
+                    Phase::Running(machine) => machine.waiting(),
                 });
                 for (path, request) in self.ear.waiting(&self.orders.home) {
                     self.asked(request).await?;
@@ -332,7 +334,7 @@ impl Driver<'_> {
             Report::Exited { slot, worker, status, clue } if self.alive.get(&slot) == Some(&worker) => {
                 self.exited(slot, status, clue).await
             }
-            // Said twice.
+            // The exit was already reported.
             Report::Exited { .. } => Ok(()),
         }
     }
@@ -344,7 +346,7 @@ impl Driver<'_> {
         self.handle(Input::Exited { slot, status, clue }).await
     }
 
-    /// Reads all that the worker of `slot`, which is gone, has logged.
+    /// Reads everything that the worker of `slot`, which is gone, has logged.
     async fn read_to_end(&mut self, slot: usize) -> Result<(), RunError> {
         while self.read_log(slot).await? {
             self.record().await?;
@@ -353,8 +355,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Reads a piece of each log that has grown. The rest waits, so that others have their turn and memory stays small where workers
-    /// log faster than the database takes it in.
+    /// Reads a piece of each log that has grown. The rest waits: every slot gets its turn, and memory stays small even
+    /// if workers log faster than the database takes it in.
     async fn read_grown(&mut self) -> Result<(), RunError> {
         for slot in std::mem::take(&mut self.grown) {
             self.handle(Input::Log { slot, records: Vec::new(), offset: 0 }).await?;
@@ -365,9 +367,10 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Reads a piece of what the worker of `slot` has logged, through as many orders as it has got done. Whether there is more.
+    /// Reads a piece of the log of the worker of `slot`, for every order that it has finished. Returns whether there is
+    /// more to read.
     async fn read_log(&mut self, slot: usize) -> Result<bool, RunError> {
-        while let Some(ticket) = self.mind.current(slot) {
+        while let Some(ticket) = self.phase.current(slot) {
             let Some(attempt) = self.attempts.get_mut(&ticket) else { break };
             match attempt.read() {
                 Ok((records, offset)) => {
@@ -383,7 +386,7 @@ impl Driver<'_> {
                     if more {
                         return Ok(true);
                     }
-                    if self.mind.current(slot) == Some(ticket) {
+                    if self.phase.current(slot) == Some(ticket) {
                         break;
                     }
                 }
@@ -398,14 +401,14 @@ impl Driver<'_> {
 
     async fn handle(&mut self, input: Input) -> Result<(), RunError> {
         let now = self.start.elapsed().as_secs_f64();
-        let effects = match &mut self.mind {
-            Mind::Before { prober, .. } => prober.handle(now, input),
-            Mind::Running(machine) => machine.handle(now, input),
+        let effects = match &mut self.phase {
+            Phase::Before { prober, .. } => prober.handle(now, input),
+            Phase::Running(machine) => machine.handle(now, input),
         };
         self.act_all(effects).await
     }
 
-    /// Whether this process is at work here still. It is asked for before something is handed out, and not each time.
+    /// Checks that no other process has taken over. Needed before work is handed out, but not each time.
     fn check_hold(&mut self) -> Result<(), RunError> {
         if awake().saturating_sub(self.held) < HOLD {
             return Ok(());
@@ -417,7 +420,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Kills the workers of this machine; all others are another's by now.
+    /// Kills the workers of this machine. All others belong to the other orchestrator by now.
     async fn abandon(&mut self) {
         self.alive.keys().for_each(|&slot| self.executor.kill(slot));
         if !self.executor.outlives() {
@@ -425,7 +428,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Waits until no worker is there.
+    /// Waits until all workers have exited.
     async fn exits(&mut self) {
         while !self.alive.is_empty() {
             match self.reports.recv().await {
@@ -441,7 +444,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Waits for workers to exit, and kills those that take too long. After an error they are asked to checkpoint.
+    /// Waits for workers to exit, and kills those that take too long. After an error, asks them to checkpoint first.
     async fn shut_down(&mut self, failed: bool) {
         for &slot in self.alive.keys() {
             if failed { self.executor.stop(slot) } else { self.executor.close(slot) }
@@ -449,7 +452,7 @@ impl Driver<'_> {
         requests::decline(&self.orders.home);
         let grace = GRACE + Duration::from_secs_f64(self.executor.pace().delay);
         if tokio::time::timeout(grace, self.exits()).await.is_err() {
-            tracing::warn!("{} workers do not exit and are killed", self.alive.len());
+            tracing::warn!("{} workers do not exit: killing them", self.alive.len());
             self.alive.keys().for_each(|&slot| self.executor.kill(slot));
             let _ = tokio::time::timeout(grace, self.exits()).await;
         }

@@ -1,4 +1,5 @@
-//! The driver among unreliable news: reports that are late, lost, doubled or in another order, and machines that come and go.
+//! Tests of the driver with unreliable news: reports that are late, lost, doubled or out of order, and machines that
+//! come and go.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -22,7 +23,7 @@ use sweep_wire::log::Writer;
 use sweep_wire::order::Order;
 use sweep_wire::status::Status;
 
-/// Numbers that look like chance, the same for the same seed.
+/// A pseudorandom number generator with a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -40,11 +41,11 @@ struct World {
     started: u32,
     /// Slots whose machine is gone.
     gone: HashSet<usize>,
-    /// Cohorts that somebody trains now.
+    /// Cohorts that a worker trains now.
     at_work: HashSet<CohortId>,
-    /// How far each cohort has got, as far as it will be known again.
+    /// The lasting progress of each cohort.
     steps: HashMap<CohortId, u64>,
-    /// What was finished, by whichever attempt.
+    /// Finished jobs, by any attempt.
     finished: Vec<JobId>,
     pace: Pace,
 }
@@ -59,12 +60,12 @@ struct Worker {
 
 type Shared = Rc<RefCell<World>>;
 
-/// So long does nothing last longer.
+/// Returns the longest time that anything takes.
 fn moment(dice: &mut Dice) -> Duration {
     Duration::from_millis(dice.roll(12))
 }
 
-/// Sends a report late, twice, or not at all, where it may be lost.
+/// Sends a report late, twice, or, if it may be lost, not at all.
 fn tell(world: &Shared, report: Report) {
     let mut it = world.borrow_mut();
     let times = match (&report, it.dice.roll(10)) {
@@ -100,7 +101,7 @@ impl Executor for Far {
         let mut world = self.0.borrow_mut();
         world.started += 1;
         if world.gone.contains(&slot) {
-            // Nobody knows that yet; who starts something there will be told.
+            // The driver does not know that yet, and will be told if it starts something there.
             return Ok(world.started);
         }
         let worker = Rc::new(Worker {
@@ -154,7 +155,7 @@ impl Executor for Far {
     }
 }
 
-/// A worker's life: orders until there are no more, a death now and then, and now and then its machine goes with it.
+/// Runs a worker: it does orders until there are no more. Now and then it dies, sometimes with its machine.
 async fn live(world: Shared, slot: usize, worker: Rc<Worker>) {
     let fate = world.borrow_mut().dice.roll(100);
     let mut orders = 0;
@@ -171,7 +172,7 @@ async fn live(world: Shared, slot: usize, worker: Rc<Worker>) {
             continue;
         };
         orders += 1;
-        // Some die at their first order, some before they say a word, and some with their machine.
+        // Some die at their first order, some before they report anything, and some with their machine.
         if !serve(&world, slot, &worker, &order, (fate < 25 && orders > 1) || fate < 8).await {
             break;
         }
@@ -180,7 +181,7 @@ async fn live(world: Shared, slot: usize, worker: Rc<Worker>) {
     world.borrow_mut().workers.remove(&slot);
     tell(&world, Report::Exited { slot, worker: number, status: "gone".to_owned(), clue: None });
     if fate.is_multiple_of(7) && world.borrow_mut().gone.insert(slot) {
-        // Its machine goes, and whatever has been started there meanwhile.
+        // Its machine goes, with everything that was started there in the meantime.
         tokio::task::spawn_local(leave(Rc::clone(&world), slot));
     }
 }
@@ -199,10 +200,10 @@ async fn leave(world: Shared, slot: usize) {
     let _ = world.borrow().reports.send(Report::Joined { slot, place: place(slot) });
 }
 
-/// Whether the worker lives on after this order.
+/// Returns whether the worker survives this order.
 async fn serve(world: &Shared, slot: usize, worker: &Worker, path: &Path, dies: bool) -> bool {
     let order: Order = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    assert!(world.borrow_mut().at_work.insert(order.cohort), "one cohort at two places");
+    assert!(world.borrow_mut().at_work.insert(order.cohort), "a cohort trains in two places");
     let goes_on = train(world, slot, worker, &order, dies).await;
     world.borrow_mut().at_work.remove(&order.cohort);
     goes_on
@@ -277,7 +278,7 @@ async fn play(seed: u64) {
         finished: Vec::new(),
         pace,
     }));
-    // The first comes before anything, the others later.
+    // The first slot comes before anything else, the others later.
     for slot in 0..3 {
         let (sender, late) = (sender.clone(), Duration::from_millis(40 * slot));
         let report = Report::Joined { slot: slot as usize, place: place(slot as usize) };
@@ -296,9 +297,9 @@ async fn play(seed: u64) {
     assert_eq!((&summary.finish, summary.done, summary.left), (&Finish::Complete, 50, 0), "seed {seed}: {summary:?}");
     {
         let world = world.borrow();
-        assert!(world.at_work.is_empty() && world.workers.is_empty(), "seed {seed}: somebody is left at work");
+        assert!(world.at_work.is_empty() && world.workers.is_empty(), "seed {seed}: a worker is left");
         let once: HashSet<&JobId> = world.finished.iter().collect();
-        assert_eq!((once.len(), world.finished.len()), (50, 50), "seed {seed}: none is trained to its end twice");
+        assert_eq!((once.len(), world.finished.len()), (50, 50), "seed {seed}: no job is finished twice");
     }
     let states = store.states("s").await.unwrap();
     assert!(states.len() == 50 && states.values().all(|state| *state == Status::Done), "seed {seed}: {states:?}");

@@ -1,21 +1,21 @@
-//! Why a worker died that said nothing in its log.
+//! Why a worker died that logged no reason.
 
 use std::fs;
 
 use crate::state::Clue;
 use sweep_wire::shortage::Shortage;
 
-/// Lines at the end that tell of it.
+/// How many of the last lines may name the cause.
 const LAST: usize = 10;
-/// The signal by which the system ends processes when there is no memory left.
+/// SIGKILL, which the system sends to processes when no memory is left.
 const KILL: i32 = 9;
 
-/// The cause, by the process's last words on stderr and the signal that ended it, and the line that says so, if one does; `killed` says whether
-/// the system has ended any process for want of memory meanwhile.
+/// Finds the cause from the process's last lines on stderr and the signal that ended it, and the line that names it, if
+/// one does. `killed`: whether the system has killed any process for lack of memory in the meantime.
 pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clue, Option<&str>)> {
-    // What it said long before is not what ended it.
+    // Older lines are not about the cause.
     let mut last = said.lines().rev().take(LAST).enumerate();
-    // What was denied ended it where it had nothing to say after that, and was not ended by a signal.
+    // A denied permission is the cause only if it is on the last line and no signal ended the process.
     let counts = |n: usize, line: &str| !Shortage::is_denied(line) || n == 0 && signal.is_none();
     let told = last.find_map(|(n, line)| Some((Shortage::told_by(line).filter(|_| counts(n, line))?, line)));
     match told {
@@ -29,7 +29,7 @@ pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clu
     }
 }
 
-/// How many processes the system has ended for want of memory since it started; 0 where it does not say.
+/// Returns how many processes the system has killed for lack of memory since it started; 0 if it does not say.
 pub(super) fn killed_for_memory() -> u64 {
     let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
@@ -43,16 +43,16 @@ mod tests {
     fn last_words_and_signals_tell_causes() {
         let full = "and then\nerror: x: No space left on device (os error 28)\nbye";
         assert_eq!(clue(full, None, false), Some((Clue::NoSpace, full.lines().nth(1))));
-        // As a worker that is not this program's may say it.
+        // What an external worker may say.
         let denied = "PermissionError: [Errno 13] Permission denied: '/results/x'";
         assert_eq!(clue(denied, None, false), Some((Clue::NoSpace, Some(denied))));
-        // Of another file, before something else ended it.
+        // This is about another file, before something else ended it.
         assert_eq!(clue("warning: /root/x: Permission denied", Some(11), false), None);
         assert_eq!(clue(&format!("{denied}\nValueError: x"), None, false), None);
         assert_eq!(clue(full, Some(9), true), Some((Clue::NoMemory, None)));
         let words = "memory allocation of 805306368 bytes failed";
         assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
-        // The last word counts, and what was said long before does not.
+        // The last line counts, and old lines don't.
         let both = format!("{full}\n{words}");
         assert_eq!(clue(&both, Some(6), false), Some((Clue::NoMemory, Some(words))));
         let before = format!("{words}{}", "\n".repeat(LAST + 1));

@@ -1,4 +1,4 @@
-//! Workers as processes of this machine.
+//! Workers that are processes of this machine.
 
 use std::ffi::OsString;
 use std::io;
@@ -26,17 +26,17 @@ use sweep_wire::home::Home;
 
 /// Starts workers on the slots of this machine.
 ///
-/// A worker dies with the thread that started it (see [`Executor::start`]), so this must be driven from a thread that lives as
-/// long as the process: the main thread, through a current-thread runtime.
+/// A worker dies with the thread that started it (see [`Executor::start`]). Drive this from a thread that lives as long
+/// as the process: the main thread, through a current-thread runtime.
 #[derive(Debug)]
 pub struct Local {
     program: PathBuf,
     chosen: bool,
     slots: Vec<Slot>,
-    /// What each slot's worker gets as `CUDA_VISIBLE_DEVICES`.
+    /// The value of `CUDA_VISIBLE_DEVICES` for the worker of each slot.
     visible: Vec<String>,
     home: Home,
-    /// What marks the workers, but for their numbers.
+    /// Marks the workers; each one's number is added.
     mark: Mark,
     started: u32,
     first: usize,
@@ -47,16 +47,16 @@ pub struct Local {
 #[derive(Debug)]
 struct Worker {
     pid: Pid,
-    /// Order lines on their way to stdin; dropped to close it.
+    /// Order lines on their way to stdin. Dropping it closes stdin.
     orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
     shared: Arc<Shared>,
 }
 
-/// What a worker's watcher and the executor both know.
+/// What is shared between a worker's watcher and the executor.
 #[derive(Debug, Default)]
 struct Shared {
     tail: Mutex<Tail>,
-    /// Its process is no more: its id may be another's by now.
+    /// Its process has ended, so its id may belong to another process by now.
     gone: AtomicBool,
 }
 
@@ -69,15 +69,19 @@ impl Shared {
 impl Worker {
     fn signal(&self, send: fn(Pid, Signal) -> rustix::io::Result<()>, signal: Signal) {
         if !self.shared.gone.load(Ordering::Relaxed) {
-            // It may have just ended by itself, which is reported anyway.
+            // The worker may have ended by itself a moment ago, which is reported anyway.
             let _ = send(self.pid, signal);
         }
     }
 }
 
 impl Local {
-    /// Workers for `slots`: `program`, the user's choice, or sweep's own. What they say on stderr is also kept in `logs` of `home`, a
-    /// file a slot, whose numbers begin with `first`. All slots are there at once. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
+    /// Makes an executor for `slots`, all of which are available at once. Starts `program` if the user chose one,
+    /// otherwise sweep's own worker. Each worker's stderr is also saved in `logs` of `home`, one file a slot, numbered
+    /// from `first`.
+    ///
+    /// GPUs are counted among those that `CUDA_VISIBLE_DEVICES` allows this process. Fails if a slot's GPU is not among
+    /// them.
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
@@ -100,18 +104,18 @@ impl Local {
             let number = slots[..slot].iter().filter(|other| other.device == of.device).count();
             let (kind, name) = (kinds.of(of.device), format!("{}/{number}", of.device));
             let place = Place { slot: of.clone(), kind, first: number == 0, name, bytes: None };
-            // Somebody hears it: the sender was given with the receiver.
+            // The receiver exists: the caller got it together with this sender.
             let _ = reports.send(Report::Joined { slot, place });
         }
         Ok(Local { first, program, chosen, slots, visible, home: home.clone(), mark, started: 0, workers, reports })
     }
 
-    /// The last lines that the worker of `slot` has said on stderr.
+    /// Returns the last lines that the worker of `slot` wrote to stderr.
     pub(crate) fn words(&self, slot: usize) -> String {
         self.workers[slot].as_ref().map_or_else(String::new, |worker| worker.shared.tail().text())
     }
 
-    /// To the groups of all workers.
+    /// Sends a signal to the process groups of all workers.
     fn signal_all(&self, signal: Signal) {
         self.workers.iter().flatten().for_each(|worker| worker.signal(rustix::process::kill_process_group, signal));
     }
@@ -124,7 +128,8 @@ impl Local {
             .env("CUDA_VISIBLE_DEVICES", visible)
             .env("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
             .env(orphans::MARK, mark.to_string())
-            // Where there is no memory left, it waits for ever for what the message before needs.
+            // A backtrace needs memory. With none left, the worker would wait for it for ever, with its message already
+            // written.
             .env("RUST_BACKTRACE", "0")
             .env(origin::VARIABLE, if self.chosen { "" } else { origin::sources() })
             .env("OMP_NUM_THREADS", slot.threads.to_string())
@@ -132,11 +137,11 @@ impl Local {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C on the terminal is for the orchestrator alone; it decides what the worker is told.
+            // A Ctrl-C on the terminal is meant only for the orchestrator, which decides what workers do.
             .process_group(0)
             .kill_on_drop(true);
         let parent = rustix::process::getpid();
-        // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+        // SAFETY: between fork and exec, the closure makes two system calls and allocates nothing.
         unsafe {
             command.pre_exec(move || {
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -171,7 +176,7 @@ impl Executor for Local {
         let number = self.first + slot;
         let kept = Kept::open(&self.home.worker_log(number), &self.home.earlier_worker_log(number));
         if let Err(error) = &kept {
-            tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
+            tracing::warn!(slot, %error, "the worker's stderr is not saved to a file");
         }
         let watched = Watched { slot, number: self.started, child, mark, shared: Arc::clone(&shared) };
         tokio::spawn(watch(watched, kept.ok(), self.reports.clone()));
@@ -181,7 +186,7 @@ impl Executor for Local {
 
     fn send(&mut self, slot: usize, order: &Path) {
         if let Some(orders) = self.workers[slot].as_ref().and_then(|worker| worker.orders.as_ref()) {
-            // A worker that is gone is reported as such; its order needs no second report.
+            // The exit of a worker that is gone is reported anyway, so a failed send needs no report.
             let _ = orders.send([order.as_os_str().as_bytes(), b"\n"].concat());
         }
     }
@@ -195,7 +200,7 @@ impl Executor for Local {
     fn stop(&mut self, slot: usize) {
         self.close(slot);
         if let Some(worker) = &self.workers[slot] {
-            // Only it, not its group: it knows what to do about processes of its own.
+            // Only the worker, not its group: it decides what happens to its own child processes.
             worker.signal(rustix::process::kill_process, Signal::TERM);
         }
     }
@@ -220,8 +225,9 @@ impl Executor for Local {
     }
 }
 
-/// The value of `CUDA_VISIBLE_DEVICES` for a worker on `device`, where it is `own` for this process: GPU `i` is the `i`-th of that list,
-/// whose entries (numbers, UUIDs) are handed on as they are. As for CUDA, the list ends before a negative number.
+/// Returns the value of `CUDA_VISIBLE_DEVICES` for a worker on `device` if this process's own value is `own`: GPU `i`
+/// is the `i`-th entry of that list. Entries (numbers, UUIDs) are passed on unchanged. As in CUDA, the list ends before
+/// a negative number.
 pub fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
     let index = match device {
         Device::Cpu => return Ok(String::new()),
@@ -232,8 +238,8 @@ pub fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
         own.split(',').map(str::trim).take_while(|entry| !entry.is_empty() && !entry.starts_with('-')).collect();
     seen.get(index as usize).map(|entry| (*entry).to_owned()).ok_or_else(|| {
         format!(
-            "slot {device}: CUDA_VISIBLE_DEVICES={own} leaves {} GPUs, counted from cuda:0; choose slots among these or change the \
-             variable",
+            "slot {device}: CUDA_VISIBLE_DEVICES={own} allows {} GPUs, counted from cuda:0; choose slots among them, \
+            or change the variable",
             seen.len()
         )
     })
@@ -242,11 +248,11 @@ pub fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
 /// The name of the executable that trains and scores.
 const WORKER: &str = "sweep-worker";
 
-/// The executable that trains and scores, which lies beside this one.
+/// Returns the path of the executable that trains and scores. It lies next to the running one.
 ///
 /// # Errors
 ///
-/// Where this one cannot be found.
+/// The path of the running executable cannot be found.
 pub fn worker_program() -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(WORKER))
 }
@@ -269,7 +275,7 @@ struct Watched {
     shared: Arc<Shared>,
 }
 
-/// Reports what a worker says and how it ends.
+/// Reports each line that a worker prints, and its exit.
 async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::UnboundedSender<Report>) {
     let Watched { slot, number, mut child, mark, shared } = watched;
     let killed = killed_for_memory();
@@ -284,7 +290,7 @@ async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::Unbounde
     }));
     let status = child.wait().await;
     shared.gone.store(true, Ordering::Relaxed);
-    // What it wrote is in the pipes by now; but a process that it has left behind may hold them open for ever.
+    // What the worker wrote is in the pipes by now, but a process that it left behind may hold them open for ever.
     let _ = tokio::time::timeout(Duration::from_millis(200), async { tokio::join!(stdout, stderr) }).await;
     let signal = status.as_ref().ok().and_then(ExitStatus::signal);
     let said = shared.tail().text();
@@ -297,10 +303,10 @@ async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::Unbounde
         None => (None, status),
     };
     tracing::info!(slot, status, "worker ended");
-    // Its own processes must not go on without it, on the same files.
+    // Its child processes must not continue without it on the same files.
     let left = tokio::task::spawn_blocking(move || orphans::end(&mark)).await.unwrap_or_default();
     if !left.is_empty() {
-        tracing::warn!(slot, ?left, "ended the processes that the worker had left behind");
+        tracing::warn!(slot, ?left, "killed processes that the worker left behind");
     }
     let _ = reports.send(Report::Exited { slot, worker: number, status, clue });
 }
@@ -314,7 +320,7 @@ async fn drain<R: AsyncRead + Unpin>(stream: Option<R>, mut each: impl FnMut(&[u
     }
 }
 
-/// How a process ended, for people.
+/// Describes in words how a process ended.
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -336,7 +342,7 @@ mod tests {
         assert_eq!(visible(Some("4"), Device::Cpu).unwrap(), "");
         for (own, index) in [("4,6", 2), ("", 0), ("1,-1,2", 1)] {
             let error = of(Some(own), index).unwrap_err();
-            assert!(error.contains(&format!("cuda:{index}: CUDA_VISIBLE_DEVICES={own} leaves")), "{error}");
+            assert!(error.contains(&format!("cuda:{index}: CUDA_VISIBLE_DEVICES={own} allows")), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where workers are: one implementation of [`Executor`] a kind of place, and how far away that is.
+//! Where workers run. Each kind of place has one implementation of [`Executor`], which also knows how far away it is.
 
 mod clue;
 mod local;
@@ -19,80 +19,81 @@ use super::state::{Clue, Pace};
 use sweep_plan::slot::{Kind, Kinds, Slot};
 use sweep_wire::home::Home;
 
-/// What is heard of slots and their workers, through the channel that an executor is made with.
+/// News of slots and their workers. They come through the channel that an executor is made with.
 #[derive(Clone, Debug)]
 pub enum Report {
-    /// A slot is there: workers can be started on it.
+    /// A slot is available: workers can be started on it.
     Joined {
-        /// Which.
+        /// The slot.
         slot: usize,
-        /// What is there.
+        /// Its device.
         place: Place,
     },
-    /// It will soon be gone. Its worker, if it has one, was told to checkpoint and exit.
+    /// A slot will soon be gone. Its worker, if it has one, was told to checkpoint and exit.
     Leaving {
-        /// Which.
+        /// The slot.
         slot: usize,
     },
-    /// It is gone; the exit of its worker was reported before.
+    /// A slot is gone. The exit of its worker was reported before.
     Left {
-        /// Which.
+        /// The slot.
         slot: usize,
     },
-    /// No slot is there, and none will come.
+    /// There are no slots, and none will come.
     Stranded {
-        /// Why, in words.
+        /// The reason, in words.
         message: String,
     },
-    /// It printed a line: its log may have grown.
+    /// A worker printed a line, so its log may have grown.
     Alive {
-        /// Whose worker.
+        /// The worker's slot.
         slot: usize,
     },
-    /// It is gone. Comes once for each worker, and last; what comes after that, or again, counts for nothing.
+    /// A worker has exited. Comes once for each worker, as its last report; anything later is ignored.
     Exited {
-        /// Whose worker.
+        /// The worker's slot.
         slot: usize,
-        /// Which one: what [`Executor::start`] gave.
+        /// The worker's number, as [`Executor::start`] returned it.
         worker: u32,
-        /// How, in words.
+        /// How it ended, in words.
         status: String,
-        /// What its last words and the system say about the cause.
+        /// The cause, according to its last words and the system.
         clue: Option<Clue>,
     },
 }
 
-/// What is at a slot.
+/// What is available at a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     /// Its device, and the threads of its worker.
     pub slot: Slot,
-    /// Of which kind the device is.
+    /// The kind of its device.
     pub kind: Kind,
-    /// Whether it is the first one of its device.
+    /// Whether it is the first slot of its device.
     pub first: bool,
-    /// What people call it: `cpu/1`, `cuda:0/0`.
+    /// Its name for people: `cpu/1`, `cuda:0/0`.
     pub name: String,
-    /// Bytes that a cohort may take there, where that is known better than for this machine.
+    /// Bytes that a cohort may use there, if that is known better than this machine's memory tells.
     pub bytes: Option<u64>,
 }
 
-/// All workers of a run: how they are reached, and what is heard of them.
+/// All workers of a run.
 pub struct Crew {
-    /// How they are reached.
+    /// How to reach them.
     pub executor: Box<dyn Executor>,
-    /// What is heard of them.
+    /// Their reports.
     pub reports: mpsc::UnboundedReceiver<Report>,
-    /// There are no more slots than this.
+    /// The largest number of slots.
     pub slots: usize,
 }
 
 impl Crew {
-    /// Workers on `slots` of this machine, whose devices are of these kinds: `program`, the user's choice, or sweep's own.
+    /// Makes a crew for `slots` of this machine, whose devices are of these `kinds`. Starts `program` if the user chose
+    /// one, otherwise sweep's own worker.
     ///
     /// # Errors
     ///
-    /// As [`Local::new`].
+    /// See [`Local::new`].
     pub fn local(program: Option<OsString>, slots: Vec<Slot>, kinds: &Kinds, home: &Home) -> io::Result<Crew> {
         let (sender, reports) = mpsc::unbounded_channel();
         let count = slots.len();
@@ -105,63 +106,65 @@ impl Crew {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot start a worker: {program}: {source}; {}",
-    if *.chosen { "SWEEP_WORKER must name an executable file" } else { "it must lie beside the executable of sweep, of the same build, and stay there while that runs" }
+    if *.chosen { "SWEEP_WORKER must name an executable file" } else { "it must lie next to the executable of sweep, \
+        come from the same build, and stay there while sweep runs" }
 )]
 pub struct StartError {
     /// The executable.
     pub program: PathBuf,
-    /// Whether the user has chosen it.
+    /// Whether the user chose it.
     pub chosen: bool,
-    /// Why.
+    /// The cause.
     pub source: io::Error,
 }
 
-/// Starts and ends workers, one a slot, and hands them orders. Everything that a worker does comes back as a [`Report`].
+/// Starts and ends workers, one a slot, and gives them orders. All they do comes back as [`Report`]s.
 pub trait Executor {
-    /// Starts a worker for `slot`, which has none. Which one it is: never the same twice.
+    /// Starts a worker for `slot`, which has none. Returns its number, which is never used again.
     fn start(&mut self, slot: usize) -> Result<u32, StartError>;
 
-    /// Hands the order file to the worker of `slot`; it reads it when it is done with the one before.
+    /// Gives the order file to the worker of `slot`, which reads it after finishing the previous one.
     fn send(&mut self, slot: usize, order: &Path);
 
-    /// Tells the worker of `slot` that no further order will come.
+    /// Tells the worker of `slot` that there are no more orders.
     fn close(&mut self, slot: usize);
 
     /// Asks the worker of `slot` to checkpoint and exit.
     fn stop(&mut self, slot: usize);
 
-    /// Kills the worker of `slot` and what it has started.
+    /// Kills the worker of `slot` and the processes that it started.
     fn kill(&mut self, slot: usize);
 
-    /// Lets all workers, and what they have started, stand still where they are, as a Ctrl-Z would.
+    /// Suspends all workers and the processes that they started, as Ctrl-Z does.
     fn suspend(&mut self);
 
-    /// Lets them go on.
+    /// Resumes suspended workers.
     fn go_on(&mut self);
 
-    /// How far away workers are.
+    /// Returns how far away workers are.
     fn pace(&self) -> Pace {
         Pace::default()
     }
 
-    /// How often the logs of workers are looked at that have said nothing.
+    /// Returns how often to check the logs of workers that have reported nothing.
     fn look(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether workers go on where this process is gone.
+    /// Whether workers keep running when this process is gone.
     fn outlives(&self) -> bool {
         false
     }
 
-    /// How many orders wait that no slot is there for.
+    /// Says how many orders wait for a slot.
     fn wait_for(&mut self, _orders: usize) {}
 
-    /// The order that the worker of `slot` was sent first of those that are not over is over. Takes what it has said on stderr since the one
-    /// before: its last lines.
+    /// Marks the oldest unfinished order of the worker of `slot` as over. Returns the last lines that the worker has
+    /// written to stderr since the previous order.
     fn over(&mut self, slot: usize) -> String;
 
-    /// What orders of the worker of `slot` that are over have said, by how many were over before, where that was not known then.
+    /// Returns what finished orders of the worker of `slot` wrote to stderr, if that was not known when they ended,
+    /// with the number of orders that had ended before each.
     fn late_words(&mut self, _slot: usize) -> Vec<(u64, String)> {
         Vec::new()
     }

@@ -1,5 +1,6 @@
-//! Processes that workers have left behind, or that an earlier orchestrator has: found by a mark in their environment, which what they start
-//! inherits. Never by name, and not by process ids that may be others' by now.
+//! Processes that workers, or an earlier orchestrator, left behind. They are found by a variable in their environment,
+//! which child processes inherit. They are never found by name, nor by process ids, which may belong to other processes
+//! by now.
 
 use std::fmt;
 use std::fs;
@@ -12,45 +13,45 @@ use sweep_wire::home::Home;
 
 /// The variable that marks a worker.
 pub const MARK: &str = "SWEEP_WORKER_OF";
-/// So long may a killed process take to be gone.
+/// How long a killed process may take to disappear.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What workers of a home directory are marked with: `process:number:home`.
+/// The value of [`MARK`] for workers of a home directory: `process:number:home`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The process id of who has started it, and the worker's number; none stands for all.
+    /// The id of the process that started it, and the worker's number; `None` stands for all.
     process: Option<u32>,
     number: Option<u32>,
-    /// Without symbolic links.
+    /// The path without symbolic links.
     home: String,
 }
 
 impl Mark {
-    /// Of all workers in `home`, whoever has started them.
+    /// Matches all workers in `home`, no matter which process started them.
     pub fn all(home: &Home) -> Self {
         let home = home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned());
         Mark { process: None, number: None, home: home.to_string_lossy().into_owned() }
     }
 
-    /// Of all workers that this process has started, or will start.
+    /// Matches all workers that this process starts.
     #[must_use]
     pub fn own(&self) -> Self {
         Mark { process: Some(std::process::id()), ..self.clone() }
     }
 
-    /// Of all workers that this process has started.
+    /// Matches all workers that `process` started.
     #[must_use]
     pub fn of(&self, process: Pid) -> Self {
         Mark { process: Some(process.as_raw_nonzero().get().cast_unsigned()), ..self.clone() }
     }
 
-    /// Of the worker `number` that this process starts.
+    /// Matches worker `number` of this process.
     #[must_use]
     pub fn worker(&self, number: u32) -> Self {
         Mark { number: Some(number), ..self.own() }
     }
 
-    /// Whether a process with this environment bears it.
+    /// Whether a process with this environment has the mark.
     fn is_on(&self, environment: &[u8]) -> bool {
         let mut values = environment.split(|&byte| byte == 0).filter_map(|entry| {
             let value = entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
@@ -75,17 +76,18 @@ impl fmt::Display for Mark {
     }
 }
 
-/// The process that has started `pid`.
+/// Returns the parent of process `pid`.
 fn parent(pid: i32) -> Option<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
 }
 
-/// Kills the processes that bear `mark`, but none that this one comes from, and waits until they are gone. Returns their ids. The caller must
-/// know that none of them is at work: all workers of a home are orphans for who has just locked it.
+/// Kills the processes that have `mark`, except for this process and its ancestors, and waits until they are gone.
+/// Returns their ids. The caller must know that they are all orphans: the process that has just locked a home directory
+/// knows that of all its workers.
 pub fn end(mark: &Mark) -> Vec<i32> {
     let me = getpid().as_raw_nonzero().get();
-    // A shell in a worker's environment may have started this.
+    // This process may have been started by a shell that a worker started.
     let line: Vec<i32> = std::iter::successors(Some(me), |pid| parent(*pid)).take_while(|pid| *pid > 0).collect();
     let marked = |environment: &[u8]| mark.is_on(environment);
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -93,7 +95,8 @@ pub fn end(mark: &Mark) -> Vec<i32> {
     let pids = pids.filter(|pid| !line.contains(pid));
     let mut ended = Vec::new();
     for pid in pids {
-        // First a handle, then a look: what is killed is what was looked at, whatever becomes of the number.
+        // The handle is opened before the environment is read. This makes sure that the process killed is the one
+        // checked, even if its id is reused.
         let Some(handle) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
             continue;
         };
@@ -125,7 +128,7 @@ mod tests {
         let mut other = sleep(&format!("{}:b", mark.worker(3)));
         assert_eq!(end(&mark.worker(4)), [0; 0], "of another worker");
         assert_eq!(end(&Mark { process: Some(1), ..mark.clone() }), [0; 0], "of another process");
-        // Until it has become `sleep` it has no environment of its own.
+        // Until it has become `sleep`, it has no environment of its own.
         let start = Instant::now();
         let mut found = Vec::new();
         while found.is_empty() && start.elapsed() < PATIENCE {

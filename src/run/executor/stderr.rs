@@ -1,4 +1,4 @@
-//! What a worker says: the last of it for the database, all of it, within reason, for a file.
+//! What a worker writes to stderr: the last lines for the database, and up to a limit all of it for a file.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -7,15 +7,16 @@ use std::path::Path;
 
 use sweep_system::whole::{self, Survives};
 
-/// Bytes kept: enough for 100 lines of a log or a backtrace.
+/// Bytes kept in memory: enough for 100 lines of a log or a backtrace.
 const BYTES: usize = 64 * 1024;
-/// Lines handed out.
+/// The number of lines returned.
 const LINES: usize = 100;
 
-/// Bytes of a file: 16 MB of text are more than anybody reads, and a worker that never ends talking must not fill the disk.
+/// The largest size of a file, in bytes. No one reads more than 16 MB of text, and a worker that never stops talking
+/// must not fill the disk.
 const MOST: u64 = 16_000_000;
 
-/// A file that takes what a worker says, until there is enough.
+/// A file that takes what a worker writes, up to [`MOST`] bytes.
 #[derive(Debug)]
 pub(super) struct Kept {
     file: File,
@@ -24,7 +25,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Goes on at the end of the file at `path`. A long one makes room first, and is at `earlier` until the next one.
+    /// Opens the file at `path` to append to it. If it is long, moves it to `earlier` first, which replaces the one
+    /// there.
     pub(super) fn open(path: &Path, earlier: &Path) -> io::Result<Kept> {
         if fs::metadata(path).is_ok_and(|about| about.len() > MOST / 2) {
             whole::rename(path, earlier, Survives::Kill)?;
@@ -37,11 +39,11 @@ impl Kept {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let part = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= part as u64;
-        // What cannot be kept is not worth a run.
+        // A file that cannot be written is no reason to end the run.
         let _ = self.file.write_all(&bytes[..part]);
         if part < bytes.len() && !self.full {
             self.full = true;
-            let _ = self.file.write_all(b"\n(it says more than is kept here)\n");
+            let _ = self.file.write_all(b"\n(the rest is not saved)\n");
         }
     }
 }
@@ -54,7 +56,7 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Appends `bytes`, and forgets what is too long ago.
+    /// Appends `bytes`, and drops the oldest if there are too many.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
         let surplus = self.bytes.len().saturating_sub(BYTES);
@@ -62,7 +64,7 @@ impl Tail {
         self.cut |= surplus > 0;
     }
 
-    /// The last lines since [`Tail::take`] was last called.
+    /// Returns the last lines since [`Tail::take`] was last called.
     pub(super) fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
@@ -73,7 +75,7 @@ impl Tail {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
-    /// The last lines since this was last called.
+    /// Returns the last lines since the previous call, and forgets them.
     pub(super) fn take(&mut self) -> String {
         let text = self.text();
         *self = Tail::default();
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_so_much_and_the_next_one_begins_anew() {
+    fn a_file_has_a_limit_and_the_next_one_starts_empty() {
         let folder = tempfile::tempdir().unwrap();
         let [path, earlier] = ["worker-0.log", "worker-0.old.log"].map(|name| folder.path().join(name));
         let piece = vec![b'x'; 1_000_000];

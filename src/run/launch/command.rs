@@ -1,4 +1,4 @@
-//! Agents that a command of the user's own starts: any batch system.
+//! Agents that a command of the user's starts: works with any batch system.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,18 +12,18 @@ use sweep_spec::cluster::Launch;
 use sweep_system::shell::quoted;
 use sweep_wire::home::Home;
 
-/// An error that nothing has followed for so long was an agent's last word.
+/// An error at the end of a log counts as the agent's last words once nothing has followed it for this long.
 const QUIET: Duration = Duration::from_secs(5);
-/// Characters of a line of a log that are shown.
+/// How many characters of a log line are shown.
 const SHOWN: usize = 200;
 
-/// Has a command start agents.
+/// Starts agents by running a command.
 #[derive(Debug)]
 pub struct ByCommand {
     wanted: Launch,
     script: Script,
     home: Home,
-    /// What is known of those that were asked for, by what they are called.
+    /// What is known of the agents that were asked for, by their names.
     asked: Mutex<HashMap<String, Asked>>,
 }
 
@@ -32,13 +32,13 @@ struct Asked {
     number: usize,
     /// How long its log was before.
     before: usize,
-    /// How long it was last, and since when.
+    /// How long its log was last, and since when.
     length: usize,
     since: Instant,
 }
 
 impl ByCommand {
-    /// Agents of `home`, which `script` is and which start as the file says.
+    /// Starts agents of `home` that run `script`, with the command in the sweep file.
     pub fn new(wanted: Launch, script: Script, home: Home) -> Self {
         ByCommand { wanted, script, home, asked: Mutex::default() }
     }
@@ -51,9 +51,9 @@ impl ByCommand {
         fs::read(self.home.agent(number).log()).unwrap_or_default()
     }
 
-    /// The line for the agent of this number.
+    /// Returns the command line for the agent with this number.
     pub fn line(&self, number: usize) -> String {
-        // Where it does not get as far as being one, this is the last of its log.
+        // If the agent does not start, this is the last line of its log.
         let trap = "trap 'echo \"error: the agent did not start (exit code $?)\" >&2' EXIT\n";
         let agent = trap.to_owned() + &self.script.lines(&number.to_string(), &[]);
         let log = quoted(&self.home.agent(number).log().display().to_string());
@@ -62,7 +62,7 @@ impl ByCommand {
     }
 }
 
-/// `template` with these names replaced, not those that what replaces them has.
+/// Replaces these names in `template`. Names inside the replacements are left alone.
 fn filled(template: &str, names: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;
@@ -99,7 +99,7 @@ impl Launcher for ByCommand {
                 }
                 Err(why) if launched.is_empty() => return Err(why),
                 Err(why) => {
-                    tracing::warn!("an agent could not be asked for: {why}");
+                    tracing::warn!("an agent could not be started: {why}");
                     break;
                 }
             }
@@ -107,7 +107,7 @@ impl Launcher for ByCommand {
         Ok(launched)
     }
 
-    /// As `status` says; without that they are waited for, but for those whose logs end with an error.
+    /// Asks the `status` command. Without one, treats agents as waiting, except those whose logs end with an error.
     fn look(&self, handles: &[String]) -> Result<HashMap<String, Queue>, String> {
         let mut asked = self.asked();
         let mut stand = |handle: &String| {
@@ -196,7 +196,7 @@ mod tests {
             ("true", ["true"], ""),
         ] {
             let by = by(home.path(), before, &words);
-            // What one before it has said counts for nothing.
+            // What an earlier agent wrote is ignored.
             by.launch(&[3]).unwrap();
             let words = format!("its log ends with: {last}");
             let waits = Queue::Waiting(if last.is_empty() { "asked for".to_owned() } else { words });

@@ -1,4 +1,4 @@
-//! Who starts agents: Slurm, ssh, or a command of the user's own.
+//! What starts agents: Slurm, ssh, or a command of the user's.
 
 mod command;
 mod slurm;
@@ -11,27 +11,27 @@ pub use slurm::Slurm;
 pub use ssh::{Host, Ssh};
 use sweep_system::shell::quoted;
 
-/// What an agent is, as lines of a shell.
+/// The shell script that runs an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Variables of the environment that it needs, with their values.
+    /// Environment variables that it needs, with their values.
     pub environment: Vec<(String, String)>,
-    /// Lines of the user's own that come before it.
+    /// The user's lines that come before it.
     pub before: Option<String>,
-    /// Words of a shell that are started instead of the program.
+    /// Shell words to run instead of the program.
     pub program: Option<String>,
-    /// The program and its arguments, but for the agent's number.
+    /// The program and its arguments, except for the agent's number.
     pub words: Vec<String>,
 }
 
 impl Script {
-    /// The lines, for what is no agent.
+    /// Returns the lines for a process that is not an agent.
     fn whole(&self) -> String {
         self.before_words()
             + &format!("exec {}\n", self.words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
     }
 
-    /// The lines, for the agent whose number this word of a shell stands for, with these further arguments.
+    /// Returns the lines for the agent whose number this shell word stands for, with these further arguments.
     fn lines(&self, number: &str, more: &[&str]) -> String {
         let words = self.words.iter().map(String::as_str).chain(more.iter().copied());
         let words: Vec<String> =
@@ -52,21 +52,21 @@ impl Script {
     }
 }
 
-/// What a program says that comes to its end soon; what it says on stderr where it fails.
+/// Runs a program that ends soon and returns its output. The error is what it wrote to stderr if it fails.
 fn said_by(command: &mut Command, input: Option<&str>) -> Result<Output, String> {
     use std::io::Write;
     use std::os::unix::process::CommandExt;
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("`{name}` is not here"),
+        std::io::ErrorKind::NotFound => format!("`{name}` is not installed here"),
         _ => format!("`{name}`: {error}"),
     };
-    // A Ctrl-C at the terminal is for the run, also where agents are started in the background of a shell.
+    // A Ctrl-C at the terminal is meant for the run, even when agents are started in the background of a shell.
     command.process_group(0);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
     if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
-        // One that does not read it says why.
+        // A program that does not read its input says why.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(failed)?;
@@ -105,6 +105,9 @@ mod tests {
     #[test]
     fn who_fails_says_why() {
         assert_eq!(said_by(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), None).unwrap_err(), "no");
-        assert_eq!(said_by(&mut Command::new("no-such-program"), None).unwrap_err(), "`no-such-program` is not here");
+        assert_eq!(
+            said_by(&mut Command::new("no-such-program"), None).unwrap_err(),
+            "`no-such-program` is not installed here"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Agents as tasks of arrays of Slurm.
+//! Agents as tasks of Slurm job arrays.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use sweep_spec::cluster;
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
 
-/// Numbers of tasks are below this, where the controller does not say.
+/// Task numbers are below this if the controller does not say otherwise.
 const MAX_ARRAY: usize = 1001;
-/// So many seconds before its time is over an agent is told; Slurm may say so half a minute earlier.
+/// Slurm warns an agent this many seconds before its time is over, or up to half a minute earlier.
 const NOTICE: f64 = 120.0;
-/// Handles that one command names at most.
+/// The largest number of handles in one command.
 const MANY: usize = 500;
-/// Variables by which a user's other calls would change what these do.
+/// Environment variables that change what these commands do. A user may have set them for other calls.
 const OTHERS: [&str; 12] = [
     "SQUEUE_FORMAT",
     "SQUEUE_FORMAT2",
@@ -33,28 +33,28 @@ const OTHERS: [&str; 12] = [
     "SBATCH_TIMELIMIT",
 ];
 
-/// Has Slurm start agents.
+/// Starts agents with Slurm.
 #[derive(Debug)]
 pub struct Slurm {
-    /// What jobs are called.
+    /// The name of its jobs.
     pub job: String,
-    /// What they are to have.
+    /// The resources to ask for.
     pub wanted: cluster::Slurm,
-    /// What an agent is.
+    /// What an agent runs.
     pub script: Script,
-    /// Whose agents they are.
+    /// The home directory of the agents.
     pub home: Home,
     max_array: OnceLock<usize>,
 }
 
 impl Slurm {
-    /// Agents of `home` for the sweep of this name.
+    /// Makes a launcher of agents in `home` for the sweep of this name.
     pub fn new(sweep: &str, wanted: cluster::Slurm, script: Script, home: Home) -> Self {
         let job = format!("sweep-{}", sweep.replace(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c), "_"));
         Slurm { job, wanted, script, home, max_array: OnceLock::new() }
     }
 
-    /// What is handed to sbatch for the agents of these numbers, which go on from `first`.
+    /// Returns the sbatch script for the agents with these numbers, which count from `first`.
     pub fn batch(&self, first: usize, numbers: &[usize]) -> String {
         let cluster::Slurm { agents, time, memory, sbatch, .. } = &self.wanted;
         let notice = NOTICE.min((time / 4.0).floor()) as u64;
@@ -67,7 +67,7 @@ impl Slurm {
             "#SBATCH --ntasks=1".to_owned(),
             format!("#SBATCH --cpus-per-task={}", agents.cpus),
             format!("#SBATCH --signal=B:USR1@{notice}"),
-            // Preempted, or on a node that fails, it comes again.
+            // After preemption or a node failure, Slurm starts it again.
             "#SBATCH --requeue".to_owned(),
             "#SBATCH --open-mode=append".to_owned(),
         ];
@@ -75,7 +75,7 @@ impl Slurm {
             lines.push(format!("#SBATCH --gres=gpu:{}", agents.gpus));
         }
         lines.extend(memory.iter().map(|memory| format!("#SBATCH --mem={memory}")));
-        // What stands for a task's number is no part of the folder.
+        // The placeholder for a task's number is not part of the folder.
         let agents = named(&self.home.agents());
         lines.push(format!("#SBATCH --output=\"{agents}/{}\"", log_in_array(first, "%a").display()));
         lines.extend(sbatch.iter().map(|option| format!("#SBATCH {option}")));
@@ -86,11 +86,12 @@ impl Slurm {
         lines.join("\n") + "\n\n" + &self.script.lines(&number, &[])
     }
 
-    /// Has Slurm start the run itself, which `words` are, in a job of one core, once job `after` has ended; what it is called.
+    /// Lets Slurm start the run itself, with the command `words`, in a job of one core, after job `after` has ended.
+    /// Returns the id of the Slurm job.
     ///
     /// # Errors
     ///
-    /// Why it is not taken.
+    /// Slurm does not accept the job. The error says why.
     pub fn detach(&self, words: &[String], after: Option<&str>) -> Result<String, String> {
         let mut command = command("sbatch");
         command.arg("--parsable").args(after.map(|job| format!("--dependency=afterany:{job}")));
@@ -99,7 +100,7 @@ impl Slurm {
         Ok(text.trim().split(';').next().unwrap_or_default().to_owned())
     }
 
-    /// What is handed to sbatch for that.
+    /// Returns the sbatch script for this.
     pub fn run(&self, words: &[String]) -> String {
         let cluster::Slurm { time, sbatch, detach, .. } = &self.wanted;
         let notice = NOTICE.min((time / 4.0).floor()) as u64;
@@ -119,11 +120,11 @@ impl Slurm {
         lines.join("\n") + "\n\n" + &Script { words: words.to_vec(), ..self.script.clone() }.whole()
     }
 
-    /// What Slurm says of the first agent without starting it.
+    /// Returns what Slurm says about the first agent without starting it.
     ///
     /// # Errors
     ///
-    /// Why it would not be taken.
+    /// Slurm would not accept the job. The error says why.
     pub fn test(&self) -> Result<String, String> {
         let output = said_by(command("sbatch").arg("--test-only"), Some(&self.batch(0, &[0])))?;
         Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned())
@@ -140,8 +141,8 @@ impl Slurm {
     }
 }
 
-/// Where a task of the array of agents from `first` on writes, in the folder of agents. The pattern of an array has no sums: where there are
-/// several, a log is called by both.
+/// Returns where a task of the array of agents from `first` on writes its log, in the folder of agents. File name
+/// patterns of arrays cannot add, so if there are several arrays, a log's name has both numbers.
 fn log_in_array(first: usize, task: &str) -> PathBuf {
     match first {
         0 => AgentFolder::at(PathBuf::from(task)).log(),
@@ -149,7 +150,7 @@ fn log_in_array(first: usize, task: &str) -> PathBuf {
     }
 }
 
-/// A path in quotes, where Slurm takes no part of it for a pattern. It knows none for a backslash.
+/// Quotes a path so that Slurm does not read any part of it as a pattern. Slurm has no escape for a backslash.
 fn named(path: &Path) -> String {
     path.display().to_string().replace('%', "%%").replace('"', "\\\"")
 }
@@ -187,12 +188,12 @@ impl Launcher for Slurm {
             match said_by(command("sbatch").arg("--parsable"), Some(&self.batch(first, &numbers))) {
                 Ok(output) => {
                     let text = String::from_utf8_lossy(&output.stdout);
-                    // With the name of a cluster behind it, where there are several.
+                    // If there are several clusters, the cluster's name follows.
                     let job = text.trim().split(';').next().unwrap_or_default().to_owned();
                     launched.extend(numbers.into_iter().map(|number| (number, format!("{job}_{}", number - first))));
                 }
                 Err(why) if launched.is_empty() => return Err(why),
-                // Those are asked for again.
+                // The agents are asked for again later.
                 Err(why) => tracing::warn!("sbatch: {why}"),
             }
         }
@@ -213,14 +214,14 @@ impl Launcher for Slurm {
     }
 }
 
-/// What squeue has listed.
+/// Reads the output of squeue.
 fn queue(text: &str) -> HashMap<String, Queue> {
     let line = |line: &str| {
         let (handle, rest) = line.trim().split_once(' ')?;
         let (state, reason) = rest.split_once(' ').unwrap_or((rest, ""));
         let queue = match state {
             "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" | "RESV_DEL_HOLD" => {
-                // It has not thought about this one yet.
+                // Slurm has not considered this one yet.
                 Queue::Waiting(if reason.trim() == "None" { String::new() } else { reason.trim().to_owned() })
             }
             "RUNNING" | "CONFIGURING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "STAGE_OUT" | "RESIZING" => {
@@ -233,7 +234,7 @@ fn queue(text: &str) -> HashMap<String, Queue> {
     text.lines().filter_map(line).collect()
 }
 
-/// `0-3,7`, of ascending numbers.
+/// Writes ascending numbers as `0-3,7`.
 fn ranges(numbers: impl Iterator<Item = usize>) -> String {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     for number in numbers {
@@ -247,7 +248,7 @@ fn ranges(numbers: impl Iterator<Item = usize>) -> String {
     spans.into_iter().map(span).collect::<Vec<_>>().join(",")
 }
 
-/// Seconds as Slurm writes a time: `1-02:03:04`.
+/// Writes seconds as Slurm writes a time: `1-02:03:04`.
 fn clock(seconds: f64) -> String {
     let seconds = seconds.ceil() as u64;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -278,14 +279,14 @@ mod tests {
 
     #[test]
     fn a_batch_script_is_what_a_person_would_write() {
-        let expected = "#!/bin/sh\n#SBATCH --job-name=sweep-___\n#SBATCH --array=0-2,5\n#SBATCH --time=0-04:00:00\n#SBATCH --nodes=1\n\
-                        #SBATCH --ntasks=1\n#SBATCH --cpus-per-task=8\n#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n\
-                        #SBATCH --open-mode=append\n#SBATCH --gres=gpu:1\n#SBATCH --mem=32G\n\
-                        #SBATCH --output=\"/shared/a b/agents/%a/agent.log\"\n#SBATCH --partition=gpu\n#SBATCH --account=lab\n\n\
-                        export SWEEP_DELAY=60\nmodule load cuda\n\
-                        exec /opt/sweep --home '/shared/a b' agent --number \"$SLURM_ARRAY_TASK_ID\"\n";
+        let expected = "#!/bin/sh\n#SBATCH --job-name=sweep-___\n#SBATCH --array=0-2,5\n#SBATCH \
+            --time=0-04:00:00\n#SBATCH --nodes=1\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=8\n#SBATCH \
+            --signal=B:USR1@120\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --gres=gpu:1\n#SBATCH \
+            --mem=32G\n#SBATCH --output=\"/shared/a b/agents/%a/agent.log\"\n#SBATCH --partition=gpu\n#SBATCH \
+            --account=lab\n\nexport SWEEP_DELAY=60\nmodule load cuda\nexec /opt/sweep --home '/shared/a b' agent \
+            --number \"$SLURM_ARRAY_TASK_ID\"\n";
         assert_eq!(slurm().batch(0, &[0, 1, 2, 5]), expected);
-        // Numbers beyond those that an array may have.
+        // These numbers are beyond what an array may have.
         let far = slurm().batch(2002, &[2003, 2004]);
         assert!(far.contains("--array=1-2\n") && far.contains("--number \"$((SLURM_ARRAY_TASK_ID + 2002))\""), "{far}");
         assert!(far.contains("from-2002-%a.log"), "{far}");
@@ -306,11 +307,11 @@ mod tests {
         assert_eq!(ranges([0, 1, 2, 4, 6, 7].into_iter()), "0-2,4,6-7");
     }
 
-    /// As squeue 22.05 has printed it.
+    /// Output of squeue 22.05.
     #[test]
     fn the_queue_is_read() {
-        let text = "1_4 PENDING Resources\n1_0 RUNNING None\n12_0 COMPLETING None\n5_1 PENDING job requeued in held state\n\
-                    7_2 PENDING Dependency,None\n8_0 CANCELLED None\n9_9 NODE_FAIL NodeDown\n\n";
+        let text = "1_4 PENDING Resources\n1_0 RUNNING None\n12_0 COMPLETING None\n5_1 PENDING job requeued in held \
+            state\n7_2 PENDING Dependency,None\n8_0 CANCELLED None\n9_9 NODE_FAIL NodeDown\n\n";
         let found = queue(text);
         let waits = |why: &str| Some(Queue::Waiting(why.to_owned()));
         assert_eq!(found.get("1_4").cloned(), waits("Resources"));

@@ -12,21 +12,21 @@ use crate::spool::{Launcher, Queue};
 use sweep_system::shell::quoted;
 use sweep_wire::home::Home;
 
-/// One host.
+/// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// As ssh takes it: `user@name`.
+    /// Its name for ssh: `user@name`.
     pub name: String,
-    /// So many agents, each with one worker.
+    /// How many agents run there, each with one worker.
     pub agents: usize,
 }
 
 impl Host {
-    /// The hosts in `host1,host2x4`: `x4` for four agents.
+    /// Parses hosts such as `host1,host2x4`, where `x4` means four agents.
     ///
     /// # Errors
     ///
-    /// In words.
+    /// A text that is not a list of hosts. The error says so in words.
     pub fn parse(text: &str) -> Result<Vec<Host>, String> {
         let host = |part: &str| {
             let part = part.trim();
@@ -51,20 +51,20 @@ impl Host {
 /// Starts agents by ssh.
 #[derive(Debug)]
 pub struct Ssh {
-    /// The host of each agent, its number there, and how many are there.
+    /// For each agent: its host, its number there, and how many agents run there.
     places: Vec<(String, usize, usize)>,
-    /// What an agent is.
+    /// What an agent runs.
     script: Script,
-    /// Whether each has a GPU of its own.
+    /// Whether each has its own GPU.
     gpus: bool,
     home: Home,
     children: Mutex<HashMap<String, Child>>,
 }
 
 impl Ssh {
-    /// Agents of `home` on these hosts, on a GPU each or on the CPU.
+    /// Makes a launcher of agents of `home` on these hosts, each on its own GPU or on the CPU.
     pub fn new(hosts: &[Host], gpus: bool, script: Script, home: Home) -> Self {
-        // One may be named twice.
+        // A host may be named twice.
         let mut counts: HashMap<&str, usize> = HashMap::new();
         let mut places = Vec::new();
         for host in hosts.iter().flat_map(|host| (0..host.agents).map(|_| &host.name)) {
@@ -76,12 +76,12 @@ impl Ssh {
         Ssh { places, script, gpus, home, children: Mutex::default() }
     }
 
-    /// How many agents there are.
+    /// Returns the number of agents.
     pub fn agents(&self) -> usize {
         self.places.len()
     }
 
-    /// What a shell there is to do.
+    /// Returns the shell lines to run there.
     fn lines(&self, number: usize) -> String {
         let (_, at, all) = &self.places[number];
         let device = if self.gpus { format!("cuda:{at}") } else { "cpu".to_owned() };
@@ -102,7 +102,7 @@ impl Ssh {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // A Ctrl-C at the terminal is for the run.
+            // A Ctrl-C at the terminal is meant for the run.
             .process_group(0);
         let child = command.spawn().map_err(|error| io::Error::new(error.kind(), format!("`ssh`: {error}")))?;
         Ok((format!("{host}#{}", child.id()), child))
@@ -127,7 +127,7 @@ impl Launcher for Ssh {
                     launched.push((number, handle));
                 }
                 Err(error) if launched.is_empty() => return Err(error.to_string()),
-                // Those are asked for again.
+                // They are asked for again later.
                 Err(error) => {
                     tracing::warn!("an agent could not be started: {error}");
                     break;

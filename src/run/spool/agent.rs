@@ -1,4 +1,5 @@
-//! An agent: on another machine than its orchestrator it starts workers, hands them orders, and says how they are.
+//! An agent runs on another machine than its orchestrator. It starts workers, gives them orders, and reports their
+//! state.
 
 use std::fs;
 use std::io;
@@ -24,46 +25,46 @@ use sweep_wire::home::Home;
 use sweep_wire::log;
 use sweep_wire::spool::{self, End, Hello, Said, Seat, Sheet, Told};
 
-/// What is kept of what a worker says, in what its agent says: the rest is in its log.
+/// How much of a worker's stderr its agent reports, in bytes. The rest is in the worker's log.
 const WORDS: usize = 4000;
-/// So long may workers take to end; a checkpoint of a large cohort takes seconds.
+/// How long workers may take to end. A checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(90);
-/// How often what has changed is said at most.
+/// The least time between two reports.
 const SAY: Duration = Duration::from_millis(100);
 
-/// What an agent needs to know.
+/// The settings of an agent.
 #[derive(Debug)]
 pub struct Agent {
     /// The home directory, absolute.
     pub home: Home,
     /// Its number.
     pub number: usize,
-    /// The worker to start instead of this executable.
+    /// The worker program to start instead of this executable.
     pub worker: Option<std::ffi::OsString>,
-    /// Where its workers train.
+    /// The slots on which its workers train.
     pub slots: Vec<Slot>,
-    /// Of which kind the slots' devices are.
+    /// The kinds of the slots' devices.
     pub kinds: Kinds,
-    /// Bytes that a cohort may take on each, where that is known.
+    /// Bytes that a cohort may use on each slot, if known.
     pub bytes: Option<u64>,
     /// The name of its machine.
     pub host: String,
-    /// What the batch system calls it.
+    /// The batch system's name for it.
     pub job: Option<String>,
-    /// Without work for so many seconds, it exits.
+    /// It exits after this many seconds without work.
     pub idle: f64,
-    /// It exits once it has run for so many seconds.
+    /// It exits after running for this many seconds.
     pub time: Option<f64>,
-    /// Seconds after which changes of files are seen everywhere.
+    /// Seconds until changes of files are seen everywhere.
     pub delay: f64,
 }
 
-/// Does what it is told until it is dismissed, its time is over, or there has been nothing to do for long. Must be called on a thread that lives
-/// as long as the process. Why it ended.
+/// Follows its orchestrator until it is dismissed, its time is over, or it has had no work for too long. Must be called
+/// on a thread that lives as long as the process. Returns why it ended.
 ///
 /// # Errors
 ///
-/// Its files cannot be written, or signals not received.
+/// Its files cannot be written, or signals cannot be received.
 pub async fn serve(agent: Agent) -> io::Result<String> {
     let times = Times::of(agent.delay);
     let folder = agent.home.agent(agent.number);
@@ -124,8 +125,8 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     }
 }
 
-/// Waits until it is clear that no other agent of this number lives: one whose last word was not that it is gone. Why this one is not needed,
-/// where it is not.
+/// Waits until no other agent with this number can be alive, unless that one's last report says that it is gone. If
+/// this agent is not needed, returns why.
 async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals) -> Option<String> {
     let there = || said(home, number).filter(|said| !said.gone).map(|said| (said.agent, said.beat));
     let before = there()?;
@@ -145,16 +146,16 @@ async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals)
     None
 }
 
-/// Makes a folder, unless it is there.
+/// Makes a folder unless it exists.
 fn make(folder: &Path) -> io::Result<()> {
     match fs::create_dir_all(folder) {
-        // Another machine has made it, and it is not seen here yet.
+        // Another machine has made it, and this one does not see it yet.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()))),
     }
 }
 
-/// No other agent's.
+/// Returns a name that no other agent has.
 fn name(host: &str) -> String {
     let at = sweep_system::clock::now();
     format!("{host}-{}-{}", std::process::id(), (at * 1e3) as u64)
@@ -169,13 +170,13 @@ struct Keeper {
     said: Option<Instant>,
     /// Others know of it.
     is_written: bool,
-    /// There is something to say.
+    /// There is something new to report.
     news: bool,
-    /// When it last had something to do.
+    /// When it last had work.
     worked: Instant,
-    /// How often it was asked to stop.
+    /// How many times it was asked to stop.
     signals: u32,
-    /// Since when its workers are to end.
+    /// Since when its workers have been ending.
     ending: Option<Instant>,
     trouble: Trouble,
 }
@@ -206,7 +207,7 @@ impl Keeper {
 
     fn signalled(&mut self, signal: Signal, asked: Asked) {
         match asked {
-            // Whoever asks twice wants it at once.
+            // A second signal means at once.
             Asked::Stop if self.state.leaving().is_some() && self.signals > 0 => {
                 let acts = self.state.end_all(End::Now);
                 self.act(acts);
@@ -215,7 +216,7 @@ impl Keeper {
                 self.signals += u32::from(asked == Asked::Stop);
                 if self.state.leaving().is_none() {
                     let why = format!("its agent was told to end (signal {})", signal.as_raw());
-                    // Who is warned has had its time.
+                    // A warned agent has used up its time.
                     let acts = if asked == Asked::Stop { self.state.is_ended(why) } else { self.state.leave(why) };
                     self.act(acts);
                 }
@@ -225,14 +226,14 @@ impl Keeper {
         }
     }
 
-    /// Does what it is told by now.
+    /// Acts on what the orchestrator has told it so far.
     fn look(&mut self, idle: f64) {
         if let Some(told) = fs::read(self.folder.orders()).ok().and_then(|text| spool::read(&text)) {
             let acts = self.state.told(&told, is_there);
             self.act(acts);
             self.give_way(&told);
         }
-        // Who has let its workers end knows that they may hang.
+        // Workers that were asked to end may hang.
         let since = self.ending.filter(|_| self.state.is_ending());
         self.ending = self.state.is_ending().then(|| since.unwrap_or_else(Instant::now));
         if self.ending.is_some_and(|since| since.elapsed() > GRACE) {
@@ -242,12 +243,13 @@ impl Keeper {
         if self.state.last_logs().any(|log| log::ended(log).is_none()) {
             self.worked = Instant::now();
         } else if self.worked.elapsed().as_secs_f64() > idle + 2.0 * self.times.delay {
-            // So long takes it until others know of it, and work that they have comes.
+            // Others need this long to see the agent and to send it work.
             self.leave(format!("nothing to do for {idle} s"));
         }
     }
 
-    /// Leaves where another one of its number is at work, and is told what to do: it has written what it says over what this one says.
+    /// Leaves if another agent with its number is at work and follows the orchestrator: that one has overwritten this
+    /// one's reports.
     fn give_way(&mut self, told: &Told) {
         let is_other = |said: &Said| said.agent == told.agent && !said.gone;
         if self.is_written && !self.state.is(&told.agent) && said_in(&self.folder).as_ref().is_some_and(is_other) {
@@ -273,7 +275,7 @@ impl Keeper {
         }
     }
 
-    /// Says how things are, where there is news or it is time for a sign of life. Whether that was the last time.
+    /// Reports its state if there is news or a sign of life is due. Returns whether this was the last report.
     fn say(&mut self) -> bool {
         let due = |after: Duration| self.said.is_none_or(|said| said.elapsed() >= after);
         let beat = Duration::from_secs_f64(self.times.beat);
@@ -282,7 +284,7 @@ impl Keeper {
         if !(leaves || due(beat) || self.news && due(pause)) {
             return false;
         }
-        // What the log has grown by is to be seen by others before they hear that it has.
+        // Others must be able to read what was added to a log before they learn that it has grown.
         if self.times.delay > 1.0 {
             self.state.logs().for_each(flush);
         }
@@ -293,11 +295,11 @@ impl Keeper {
         match write() {
             Ok(()) => {
                 (self.news, self.is_written) = (false, true);
-                // Others may have seen it long before this process hears that it is there.
+                // Others may have seen the report long before this process learns that it was written.
                 if self.lease.as_mut().is_some_and(|lease| lease.extend(at).is_err()) && !said.gone {
                     self.lease = None;
-                    self.leave("who watches over it was killed".to_owned());
-                    // Nobody would end them, should this process stand still.
+                    self.leave("the process that watches over it was killed".to_owned());
+                    // If this process were suspended now, no one would end the workers.
                     let acts = self.state.end_all(End::Now);
                     self.act(acts);
                 }
@@ -311,7 +313,7 @@ impl Keeper {
     }
 }
 
-/// Whether an order's file can be seen as it is to be.
+/// Whether an order's file is visible here in its right version.
 fn is_there(sheet: &Sheet) -> bool {
     fs::read(&sheet.path).is_ok_and(|text| spool::digest(&text) == sheet.digest)
 }
@@ -321,7 +323,7 @@ fn flush(path: &Path) {
     let _ = fs::File::options().append(true).open(path).and_then(|file| file.sync_data());
 }
 
-/// The end of a text, from the start of a line on.
+/// Returns the end of a text, from the start of a line.
 fn last(text: &str) -> String {
     let start = text.len().saturating_sub(WORDS);
     let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());

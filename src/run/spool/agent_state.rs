@@ -1,11 +1,11 @@
-//! An agent's mind: what it was told and what its workers do go in, what it does about that and what it says comes out. Pure.
+//! The pure core of an agent. Orders and the news of its workers go in; what to do and what to report come out.
 
 use std::path::{Path, PathBuf};
 
 use sweep_wire::event::Outcome;
 use sweep_wire::spool::{Doing, End, Exit, Hello, Said, Sheet, Told, VERSION};
 
-/// So many orders that are over have their words kept.
+/// For this many finished orders the last words are kept.
 const KEPT: usize = 8;
 
 /// What an agent knows.
@@ -13,19 +13,19 @@ const KEPT: usize = 8;
 pub(super) struct AgentState {
     agent: String,
     hello: Hello,
-    /// Of the orchestrator that it obeys; 0: none yet.
+    /// The epoch of the orchestrator that it obeys; 0 before there is one.
     epoch: u64,
-    /// The turn of what it was told last.
+    /// The turn of the last message that it read.
     heard: u64,
     beat: u64,
     workers: Vec<WorkerState>,
-    /// Logs of workers of the orchestrator before, and how long they are.
+    /// Logs of the previous orchestrator's workers, with their lengths.
     before: Vec<(PathBuf, u64)>,
     leaving: Option<String>,
     returns: bool,
-    /// Its workers are to end for another orchestrator than theirs.
+    /// Its workers are ending since another orchestrator has taken over.
     superseded: bool,
-    /// It was spoken to by its own name.
+    /// A message was addressed to it by name.
     addressed: bool,
 }
 
@@ -36,32 +36,32 @@ struct WorkerState {
     alive: bool,
     /// How its worker was told to end.
     end: End,
-    /// The orders that it was handed and that are not known to be over, the number of the first one being the first.
+    /// The number of the first order that it was given and that is not known to be over.
     first: u64,
     handed: Vec<Sheet>,
-    /// The order that it is at: those before it have ended, as far as their logs say.
+    /// The number of its current order. According to their logs, the ones before have ended.
     at: u64,
 }
 
-/// What to do about a worker.
+/// What to do with a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Start it.
     Start(usize),
-    /// Hand it an order.
+    /// Give it an order.
     Send(usize, Sheet),
-    /// Tell it that no more orders come.
+    /// Tell it that there are no more orders.
     Close(usize),
-    /// Have it checkpoint and exit.
+    /// Ask it to checkpoint and exit.
     Stop(usize),
     /// Kill it.
     Kill(usize),
-    /// What it has said on stderr is known, and of orders that have ended.
+    /// The orchestrator has its last words on stderr, and those of finished orders.
     Forget(usize),
 }
 
 impl AgentState {
-    /// An agent of this name.
+    /// Makes the state of an agent with this name.
     pub(super) fn new(agent: String, hello: Hello) -> Self {
         let workers = hello.places.iter().map(|_| WorkerState::default()).collect();
         AgentState {
@@ -84,11 +84,11 @@ impl AgentState {
         self.agent == agent
     }
 
-    /// What follows from what it is told. To be called again and again with the same, since what could not be done before may be possible by now:
-    /// `is_there` says whether an order's file can be seen as it is to be.
+    /// Returns what to do about a message. Call it again and again with the same one: what could not be done before may
+    /// be possible now. `is_there` says whether an order's file is visible here in its right version.
     pub(super) fn told(&mut self, told: &Told, is_there: impl Fn(&Sheet) -> bool) -> Vec<Act> {
         if told.version != VERSION {
-            return self.leave(format!("the orchestrator speaks version {}, this agent {VERSION}", told.version));
+            return self.leave(format!("the orchestrator has protocol version {}, this agent {VERSION}", told.version));
         }
         if told.agent != self.agent {
             let taken = self.addressed && told.epoch >= self.epoch;
@@ -102,7 +102,7 @@ impl AgentState {
         if told.epoch > self.epoch {
             self.superseded = self.is_busy();
             if self.superseded {
-                // They do what another orchestrator has said.
+                // The workers follow another orchestrator.
                 return self.end_all(End::Soon);
             }
             self.epoch = told.epoch;
@@ -121,7 +121,7 @@ impl AgentState {
                 *worker = WorkerState { doing, alive: true, ..WorkerState::default() };
             }
             if wanted.worker != worker.doing.worker || !worker.alive || worker.end >= End::Soon {
-                // Nobody who is about to end takes orders; only worse can befall it.
+                // A worker that is about to end takes no orders. The only thing left to do is to end it faster.
                 if wanted.worker == worker.doing.worker {
                     acts.extend(worker.end(place, wanted.end));
                 }
@@ -130,11 +130,11 @@ impl AgentState {
             let over = usize::try_from(wanted.over.saturating_sub(worker.first)).unwrap_or(usize::MAX);
             worker.handed.drain(..over.min(worker.handed.len()));
             worker.first = worker.first.max(wanted.over);
-            // An order may be known to be over before its words are seen.
+            // An order may be known to be over before its last words are seen.
             while worker.doing.words.len() > KEPT && worker.doing.words.keys().next() < Some(&worker.first) {
                 worker.doing.words.pop_first();
             }
-            // One that has ended without a word of that in its log.
+            // An order that ended without saying so in its log.
             if worker.at < worker.first {
                 worker.at = worker.first;
                 acts.push(Act::Forget(place));
@@ -145,7 +145,7 @@ impl AgentState {
                 worker.doing.taken += 1;
                 worker.handed.push(sheet.clone());
             }
-            // One that ends after its orders must have them first.
+            // A worker that is to end after its orders must get all of them first.
             let has_all = worker.doing.taken == wanted.over + wanted.orders.len() as u64;
             if has_all || wanted.end != End::After {
                 acts.extend(worker.end(place, wanted.end));
@@ -154,7 +154,8 @@ impl AgentState {
         acts
     }
 
-    /// A worker has printed a line; `words` are the last on its stderr that were not forgotten. `ended`: what a log says.
+    /// A worker has printed a line. `words`: its last lines on stderr that were not forgotten. `ended`: what a log
+    /// says.
     pub(super) fn printed(
         &mut self,
         place: usize,
@@ -174,7 +175,7 @@ impl AgentState {
         if worker.at > before { vec![Act::Forget(place)] } else { Vec::new() }
     }
 
-    /// A worker is gone; `words` are the last on its stderr that were not forgotten. `length`: of a log.
+    /// A worker is gone. `words`: its last lines on stderr that were not forgotten. `length`: the length of a log.
     pub(super) fn exited(
         &mut self,
         place: usize,
@@ -188,34 +189,34 @@ impl AgentState {
         worker.doing.exit = Some(Exit { status, clue, logs });
     }
 
-    /// Has all workers checkpoint, and takes no more.
+    /// Makes all workers checkpoint, and takes no more orders.
     pub(super) fn leave(&mut self, why: String) -> Vec<Act> {
         self.leaving.get_or_insert(why);
         self.end_all(End::Soon)
     }
 
-    /// The same, where whoever ends it may start it again.
+    /// Does the same when a system that may start it again ends it.
     pub(super) fn is_ended(&mut self, why: String) -> Vec<Act> {
         self.returns = self.leaving.is_none();
         self.leave(why)
     }
 
-    /// Has all workers end.
+    /// Ends all workers.
     pub(super) fn end_all(&mut self, end: End) -> Vec<Act> {
         self.workers.iter_mut().enumerate().filter_map(|(place, worker)| worker.end(place, end)).collect()
     }
 
-    /// Why it leaves, where it does.
+    /// Returns why it is leaving, if it is.
     pub(super) fn leaving(&self) -> Option<&str> {
         self.leaving.as_deref()
     }
 
-    /// Whether all workers are to end.
+    /// Whether all workers are ending.
     pub(super) fn is_ending(&self) -> bool {
         self.is_busy() && (self.superseded || self.leaving.is_some())
     }
 
-    /// The logs of the last orders that workers were handed, as far as these are not known to be over.
+    /// Returns the logs of the workers' last orders, if these are not known to be over.
     pub(super) fn last_logs(&self) -> impl Iterator<Item = &Path> {
         self.workers
             .iter()
@@ -224,17 +225,17 @@ impl AgentState {
             .map(|sheet| &*sheet.events)
     }
 
-    /// Whether a worker is there.
+    /// Whether there is a worker.
     pub(super) fn is_busy(&self) -> bool {
         self.workers.iter().any(|worker| worker.alive)
     }
 
-    /// The logs of the orders that workers may be at.
+    /// Returns the logs of the orders that workers may be working on.
     pub(super) fn logs(&self) -> impl Iterator<Item = &Path> {
         self.workers.iter().filter(|worker| worker.alive).flat_map(|worker| &worker.handed).map(|sheet| &*sheet.events)
     }
 
-    /// What it says: another beat each time.
+    /// Returns its report, with a new beat each time.
     pub(super) fn said(&mut self) -> Said {
         self.beat += 1;
         Said {
@@ -254,12 +255,12 @@ impl AgentState {
 }
 
 impl WorkerState {
-    /// The order that its worker is at.
+    /// Returns its worker's current order.
     fn sheet(&self) -> Option<&Sheet> {
         self.handed.get(usize::try_from(self.at.saturating_sub(self.first)).ok()?)
     }
 
-    /// What the worker has said last belongs to that.
+    /// Stores a worker's last words with its current order.
     fn say(&mut self, words: String) {
         if words.is_empty() {
             self.doing.words.remove(&self.at);
@@ -268,7 +269,7 @@ impl WorkerState {
         }
     }
 
-    /// Has its worker end so, unless it was told that, or more, before.
+    /// Ends its worker in this way, unless it was told that, or something stronger, before.
     fn end(&mut self, place: usize, end: End) -> Option<Act> {
         if !self.alive || end <= self.end {
             return None;

@@ -1,37 +1,37 @@
-//! How many agents are asked for, and when. Pure.
+//! How many agents to ask for, and when. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-/// So many agents in a row that end before they say a word are enough to give up.
+/// A run gives up after this many agents in a row that end before their first report.
 const FAILURES: u32 = 3;
-/// And so many where others did come: whoever starts them may be out of order for a while.
+/// The same limit once agents have come: the system that starts them may be out of order for a while.
 const FAILURES_LATER: u32 = 10;
 /// Seconds between a failure and the next try, in either case.
 const AGAIN: f64 = 2.0;
 const AGAIN_LATER: f64 = 60.0;
-/// So many submissions a minute at most: whoever runs the cluster counts them.
+/// The largest number of submissions a minute. Operators of clusters count them.
 const SUBMISSIONS: usize = 6;
 const MINUTE: f64 = 60.0;
-/// What was asked for is looked for after so many seconds, and then is listed, if it is still there.
+/// Seconds after which a request for an agent is checked. It is listed by then, if it still exists.
 const LISTED: f64 = 20.0;
 
-/// What an agent's number stands for.
+/// The state of an agent's number.
 #[derive(Clone, Debug, PartialEq)]
 enum Standing {
-    /// Nobody.
+    /// Not in use.
     Free,
-    /// One that is being asked for.
+    /// An agent is being asked for.
     Asked,
-    /// One that was asked for at this time and has not said a word yet, or one that was ended then and may come again.
+    /// An agent was asked for at this time and has not reported yet, or was ended then and may come again.
     Queued { handle: String, since: f64, why: String, again: bool },
-    /// One that is there, or was and is not known to be gone.
+    /// An agent is there, or was and is not known to be gone.
     Up { handle: Option<String> },
 }
 
-/// What is known of something that was asked for.
+/// The state of a request for an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// It waits, and why, as far as that is said.
+    /// It waits; the text says why, if known.
     Waiting(String),
     /// It runs, or is about to.
     Running,
@@ -40,15 +40,15 @@ pub enum Queue {
 /// What to do about agents.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ask {
-    /// Have agents of these numbers started.
+    /// Start agents with these numbers.
     Launch(Vec<usize>),
-    /// See what has become of these.
+    /// Check the state of these.
     Look(Vec<String>),
-    /// Take these back.
+    /// Cancel these.
     Cancel(Vec<String>),
-    /// Remove what the agent of this number has said: it is gone, and the next one is not.
+    /// Remove the reports of the agent with this number: it is gone, and its successor is another agent.
     Forget(usize),
-    /// No agent will come: the number of the one that has failed last, and why.
+    /// No agent will come: the number of the last one that failed, and why.
     GiveUp(Option<usize>, String),
 }
 
@@ -56,36 +56,36 @@ pub(super) enum Ask {
 #[derive(Debug)]
 pub(super) struct Fleet {
     numbers: Vec<Standing>,
-    /// Free ones, the lowest first.
+    /// Free numbers; the lowest is used first.
     free: BTreeSet<usize>,
-    /// How many are asked for or wait.
+    /// How many agents are being asked for or wait.
     coming: usize,
-    /// Numbers that are asked for are below this.
+    /// Numbers below this may be asked for.
     most: usize,
-    /// Workers of each.
+    /// Workers of each agent.
     places: usize,
-    /// Seconds that an agent without work stays.
+    /// Seconds that an agent stays without work.
     idle: f64,
-    /// Seconds between two looks at what was asked for; so long it may take to be listed, too.
+    /// Seconds between two checks of a request. It may take as long again until it is listed.
     look: f64,
-    /// Seconds after which what an agent says is seen.
+    /// Seconds until an agent's report is seen.
     delay: f64,
-    /// An agent has been there: more may follow.
+    /// An agent has been there, so more may follow.
     proven: bool,
     pub(super) failures: u32,
-    /// Nothing is asked for before.
+    /// No agents are asked for before this time.
     paused: f64,
-    /// When what was asked for lately.
+    /// The times of recent submissions.
     submissions: VecDeque<f64>,
     looked: f64,
-    /// Since when nobody is needed.
+    /// Since when no agent is needed.
     unneeded: Option<f64>,
     given_up: bool,
 }
 
 impl Fleet {
-    /// At most so many agents, with so many workers each; without work they stay for `idle` seconds, what was asked for is looked at every `look`
-    /// seconds, and what they say is seen after `delay`.
+    /// Makes a fleet of at most `agents`, with `places` workers each. Without work, they stay for `idle` seconds;
+    /// requests are checked every `look` seconds; reports are seen after `delay` seconds.
     pub(super) fn new(agents: usize, places: usize, (idle, look, delay): (f64, f64, f64)) -> Self {
         Fleet {
             numbers: vec![Standing::Free; agents],
@@ -106,14 +106,14 @@ impl Fleet {
         }
     }
 
-    /// The same with room for agents of an earlier run, of which there may have been more.
+    /// Makes room for agents of an earlier run, which may have had more.
     pub(super) fn with_room(mut self, agents: usize) -> Self {
         self.free.extend(self.numbers.len()..agents);
         self.numbers.resize(agents.max(self.numbers.len()), Standing::Free);
         self
     }
 
-    /// One of an earlier run: it waits in the queue since then, or it is there.
+    /// Takes over an agent of an earlier run, which has been in the queue since then, or is there.
     pub(super) fn adopt(&mut self, since: f64, number: usize, handle: Option<String>, up: bool) {
         match (up, handle) {
             (true, handle) => self.set(number, Standing::Up { handle }),
@@ -125,7 +125,7 @@ impl Fleet {
         self.proven |= up;
     }
 
-    /// Since when the agent of this number waits in the queue, where it does.
+    /// Returns since when the agent with this number has been waiting in the queue, if it is.
     pub(super) fn since(&self, number: usize) -> Option<f64> {
         match &self.numbers[number] {
             Standing::Queued { since, .. } => Some(*since),
@@ -133,7 +133,7 @@ impl Fleet {
         }
     }
 
-    /// The numbers of agents that are there, or may come, with what they are called by who starts them.
+    /// Returns the numbers of agents that are there or may come, with their launcher's names for them.
     pub(super) fn handles(&self) -> BTreeMap<usize, Option<String>> {
         let handle = |standing: &Standing| match standing {
             Standing::Free => None,
@@ -144,7 +144,7 @@ impl Fleet {
         self.numbers.iter().enumerate().filter_map(|(number, standing)| Some((number, handle(standing)?))).collect()
     }
 
-    /// What the agent of this number is called.
+    /// Returns the launcher's name for the agent with this number.
     pub(super) fn handle(&self, number: usize) -> Option<String> {
         match &self.numbers[number] {
             Standing::Queued { handle, .. } => Some(handle.clone()),
@@ -153,13 +153,13 @@ impl Fleet {
         }
     }
 
-    /// How many are there, how many wait, and why the first one of these does.
+    /// Returns how many agents are there, how many wait, and why the first of these waits.
     pub(super) fn standing(&self) -> (usize, usize, Option<String>) {
         let up = self.numbers.len() - self.free.len() - self.coming;
         let why = self.numbers.iter().find_map(|standing| match standing {
             Standing::Queued { handle, why, again, .. } => Some(match why.is_empty() {
-                true if *again => format!("{handle} may begin again"),
-                true => format!("{handle} has yet to begin"),
+                true if *again => format!("{handle} may start again"),
+                true => format!("{handle} has not started yet"),
                 false => format!("{handle}: {why}"),
             }),
             Standing::Free | Standing::Asked | Standing::Up { .. } => None,
@@ -167,7 +167,7 @@ impl Fleet {
         (up, self.coming, why)
     }
 
-    /// Forgets those that wait; what they are called.
+    /// Forgets the agents that wait, and returns their launcher's names for them.
     pub(super) fn clear(&mut self) -> Vec<String> {
         let mut handles = Vec::new();
         for number in 0..self.numbers.len() {
@@ -179,17 +179,17 @@ impl Fleet {
         handles
     }
 
-    /// The agent of this number has said a word.
+    /// The agent with this number has reported for the first time.
     pub(super) fn is_up(&mut self, number: usize) {
         let handle = self.handle(number);
         self.set(number, Standing::Up { handle });
-        // Whoever starts them has recovered.
+        // The system that starts them has recovered.
         (self.proven, self.failures, self.given_up) = (true, 0, false);
     }
 
-    /// It is gone; whoever has ended it may start it again.
+    /// An agent is gone. It `returns` if the system that ended it may start it again.
     pub(super) fn is_gone(&mut self, now: f64, number: usize, returns: bool) {
-        // One that was asked for since is another.
+        // An agent that was asked for since then is another one.
         let Standing::Up { handle } = &self.numbers[number] else { return };
         let standing = match handle.clone().filter(|_| returns) {
             Some(handle) => Standing::Queued { handle, since: now, why: String::new(), again: true },
@@ -198,8 +198,9 @@ impl Fleet {
         self.set(number, standing);
     }
 
-    /// One that was asked for before `now` came, and left before it was heard of: who starts them has done so, and may do it again; whoever
-    /// has ended it may start the same one again. Whether what it has said is to be forgotten, so that it is not taken for the next one's.
+    /// An agent that was asked for before `now` came and left before anyone noticed. This shows that agents can start;
+    /// the system that ended it may start the same one again. Returns whether to forget its reports, which must not be
+    /// taken for its successor's.
     pub(super) fn came_and_went(&mut self, now: f64, number: usize, returns: bool) -> bool {
         let handle = match &self.numbers[number] {
             Standing::Queued { since, handle, .. } if *since < now => Some(handle.clone()),
@@ -218,7 +219,7 @@ impl Fleet {
         }
     }
 
-    /// What came of asking for these numbers.
+    /// Records the result of asking for these numbers.
     pub(super) fn launched(
         &mut self,
         now: f64,
@@ -229,7 +230,7 @@ impl Fleet {
         match result {
             Ok(handles) => {
                 for (number, handle) in handles {
-                    // One that is very quick has been heard of already.
+                    // A very quick agent may have reported already.
                     match &mut self.numbers[number] {
                         Standing::Up { handle: known } => *known = Some(handle),
                         _ => {
@@ -257,7 +258,7 @@ impl Fleet {
         }
     }
 
-    /// What the queue has of those that were looked for; of others it says nothing.
+    /// Records what the queue says about the requests that were checked. It does not list others.
     pub(super) fn seen(&mut self, now: f64, looked_for: &[String], queue: &HashMap<String, Queue>) -> Vec<Ask> {
         let looked_for: HashSet<&String> = looked_for.iter().collect();
         let listed = self.listed();
@@ -268,19 +269,20 @@ impl Fleet {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
                 None if !looked_for.contains(handle) => {}
-                // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
+                // A new request may not be listed yet, and an agent that has just ended may have reported something
+                // that is not seen yet.
                 None if now - *since < listed => {}
                 None if *again => self.set(number, Standing::Free),
                 None => {
                     self.set(number, Standing::Free);
-                    asks.extend(self.failed(now, Some(number), "it ended before it said a word".to_owned()));
+                    asks.extend(self.failed(now, Some(number), "it ended before its first report".to_owned()));
                 }
             }
         }
         asks
     }
 
-    /// Seconds after which something that was asked for, or may come again, is listed, and what it has said is seen.
+    /// Returns the seconds until a request, or an agent that may come again, is listed and its report is seen.
     fn listed(&self) -> f64 {
         LISTED.min(self.look) + self.delay
     }
@@ -296,13 +298,13 @@ impl Fleet {
         vec![Ask::GiveUp(number, why)]
     }
 
-    /// What to do at `now`, where so many orders wait that no place is there for.
+    /// Returns what to do at `now` if this many orders wait for a place.
     pub(super) fn step(&mut self, now: f64, waiting: usize) -> Vec<Ask> {
         let mut asks = Vec::new();
         if self.given_up {
             return asks;
         }
-        // So that one of the looks that follow is when it is certain whether it is there.
+        // One of the following checks then falls at the moment when it is certain whether the agent is there.
         let listed = now - LISTED.min(self.look) - self.delay % self.look;
         let queued = || {
             self.numbers.iter().filter_map(|standing| match standing {
@@ -326,7 +328,7 @@ impl Fleet {
         while self.submissions.front().is_some_and(|at| now - at >= MINUTE) {
             self.submissions.pop_front();
         }
-        // Whether what is asked for works at all is seen of one.
+        // One agent first, to see whether agents can start at all.
         let most = if self.proven { self.most } else { 1 };
         let wanted = waiting.div_ceil(self.places.max(1)).min(most).saturating_sub(self.coming);
         let numbers: Vec<usize> = self.free.range(..self.most).copied().take(wanted).collect();
@@ -338,7 +340,7 @@ impl Fleet {
         asks
     }
 
-    /// Whether some are being asked for just now.
+    /// Whether agents are being asked for now.
     pub(super) fn is_asking(&self) -> bool {
         self.coming > 0 && self.numbers.contains(&Standing::Asked)
     }

@@ -28,18 +28,18 @@ fn the_first_comes_alone_and_the_others_follow() {
     fleet.is_up(0);
     assert_eq!(fleet.step(4.0, 7), [Ask::Launch(vec![1, 2, 3, 4])], "seven orders for two places each");
     fleet.launched(5.0, &[1, 2, 3, 4], handles(&[1, 2, 3, 4]));
-    assert_eq!(fleet.step(6.0, 7), [], "they will take these");
+    assert_eq!(fleet.step(6.0, 7), [], "these will get the orders");
     fleet.is_up(1);
     fleet.is_gone(6.0, 2, false);
-    assert_eq!(fleet.step(6.0, 6), [], "it has not come yet, and so is not gone");
+    assert_eq!(fleet.step(6.0, 6), [], "it has not come yet, so it is not gone");
     fleet.is_gone(6.0, 0, false);
     assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
     assert_eq!(fleet.standing().0, 1);
 }
 
-/// The first look that is late enough to say so does: with the next one a minute would be lost.
+/// The first check that is late enough decides: waiting for the next one would lose a minute.
 #[test]
-fn who_is_not_listed_is_asked_for_again_without_delay() {
+fn an_agent_that_is_not_listed_is_asked_for_again_without_delay() {
     for (delay, looks) in [(1.0, 1), (60.0, 2)] {
         let mut fleet = Fleet::new(1, 1, (300.0, 60.0, delay));
         fleet.adopt(0.0, 0, Some("7_0".into()), false);
@@ -53,7 +53,7 @@ fn who_is_not_listed_is_asked_for_again_without_delay() {
         });
         assert_eq!((found, looked), (Some(20.0 + delay), looks));
     }
-    // It was asked for by an earlier run, long before this one.
+    // An earlier run asked for it, long before this one.
     let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 60.0));
     fleet.adopt(-600.0, 0, Some("7_0".into()), false);
     assert_eq!(fleet.step(0.0, 5), [Ask::Look(vec!["7_0".into()])]);
@@ -62,7 +62,7 @@ fn who_is_not_listed_is_asked_for_again_without_delay() {
 }
 
 #[test]
-fn three_that_never_say_a_word_are_enough() {
+fn the_run_gives_up_after_three_agents_that_never_report() {
     let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 60.0));
     let mut now = 0.0;
     for attempt in 1..=3 {
@@ -71,14 +71,14 @@ fn three_that_never_say_a_word_are_enough() {
         assert_eq!(fleet.seen(now + 79.0, &looked_for(), &HashMap::new()), [], "what it says may not be seen yet");
         now += 81.0;
         let asks = fleet.seen(now, &looked_for(), &HashMap::new());
-        let why = "it ended before it said a word".to_owned();
+        let why = "it ended before its first report".to_owned();
         let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
         assert_eq!(asks, expected);
         assert_eq!(fleet.step(now + 1.0, 4), [], "not at once");
         now += 2.0;
     }
     assert_eq!(fleet.step(1e6, 4), []);
-    // Where asking itself fails, too; once it has worked, it may again.
+    // The same if asking itself fails; once it has worked, it may work again.
     for (up, tries, pause) in [(false, 3, 2.0), (true, 10, 60.0)] {
         let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 1.0));
         if up {
@@ -95,13 +95,13 @@ fn three_that_never_say_a_word_are_enough() {
 }
 
 #[test]
-fn who_may_come_again_is_waited_for_and_missed_by_nobody() {
+fn an_agent_that_may_come_again_is_awaited_and_not_replaced() {
     let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 1.0));
     fleet.step(0.0, 5);
     fleet.launched(0.0, &[0], handles(&[0]));
     fleet.is_up(0);
     fleet.is_gone(100.0, 0, true);
-    assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".into())));
+    assert_eq!(fleet.standing(), (0, 1, Some("7_0 may start again".into())));
     assert_eq!(fleet.step(120.0, 5), []);
     assert_eq!(fleet.step(121.0, 5), [Ask::Look(vec!["7_0".into()])]);
     assert_eq!(fleet.seen(121.0, &looked_for(), &[("7_0".to_owned(), Queue::Waiting("BeginTime".into()))].into()), []);
@@ -116,20 +116,20 @@ fn who_may_come_again_is_waited_for_and_missed_by_nobody() {
         fleet.is_up(0);
     }
     fleet.is_gone(9000.0, 0, true);
-    assert_eq!(fleet.clear(), ["7_0"], "it is taken back where the run ends");
+    assert_eq!(fleet.clear(), ["7_0"], "it is cancelled if the run ends");
 }
 
 #[test]
-fn who_left_before_it_was_heard_of_is_asked_for_again() {
+fn an_agent_that_left_before_its_first_report_is_asked_for_again() {
     let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 60.0));
     fleet.step(0.0, 5);
     fleet.launched(5.0, &[0], handles(&[0]));
-    // What was read before it was asked for is of another.
+    // What was read before it was asked for belongs to another agent.
     assert!(!fleet.came_and_went(5.0, 0, true));
     assert_eq!(fleet.step(6.0, 5), [], "it is awaited");
-    // Whoever ended it starts it again: it is awaited still, and taken back where the run ends before.
+    // The system that ended it starts it again: it is still awaited, and cancelled if the run ends before.
     assert!(fleet.came_and_went(100.0, 0, true));
-    assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".to_owned())));
+    assert_eq!(fleet.standing(), (0, 1, Some("7_0 may start again".to_owned())));
     assert!(!fleet.came_and_went(200.0, 0, false));
     assert_eq!(fleet.standing(), (0, 0, None));
     assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![0])]);
@@ -137,7 +137,7 @@ fn who_left_before_it_was_heard_of_is_asked_for_again() {
 }
 
 #[test]
-fn nobody_asks_too_often_or_for_what_is_not_needed() {
+fn agents_are_not_asked_for_too_often_or_without_need() {
     let mut fleet = Fleet::new(100, 1, (300.0, 60.0, 1.0));
     fleet.is_up(0);
     let mut asked = 0;

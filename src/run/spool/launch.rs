@@ -1,4 +1,4 @@
-//! How agents are started: by a batch system, on hosts, or by a command of the user's own.
+//! How agents are started: by a batch system, on hosts, or by a command of the user's.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,40 +6,40 @@ use std::path::PathBuf;
 use super::fleet::Queue;
 use sweep_wire::home::Home;
 
-/// Starts agents. What it does takes seconds, and is done beside the run.
+/// Starts agents. Its calls take seconds and are made in parallel with the run.
 pub trait Launcher: Send + Sync {
-    /// What starts them, for people: `Slurm`.
+    /// Returns its name for people: `Slurm`.
     fn name(&self) -> &str;
 
-    /// Seconds between two looks at what was asked for; whoever runs a cluster counts them.
+    /// Returns the seconds between two checks of requests. Operators of clusters count them.
     fn look_seconds(&self) -> f64 {
         60.0
     }
 
-    /// Whether one that was ended from outside may be started again without being asked for.
+    /// Whether an agent that was ended from outside may be started again without a new request.
     fn starts_again(&self) -> bool {
         false
     }
 
-    /// Where the agent of this number in `home` writes what it says to people.
+    /// Returns the file of the messages of the agent with this number in `home`.
     fn log(&self, home: &Home, number: usize) -> PathBuf {
         home.agent(number).log()
     }
 
-    /// Has agents of these numbers started; what each is called from then on.
+    /// Starts agents with these numbers. Returns a handle for each.
     ///
     /// # Errors
     ///
-    /// In words; none of them was started then.
+    /// None of them was started. The error says why in words.
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String>;
 
-    /// Where these stand. Those that are not in it have ended.
+    /// Returns the states of these agents. Those that are missing have ended.
     ///
     /// # Errors
     ///
-    /// In words: nothing is known then.
+    /// Their states are not known. The error says why in words.
     fn look(&self, handles: &[String]) -> Result<HashMap<String, Queue>, String>;
 
-    /// Ends these, whether they have begun or not.
+    /// Ends these, whether they have started or not.
     fn cancel(&self, handles: &[String]);
 }

@@ -1,6 +1,6 @@
-//! Who watches over an agent: a process that kills its workers, and it, once it has not said for too long that it lives. Whoever waits for that
-//! takes them for gone then. It is not the agent itself, since that may stand still, alone or in a file system that hangs, while its workers go
-//! on.
+//! A process that watches over an agent. It kills the agent and its workers if the agent has not shown for too long
+//! that it lives: an orchestrator that hears nothing for this long relies on their being gone. The agent cannot do this
+//! itself, since it may hang, alone or in a file system, while its workers continue.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -15,10 +15,10 @@ use super::super::executor::orphans::{self, Mark};
 use sweep_system::clock::awake;
 use sweep_wire::home::Home;
 
-/// How often it looks at the clock.
+/// Time between two checks of the clock.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// An agent's side of it.
+/// The agent's side.
 #[derive(Debug)]
 pub(super) struct Lease {
     watch: Child,
@@ -26,33 +26,33 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Has this process, an agent in `home`, watched over from now on.
+    /// Starts to watch over this process, an agent in `home`.
     ///
     /// # Errors
     ///
-    /// Nobody can watch over it here.
+    /// The watching process cannot be started.
     pub(super) fn new(home: &Home, seconds: f64) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--home").arg(home.path()).arg("lease").arg("--seconds").arg(seconds.to_string());
-        // What a terminal or a batch system has the agent's group do is not for it.
+        // Signals of a terminal or batch system to the agent's group must not reach it.
         let mut watch = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(to), Some(mut from)) = (watch.stdin.take(), watch.stdout.take()) else {
             return Err(io::Error::other("a process without its pipes"));
         };
-        // A watch that stands still must not have the agent wait.
+        // The agent must not wait for a watching process that hangs.
         ioctl_fionbio(&to, true)?;
         let mut lease = Lease { watch, to };
         lease.extend(awake())?;
         let ready = from.read_exact(&mut [0]);
-        ready.map_err(|_| io::Error::other("who is to watch over this agent has ended"))?;
+        ready.map_err(|_| io::Error::other("the process that watches over this agent has ended"))?;
         Ok(lease)
     }
 
-    /// It was alive `at` this time, which others know.
+    /// Tells the watching process that the agent was alive at this time, which others know.
     ///
     /// # Errors
     ///
-    /// Nobody watches over it any more.
+    /// The watching process has ended.
     pub(super) fn extend(&mut self, at: Duration) -> io::Result<()> {
         match self.to.write_all(&(at.as_nanos() as u64).to_le_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -63,19 +63,20 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // The agent has ended, and its workers have.
+        // The agent and its workers have ended.
         let _ = self.watch.kill();
         let _ = self.watch.wait();
     }
 }
 
-/// Watches over the agent in `home` that has started this process, until that is gone. It must not end by the signals that the agent gets.
+/// Watches over the agent in `home` that started this process, until the agent is gone. The caller must make sure that
+/// the agent's signals do not end this process.
 ///
 /// # Errors
 ///
 /// The agent cannot be watched.
 pub fn watch(home: &Home, seconds: f64) -> io::Result<()> {
-    let parent = getppid().ok_or_else(|| io::Error::other("no agent has started this"))?;
+    let parent = getppid().ok_or_else(|| io::Error::other("this was not started by an agent"))?;
     let mark = Mark::all(home).of(parent);
     let mut stdout = io::stdout();
     stdout.write_all(b"!").and_then(|()| stdout.flush())?;
@@ -87,11 +88,11 @@ pub fn watch(home: &Home, seconds: f64) -> io::Result<()> {
     let (mut last, mut looked) = (awake(), awake());
     loop {
         match said.recv_timeout(LOOK) {
-            // What came while this process stood still is there all at once.
+            // Messages that came while this process was suspended are all there at once, and the last one counts.
             Ok(at) => last = Duration::from_nanos(said.try_iter().last().unwrap_or(at)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                // It is gone; nothing of it is to stay.
+                // The agent is gone, and none of its workers may stay.
                 orphans::end(&mark);
                 return Ok(());
             }
@@ -100,15 +101,16 @@ pub fn watch(home: &Home, seconds: f64) -> io::Result<()> {
         let stood_still = now.saturating_sub(std::mem::replace(&mut looked, now)) > 4 * LOOK;
         let since = now.saturating_sub(last);
         if since.as_secs_f64() > seconds && !stood_still {
-            // One that is stopped does not hear that it is to end, and must not start others.
+            // A suspended agent cannot be told to end, and must not start more workers when it wakes up.
             if getppid() == Some(parent) {
                 let _ = kill_process(parent, Signal::KILL);
             }
             orphans::end(&mark);
-            // Nobody may be listening any more.
+            // The reader may be gone.
             let _ = writeln!(
                 io::stderr(),
-                "error: the home directory was not written for {} s: this agent and its workers were killed; others go on with their work",
+                "error: the home directory could not be written for {} s: this agent and its workers were killed; \
+                others continue their work",
                 since.as_secs()
             );
             return Ok(());

@@ -1,7 +1,9 @@
-//! Workers on other machines: what they are to do goes into files on a file system that all share, one folder an agent.
+//! Workers on other machines. Messages to them are files on a file system that all machines share, in one folder per
+//! agent.
 //!
-//! `remote` is what is known of an agent, `agent_state` the agent's side of it, `fleet` how many of them are asked for: they decide, purely.
-//! [`Spool`] and `agent` read and write. Nobody claims anything, so that no lock is needed between machines: the orchestrator assigns.
+//! `remote` knows one agent from the orchestrator's side, `agent_state` is the agent's own side, and `fleet` decides
+//! how many agents to ask for. These are pure; [`Spool`] and `agent` read and write. The orchestrator assigns all work
+//! and no agent claims any, which is why no locks between machines are needed.
 
 mod agent;
 mod agent_state;
@@ -42,19 +44,19 @@ pub use launch::Launcher;
 pub use lease::watch;
 pub use roster::{Roster, at_work, left, recall};
 
-/// So long may the last that is told take to be written.
+/// How long the last messages may take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is known of agents that are wanted.
+/// The agents that a run wants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
-    /// At most so many.
+    /// The largest number of agents.
     pub agents: usize,
     /// Workers of each.
     pub places: usize,
-    /// Seconds without work after which one leaves.
+    /// Seconds without work after which an agent leaves.
     pub idle: f64,
-    /// Seconds after which changes of files are seen on all machines.
+    /// Seconds until all machines see changes of files.
     pub delay: f64,
 }
 
@@ -68,16 +70,16 @@ pub struct Spool {
     reports: mpsc::UnboundedSender<Report>,
 }
 
-/// What the executor and who tends the files share.
+/// What the executor shares with the task that reads and writes files.
 struct Shared {
     home: Home,
-    /// Where that is lost, nothing is this one's any more.
+    /// If this is lost, another orchestrator has taken over and nothing may be written.
     hold: Hold,
     state: Mutex<State>,
     /// There is something to write.
     news: Notify,
     start: Instant,
-    /// When that was, in seconds since the Unix epoch.
+    /// When it started, in seconds since the Unix epoch.
     began: f64,
 }
 
@@ -85,13 +87,13 @@ struct State {
     remotes: Vec<Remote>,
     fleet: Fleet,
     roster: Roster,
-    /// So many orders wait that there is no place for.
+    /// This many orders wait for a place.
     waiting: usize,
-    /// What is to be done about agents.
+    /// What to do about agents.
     asks: Vec<fleet::Ask>,
-    /// No agents are asked for any more.
+    /// No more agents are asked for.
     closing: bool,
-    /// All is over.
+    /// Everything is over.
     ended: bool,
 }
 
@@ -104,14 +106,15 @@ impl Shared {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// Such a time in whole seconds since the Unix epoch.
+    /// Converts such a time to whole seconds since the Unix epoch.
     fn wall(&self, now: f64) -> f64 {
         (self.began + now).round()
     }
 }
 
 impl Spool {
-    /// Workers of such agents, started by `launcher`; of those that `roster` knows of the ones that are there go on. Must be called in a runtime.
+    /// Makes a crew of workers of such agents, which `launcher` starts. Continues with the agents of `roster` that are
+    /// still there. Must be called in a runtime.
     pub fn crew(
         (home, hold): (Home, Hold),
         wanted: &Wanted,
@@ -142,7 +145,7 @@ impl Spool {
         (Crew { executor: Box::new(spool), reports, slots }, watch)
     }
 
-    /// The remote of a slot, and the place of it there.
+    /// Finds the agent of a slot, and the slot's place there.
     fn with<T>(&self, slot: usize, act: impl FnOnce(&mut Remote, usize) -> T) -> T {
         let mut state = self.shared.state();
         let remote = &mut state.remotes[slot / self.places];
@@ -160,14 +163,15 @@ impl Executor for Spool {
         let worker = self.number;
         if !self.with(slot, |remote, place| remote.start(place, worker)) {
             let status = "its agent has just left".to_owned();
-            // Somebody hears it: this is theirs.
+            // The receiver exists: the caller holds it.
             let _ = self.reports.send(Report::Exited { slot, worker, status, clue: Some(Clue::Lost) });
         }
         Ok(worker)
     }
 
     fn send(&mut self, slot: usize, order: &Path) {
-        // It was written by this process just now; one that cannot be read is told to be another, and so never taken.
+        // This process wrote the order a moment ago. If it cannot be read, the agent is told the hash of an empty file,
+        // and never takes it.
         let text = fs::read(order).unwrap_or_default();
         let events = AttemptFolder::events_beside(order);
         let sheet = Sheet { path: order.to_owned(), digest: digest(&text), events };
@@ -186,7 +190,7 @@ impl Executor for Spool {
         self.with(slot, |remote, place| remote.end(place, End::Now));
     }
 
-    // A Ctrl-Z stops this process; agents on other machines go on, as far as they know what to do.
+    // Ctrl-Z suspends this process. Agents on other machines continue with the orders they have.
     fn suspend(&mut self) {}
 
     fn go_on(&mut self) {}
@@ -217,22 +221,22 @@ impl Executor for Spool {
     }
 }
 
-/// Sees how it stands with the agents of a run.
+/// Shows the state of a run's agents.
 #[derive(Clone)]
 pub struct Watch {
     shared: Arc<Shared>,
     times: Times,
-    /// Who reads and writes files until all is over.
+    /// The task that reads and writes files until everything is over.
     tender: Arc<tokio::sync::Mutex<JoinHandle<()>>>,
 }
 
 impl Watch {
-    /// How many are there, how many wait for their turn, and why, as far as that is known.
+    /// Returns how many agents are there, how many wait for their turn, and why, if known.
     pub fn standing(&self) -> (usize, usize, Option<String>) {
         self.shared.state().fleet.standing()
     }
 
-    /// Leaves all agents at work, once they know all that they were told.
+    /// Leaves all agents at work once they know all their orders.
     pub async fn leave(&self) {
         self.shared.state().closing = true;
         self.shared.news.notify_one();
@@ -243,20 +247,20 @@ impl Watch {
         self.end().await;
     }
 
-    /// Leaves them to whoever has taken them over. Nothing is written any more once this returns.
+    /// Leaves the agents to the orchestrator that has taken over. Nothing is written after this returns.
     pub async fn end(&self) {
         self.shared.state().ended = true;
         self.shared.news.notify_one();
         let _ = (&mut *self.tender.lock().await).await;
     }
 
-    /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.
+    /// Dismisses all agents, cancels those that wait, and ends those that do not leave by themselves.
     pub async fn dismiss(&self, launcher: &dyn Launcher) {
         let start = Instant::now();
         self.shared.state().closing = true;
         let patience = Duration::from_secs_f64(10.0 + 2.0 * self.times.delay + self.times.beat);
         loop {
-            // Those that were being asked for when it was over have yet to get their names, and one may come just now.
+            // Agents that were being asked for at the end still get their handles, and one may start just now.
             let (queued, all_gone) = {
                 let mut state = self.shared.state();
                 state.remotes.iter_mut().for_each(Remote::dismiss);
@@ -291,7 +295,7 @@ impl Watch {
         if !left.is_empty() {
             launcher.cancel(&left);
         }
-        // The last to go are crossed out, too.
+        // This also removes the last agents to leave.
         let roster = {
             let mut state = self.shared.state();
             let there = |number: &usize| !state.remotes[*number].is_free();

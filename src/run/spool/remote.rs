@@ -1,4 +1,4 @@
-//! What an orchestrator knows of one agent, and wants of it. Pure.
+//! What an orchestrator knows of one agent and tells it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -8,25 +8,25 @@ use sweep_wire::spool::{End, Exit, Hello, Said, Sheet, Told, VERSION, Wanted};
 /// How long things may take between machines, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Times {
-    /// Between two looks at a file.
+    /// Between two checks of a file.
     pub(super) look: f64,
     /// Between two signs of life.
     pub(super) beat: f64,
-    /// What was written is seen everywhere after so long at most.
+    /// The longest time until a change is seen everywhere.
     pub(super) delay: f64,
-    /// An agent that cannot write a sign of life for so long kills its workers: nobody may know of them.
+    /// An agent that cannot write a sign of life for this long kills its workers, since no one may know of them.
     pub(super) lease: f64,
-    /// Who has not been heard of for so long has no workers any more.
+    /// An agent that has not been heard of for this long has no workers any more.
     pub(super) lost: f64,
 }
 
 impl Times {
-    /// So long may it take to see what an agent says to what it was told.
+    /// Returns how long it may take to see an agent's reply to a message.
     fn reply(&self) -> f64 {
         2.0 * (self.delay + self.look) + self.beat + 30.0
     }
 
-    /// Where changes are seen after `delay` seconds at most. However soon that is, machines may be busy.
+    /// Returns the times if changes are seen within `delay` seconds. Even with a small delay, machines may be busy.
     pub(super) fn of(delay: f64) -> Times {
         let lease = f64::max(delay, 30.0);
         Times {
@@ -39,22 +39,22 @@ impl Times {
     }
 }
 
-/// An agent, as far as it is known.
+/// What is known of an agent.
 #[derive(Debug)]
 pub(super) struct Remote {
     times: Times,
     told: Told,
-    /// What it is told is not written yet.
+    /// There is a message that is not written yet.
     dirty: bool,
-    /// When what it was told last was written, as far as it has not said that it knows it.
+    /// When the last message was written, if the agent has not confirmed it.
     unheard: Option<f64>,
     seen: Option<Seen>,
-    /// It was at work for an earlier orchestrator, and is to be seen soon.
+    /// It worked for an earlier orchestrator and should report soon.
     expected: bool,
     places: Vec<Place>,
 }
 
-/// What was seen of it.
+/// The last report that was seen.
 #[derive(Debug)]
 struct Seen {
     agent: String,
@@ -67,15 +67,15 @@ struct Seen {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// It obeys another orchestrator still, or none.
+    /// It still obeys another orchestrator, or none.
     Strange,
     /// Its places are there.
     Up,
     /// They will soon be gone.
     Leaving,
-    /// It is gone; not all that its workers have said is seen yet.
+    /// It is gone. Its workers' last lines are not all seen yet.
     Gone,
-    /// All of it is, or it was not heard of for so long that it has no workers any more.
+    /// It is gone and everything was seen, or it was not heard of for so long that its workers are gone.
     Left,
 }
 
@@ -86,34 +86,35 @@ struct Place {
     alive: bool,
     lines: u64,
     words: BTreeMap<u64, String>,
-    /// Orders that were over before what they have said on stderr was seen, and what was seen since.
+    /// Orders whose last words on stderr had not been seen when they ended, and those seen since.
     missed: BTreeSet<u64>,
     late: Vec<(u64, String)>,
-    /// The logs of its orders that are not over.
+    /// The logs of its unfinished orders.
     logs: VecDeque<std::path::PathBuf>,
-    /// It has ended, which counts once all that it has logged can be seen; since when that is waited for.
+    /// Its worker has ended. This is reported once its whole log can be seen; the number says since when that has been
+    /// awaited.
     held: Option<(Exit, f64)>,
 }
 
-/// What there is to report.
+/// News to report.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum News {
     /// Its places are there.
     Joined(Hello),
     /// They will soon be gone.
     Leaving,
-    /// They are gone, and may come back, where a batch system has ended it.
+    /// They are gone. They may come back if a batch system ended the agent.
     Left { returns: bool },
-    /// Nobody knows where they are: it was not heard of for too long.
+    /// The agent was not heard of for too long.
     Lost,
     /// The log of the worker at this place has grown.
     Alive(usize),
-    /// Worker `number` at this place is gone; without an exit of its own where its machine is.
+    /// Worker `number` at this place is gone; without an exit if its machine is gone.
     Exited(usize, u32, Option<Exit>),
 }
 
 impl Remote {
-    /// One with so many places, of which nothing is known, told what to do by orchestrator `epoch`.
+    /// Makes an agent with this many places, of which nothing is known. Orchestrator `epoch` gives it orders.
     pub(super) fn new(epoch: u64, places: usize, times: Times) -> Self {
         let workers = vec![Wanted::default(); places];
         let told = Told { version: VERSION, epoch, turn: 0, agent: String::new(), workers, dismissed: false };
@@ -121,19 +122,19 @@ impl Remote {
         Remote { times, told, dirty: false, unheard: None, seen: None, expected: false, places }
     }
 
-    /// It was at work for an earlier orchestrator, and is there until it is known not to be.
+    /// It worked for an earlier orchestrator, and counts as there until it is known to be gone.
     pub(super) fn expect(&mut self) {
         self.expected = true;
     }
 
-    /// It had been silent for so many seconds when it was looked at first.
+    /// It had been silent for this many seconds when it was first checked.
     pub(super) fn was_silent(&mut self, seconds: f64) {
         if let Some(seen) = &mut self.seen {
             seen.at -= seconds;
         }
     }
 
-    /// What it is told.
+    /// Returns the message to it.
     pub(super) fn told(&self) -> &Told {
         &self.told
     }
@@ -143,7 +144,7 @@ impl Remote {
         self.dirty && !self.told.agent.is_empty()
     }
 
-    /// What is to be written for it at `now`, if there is something new.
+    /// Returns the message to write at `now`, if there is anything new.
     pub(super) fn news(&mut self, now: f64) -> Option<Told> {
         if !self.is_dirty() {
             return None;
@@ -154,17 +155,17 @@ impl Remote {
         Some(self.told.clone())
     }
 
-    /// That could not be written, as far as is known.
+    /// The message could not be written, as far as is known.
     pub(super) fn unwritten(&mut self) {
         self.dirty = true;
     }
 
-    /// Whether it has ever been heard of.
+    /// Whether it has ever reported.
     pub(super) fn is_known(&self) -> bool {
         self.seen.is_some()
     }
 
-    /// Whether nobody is there whose workers might live.
+    /// Whether no agent is there whose workers might be alive.
     pub(super) fn is_free(&self) -> bool {
         !self.expected && self.seen.as_ref().is_none_or(|seen| seen.stage == Stage::Left)
     }
@@ -174,7 +175,7 @@ impl Remote {
         self.seen.as_ref().is_some_and(|seen| seen.stage == Stage::Up)
     }
 
-    /// Starts worker `number`; false where nobody is there to do it.
+    /// Starts worker `number`; returns false if no agent is there to do it.
     pub(super) fn start(&mut self, place: usize, number: u32) -> bool {
         if !self.is_up() {
             return false;
@@ -185,7 +186,7 @@ impl Remote {
         true
     }
 
-    /// Hands an order to the worker.
+    /// Gives an order to the worker.
     pub(super) fn send(&mut self, place: usize, sheet: Sheet) {
         if !self.places[place].alive {
             return;
@@ -195,7 +196,7 @@ impl Remote {
         self.dirty = true;
     }
 
-    /// Has the worker end.
+    /// Ends the worker.
     pub(super) fn end(&mut self, place: usize, end: End) {
         if !self.places[place].alive {
             return;
@@ -207,7 +208,7 @@ impl Remote {
         }
     }
 
-    /// The worker's first order is over; what it has said on stderr last.
+    /// The worker's first order is over. Returns its last lines on stderr.
     pub(super) fn over(&mut self, place: usize) -> String {
         let (wanted, at) = (&mut self.told.workers[place], &mut self.places[place]);
         let words = at.words.remove(&wanted.over).unwrap_or_default();
@@ -217,17 +218,17 @@ impl Remote {
         if at.logs.pop_front().is_some() && !wanted.orders.is_empty() {
             wanted.orders.remove(0);
             wanted.over += 1;
-            // No hurry: it is written with what comes next.
+            // This is not urgent: it is written with the next message.
         }
         words
     }
 
-    /// What the worker's orders that are over have said on stderr, by their numbers, where that was seen only since.
+    /// Returns the last words of finished orders, by their numbers, that were not seen in time.
     pub(super) fn late_words(&mut self, place: usize) -> Vec<(u64, String)> {
         std::mem::take(&mut self.places[place].late)
     }
 
-    /// Lets the agent go.
+    /// Dismisses the agent.
     pub(super) fn dismiss(&mut self) {
         if !self.told.dismissed && self.seen.as_ref().is_none_or(|seen| seen.stage < Stage::Left) {
             self.told.dismissed = true;
@@ -235,7 +236,8 @@ impl Remote {
         }
     }
 
-    /// What follows from what it says, if it can be read, and from the time. `length`: of a log, as it is seen here.
+    /// Returns the news from its report, if that can be read, and from the time. `length`: the length of a log as it is
+    /// seen here.
     pub(super) fn look(&mut self, now: f64, said: Option<Said>, length: impl Fn(&Path) -> u64) -> Vec<News> {
         let mut news = Vec::new();
         let is_gone = said.as_ref().is_some_and(|said| said.gone);
@@ -245,7 +247,7 @@ impl Remote {
         }
         self.release(now, length, &mut news);
         self.expected &= self.seen.is_none() && !is_gone && now <= self.times.lost;
-        // It may be lost, as what a server has not written when it fails.
+        // The message may be lost, like data that a server has not written when it fails.
         if self.unheard.is_some_and(|since| now - since > self.times.reply()) {
             self.dirty = true;
         }
@@ -263,7 +265,7 @@ impl Remote {
                 }
                 (seen.beat, seen.at) = (said.beat, now);
             }
-            // Another one has its number. What the one before it does is not known to be over.
+            // Another agent has its number. The old one's work is not known to be over yet.
             Some(seen) if seen.stage < Stage::Left => return,
             Some(_) | None if said.gone => return,
             seen => {
@@ -275,7 +277,7 @@ impl Remote {
                     stage: Stage::Strange,
                 });
                 let workers = vec![Wanted::default(); self.places.len()];
-                // What an earlier orchestrator has told it is not what this one will.
+                // Turns must be higher than those of an earlier orchestrator.
                 self.told.turn = self.told.turn.max(said.heard);
                 self.told = Told { agent: said.agent.clone(), workers, dismissed: false, ..self.told.clone() };
                 self.dirty = true;
@@ -287,7 +289,7 @@ impl Remote {
         let Some(seen) = &mut self.seen else { return };
         if said.epoch != self.told.epoch {
             if said.gone {
-                // It has never been one of this orchestrator's.
+                // It has never obeyed this orchestrator.
                 seen.stage = Stage::Left;
             }
             return;
@@ -318,16 +320,16 @@ impl Remote {
             news.push(News::Leaving);
         }
         if said.gone {
-            // Whom it was told to start, and has not, it never will.
+            // Workers that it has not started by now will never start.
             for place in self.places.iter_mut().filter(|place| place.alive && place.held.is_none()) {
-                let status = "it was not started: its agent had left".to_owned();
+                let status = "not started: its agent had left".to_owned();
                 place.held = Some((Exit { status, clue: None, logs: Vec::new() }, now));
             }
             seen.stage = Stage::Gone;
         }
     }
 
-    /// Reports the workers that have ended and whose logs can be seen, and then the end of who has left.
+    /// Reports workers that have ended and whose logs can be seen, and then the end of an agent that has left.
     fn release(&mut self, now: f64, length: impl Fn(&Path) -> u64, news: &mut Vec<News>) {
         let patience = 2.0 * self.times.delay;
         for (at, place) in self.places.iter_mut().enumerate() {
@@ -338,7 +340,7 @@ impl Remote {
             if there || now - since > patience {
                 let mut exit = exit.clone();
                 if !there {
-                    exit.status += ": the last of what it has logged cannot be seen here";
+                    exit.status += ": the end of its log cannot be seen here";
                 }
                 (place.alive, place.held) = (false, None);
                 news.push(News::Exited(at, wanted.worker, Some(exit)));
@@ -363,7 +365,7 @@ impl Remote {
             }
             seen.stage = Stage::Left;
         }
-        // Should it come back.
+        // In case it comes back.
         (self.told.dismissed, self.dirty, self.unheard) = (true, true, None);
     }
 }

@@ -1,4 +1,4 @@
-//! What stays known of agents from one orchestrator to the next.
+//! What one orchestrator saves about its agents for the next.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,34 +19,34 @@ use sweep_wire::home::Home;
 use sweep_wire::log::length;
 use sweep_wire::spool::{self, Said, VERSION};
 
-/// Which agents there are, or may be: the content of `fleet.json`.
+/// The agents that exist or may exist: the content of `fleet.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roster {
     /// [`VERSION`] of the writer.
     pub(super) version: u32,
-    /// The orchestrator whose agents they are: a later one has a higher number.
+    /// The epoch of their orchestrator; a later one has a higher number.
     pub(super) epoch: u64,
     /// Workers of each.
     pub(super) places: usize,
-    /// They, by their numbers.
+    /// The agents by their numbers.
     pub(super) agents: BTreeMap<usize, Known>,
 }
 
 /// One agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Known {
-    /// What it is called by who starts it.
+    /// Its launcher's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) handle: Option<String>,
-    /// Whether it has been heard of: it may have orders.
+    /// Whether it has ever reported, and so may have orders.
     pub(super) there: bool,
-    /// Since when it waits in the queue, in seconds since the Unix epoch.
+    /// Since when it has been in the queue, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<f64>,
 }
 
 impl Roster {
-    /// Without agents, of an orchestrator that comes after that of `earlier`.
+    /// Makes a roster without agents, for the orchestrator after that of `earlier`.
     fn after(earlier: Option<&Roster>) -> Self {
         let milliseconds = (wall() * 1e3) as u64;
         let epoch = earlier.map_or(0, |earlier| earlier.epoch + 1).max(milliseconds);
@@ -59,16 +59,14 @@ impl Roster {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.and_then(|text| {
                 spool::read::<Roster>(&text).ok_or_else(|| {
-                    io::Error::other(
-                        "it should say which agents there are, but is damaged; once none of them is at work any more, delete it",
-                    )
+                    io::Error::other("this list of agents is damaged; delete it once none of them is at work")
                 })
             }),
         };
         read.map(Some).map_err(|source| WriteError { path, source })
     }
 
-    /// Writes it where the next orchestrator looks; without agents, there is nothing to look at.
+    /// Saves it for the next orchestrator. Without agents, removes the file.
     pub(super) fn save(&self, home: &Home) -> io::Result<()> {
         let path = home.fleet();
         if self.agents.is_empty() {
@@ -80,29 +78,29 @@ impl Roster {
         whole::write(&path, &spool::write(self)?, Survives::PowerCut)
     }
 
-    /// Whether there are agents that a run may go on with.
+    /// Whether there are agents that a run may use.
     pub fn has_agents(&self) -> bool {
         !self.agents.is_empty()
     }
 
-    /// How many, for people: `3 at work, 2 in the queue`.
+    /// Describes their number for people: `3 at work, 2 in the queue`.
     pub fn words(&self) -> String {
         let there = self.agents.values().filter(|known| known.there).count();
-        format!("{there} are there, {} may still come", self.agents.len() - there)
+        format!("{there} at work, {} in the queue", self.agents.len() - there)
     }
 }
 
-/// How many agents an earlier run has left in `home`, for people; none where it has left none.
+/// Describes how many agents an earlier run left in `home`; `None` if it left none.
 pub fn left(home: &Home) -> Option<String> {
     let roster = Roster::load(home).ok().flatten()?;
     roster.has_agents().then(|| roster.words())
 }
 
-/// How many agents that an earlier run has left in `home` are at work, as far as that can be seen now.
+/// Returns how many agents that an earlier run left in `home` seem to be at work.
 ///
 /// # Errors
 ///
-/// What stands in `home` about them cannot be read.
+/// Their files in `home` cannot be read.
 pub fn at_work(home: &Home, delay: f64) -> Result<usize, WriteError> {
     let Some(roster) = Roster::load(home)? else { return Ok(0) };
     let lost = Times::of(delay).lost;
@@ -114,7 +112,7 @@ pub fn at_work(home: &Home, delay: f64) -> Result<usize, WriteError> {
     Ok(roster.agents.keys().filter(|number| is_at_work(**number)).count())
 }
 
-/// Whether what an agent says can be understood, where it was at work less than so many seconds ago.
+/// Checks that an agent's reports can be understood, if it was at work less than `lost` seconds ago.
 fn check_version(home: &Home, number: usize, lost: f64) -> Result<(), WriteError> {
     let path = home.agent(number).state();
     let version = fs::read(&path).ok().and_then(|text| spool::version(&text)).filter(|version| *version != VERSION);
@@ -122,32 +120,34 @@ fn check_version(home: &Home, number: usize, lost: f64) -> Result<(), WriteError
         None => Ok(()),
         Some(version) => {
             let source = io::Error::other(format!(
-                "an agent of another version of sweep is at work ({version} instead of {VERSION}): end it with that version, or wait until it has left"
+                "an agent of another version of sweep is at work (protocol {version}, not {VERSION}); end it with \
+                that version, or wait until it leaves"
             ));
             Err(WriteError { path, source })
         }
     }
 }
 
-/// What an agent says, if it can be read.
+/// Returns an agent's report, if it can be read.
 pub(super) fn said(home: &Home, number: usize) -> Option<Said> {
     said_in(&home.agent(number))
 }
 
-/// The same of the agent whose folder this is.
+/// Returns the report of the agent with this folder.
 pub(super) fn said_in(folder: &AgentFolder) -> Option<Said> {
     fs::read(folder.state()).ok().and_then(|text| spool::read(&text))
 }
 
-/// Seconds for which an agent had been silent before somebody looked at what it says first. As many as it may be silent for never count in full:
-/// where a clock was set, one that lives is heard of in the rest.
+/// Returns the seconds for which an agent had been silent before its report was first read. This never counts up to the
+/// full time limit: if a clock was set, a living agent has the rest of the time to report.
 pub(super) fn silence(folder: &AgentFolder, times: Times) -> f64 {
     age(&folder.state()).unwrap_or_default().min(times.lost - 2.0 * times.beat - times.look).max(0.0)
 }
 
-/// Takes over the agents that an earlier orchestrator has left in `home`, whose lock must be held, and waits until no worker is at work for that
-/// any more: they checkpoint. `keep`: how many workers an agent must have to be of use, and whether who was ended from outside may come again;
-/// others are sent away. `wait` is told now and then how many are waited for.
+/// Takes over the agents that an earlier orchestrator left in `home`, whose lock the caller must hold. Waits until all
+/// workers of the earlier orchestrator have checkpointed and stopped. `keep`: how many workers an agent must have to be
+/// of use, and whether one that was ended from outside may come again; others are dismissed. Calls `wait` now and then
+/// with the number of agents that are still awaited.
 ///
 /// # Errors
 ///
@@ -161,7 +161,7 @@ pub fn recall(
     let Some(earlier) = Roster::load(home)? else { return Ok(Roster::after(None)) };
     let mut roster = Roster { places: earlier.places, ..Roster::after(Some(&earlier)) };
     let failed = |path, source| WriteError { path, source };
-    // From now on no earlier one counts, whatever becomes of this.
+    // From now on no earlier orchestrator counts, however this ends.
     let saved = Roster { agents: earlier.agents.clone(), ..roster.clone() };
     saved.save(home).map_err(|source| failed(home.fleet(), source))?;
     let of_use = keep.is_some_and(|(places, _)| places == earlier.places);
@@ -169,7 +169,7 @@ pub fn recall(
     let mut open: BTreeMap<usize, Remote> =
         earlier.agents.keys().map(|&number| (number, Remote::new(roster.epoch, earlier.places, times))).collect();
     let (start, mut trouble) = (Instant::now(), Trouble::default());
-    // Logs of workers that are gone, and since when these are.
+    // Logs of workers that are gone, and since when.
     let mut logs: BTreeMap<PathBuf, (u64, f64)> = BTreeMap::new();
     while !open.is_empty() || !logs.is_empty() {
         let elapsed = start.elapsed();
@@ -184,7 +184,7 @@ pub fn recall(
             for (path, bytes) in said.iter().flat_map(|said| &said.before).chain(exits.flat_map(|exit| &exit.logs)) {
                 logs.entry(path.clone()).or_insert((*bytes, now)).0 = *bytes;
             }
-            // Ended from outside, it may come again; or it has, without a word of its end.
+            // An agent that was ended from outside may come again, or has come again without reporting its end.
             let returns = said
                 .as_ref()
                 .is_some_and(|said| said.returns || remote.is_known() && said.agent != remote.told().agent);
@@ -193,7 +193,7 @@ pub fn recall(
             if !was_known {
                 remote.was_silent(silence(&home.agent(number), times));
             }
-            // Two may have the same number: that the other one is gone says nothing of this one.
+            // Two agents may have the same number. If the other one is gone, this says nothing about this one.
             let unseen = !remote.is_known();
             let is_gone = if unseen { known.there && (was_gone || now > times.lost) } else { remote.is_free() };
             if !of_use && remote.is_up() {
@@ -211,14 +211,15 @@ pub fn recall(
                 if may_return && returns {
                     roster.agents.insert(number, Known { there: false, since: Some(wall()), ..known });
                 }
-                // Its last word is not waited for again.
+                // Its last report is not awaited again.
                 let _ = whole::remove(&home.agent(number).state());
                 continue;
             }
             if remote.is_up() && of_use {
                 roster.agents.insert(number, Known { there: true, ..known });
             } else if unseen && !known.there {
-                // It may still come, and has no orders. That one of its number is gone is said of itself, or of the one that it comes after.
+                // It may still come, and has no orders. A report of the end may be its own, or that of an earlier agent
+                // with its number.
                 if of_use && (!was_gone || may_return && returns) {
                     roster.agents.insert(number, known);
                 }
@@ -230,7 +231,7 @@ pub fn recall(
             }
         }
         open = left;
-        // What is not seen by then is not there any more.
+        // What is not seen by then no longer exists.
         logs.retain(|path, (bytes, since)| now - *since < 2.0 * delay && length(path) < *bytes);
         if !open.is_empty() || !logs.is_empty() {
             wait(open.len(), elapsed);
@@ -249,7 +250,7 @@ mod tests {
     use sweep_wire::spool::Hello;
 
     #[test]
-    fn what_was_written_is_read_and_nothing_is_left_of_nobody() {
+    fn what_was_written_is_read_and_without_agents_no_file_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         assert_eq!(Roster::load(&home).unwrap(), None);
@@ -259,10 +260,10 @@ mod tests {
         roster.save(&home).unwrap();
         assert_eq!(Roster::load(&home).unwrap().as_ref(), Some(&roster));
         let later = Roster::after(Some(&Roster { epoch: u64::MAX - 1, ..roster.clone() }));
-        assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later whatever the clock says");
+        assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later, no matter what the clock says");
         later.save(&home).unwrap();
         assert!(!home.fleet().exists());
-        // One of another version cannot be told to end.
+        // An agent of another version cannot be told to end.
         let state = home.agent(3).state();
         fs::create_dir_all(state.parent().unwrap()).unwrap();
         let other = BTreeMap::from([("version", 77), ("beats", 3)]);
@@ -272,7 +273,7 @@ mod tests {
             assert!(error.to_string().contains("another version"), "{error}");
         }
         fs::remove_file(&state).unwrap();
-        // One that Slurm has ended, and starts again.
+        // An agent that Slurm has ended and starts again.
         let said = Said {
             version: VERSION,
             agent: "n1-7".into(),
@@ -286,7 +287,7 @@ mod tests {
             before: Vec::new(),
             workers: Vec::new(),
         };
-        // Whether or not the earlier run knew that.
+        // This holds whether or not the earlier run knew that.
         for (there, again, returns) in
             [(true, true, true), (true, false, true), (false, true, true), (false, true, false), (false, false, true)]
         {
@@ -294,7 +295,7 @@ mod tests {
             Roster { agents: [(3, known.clone())].into(), ..roster.clone() }.save(&home).unwrap();
             fs::write(&state, spool::write(&Said { returns, ..said.clone() }).unwrap()).unwrap();
             let found = recall(&home, (1.0, Some((2, again))), &mut |_, _| {}).unwrap();
-            // Of one that was there before the wait begins now.
+            // For an agent that was there, the wait starts now.
             let since = found.agents.values().find_map(|known| known.since);
             assert!(since.is_none_or(|since| (since == 7.0) != there), "{since:?}");
             let expected = (again && returns).then_some((3, Known { there: false, since, ..known }));
@@ -303,9 +304,10 @@ mod tests {
                 expected.into_iter().collect(),
                 "there: {there}, again: {again}, returns: {returns}"
             );
-            assert!(!state.exists(), "it would be taken for the word of the one that comes");
+            assert!(!state.exists(), "it would be taken for the report of the agent to come");
         }
-        // One whose machine has lost its power long ago is not waited for as long as one that was at work just now.
+        // An agent whose machine lost its power long ago is not awaited for as long as one that was at work a moment
+        // ago.
         let times = Times::of(60.0);
         let silent = |seconds: u64| {
             let said = Said { leaving: None, returns: false, gone: false, ..said.clone() };
@@ -322,7 +324,7 @@ mod tests {
         };
         assert!((times.lost - 10.0..times.lost + 2.0).contains(&f64::from(silent(0).unwrap())));
         assert!((40..=52).contains(&silent(100).unwrap()));
-        assert_eq!(silent(100_000), Some(13), "two signs of life are waited for");
+        assert_eq!(silent(100_000), Some(13), "waits for two signs of life");
         fs::write(home.fleet(), "{}\n").unwrap();
         let error = Roster::load(&home).unwrap_err().to_string();
         assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");

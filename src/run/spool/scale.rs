@@ -1,5 +1,5 @@
-//! How far one orchestrator goes: 10,000 agents and 1,000,000 jobs, without a process or a file. `scripts/bench/agents` runs it and says what it
-//! takes.
+//! A measurement of how far one orchestrator scales: 10,000 agents and 1,000,000 jobs, without processes or files.
+//! `scripts/bench/agents` runs it and prints the results.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -25,7 +25,7 @@ const COHORTS: u64 = 62_500;
 const MEMBERS: u64 = 16;
 /// Seconds that a cohort trains.
 const SECONDS: u64 = 600;
-/// Seconds between two looks at what agents say.
+/// Seconds between two checks of agents' reports.
 const LOOK: u64 = 2;
 
 fn resident() -> u64 {
@@ -48,16 +48,16 @@ fn works() -> Vec<Work> {
     (0..COHORTS).map(work).collect()
 }
 
-/// One agent, on both sides of its files, and what its worker is at.
+/// One agent, on both sides of its files, and the work of its worker.
 struct Agent {
     remote: Remote,
     agent: AgentState,
-    /// Orders, and the jobs of each.
+    /// Its orders, with the jobs of each.
     orders: Vec<Vec<JobId>>,
     alive: bool,
 }
 
-/// What there was to do for the orchestrator.
+/// Totals of the orchestrator's work.
 #[derive(Default)]
 struct Sums {
     inputs: u64,
@@ -92,7 +92,7 @@ fn handle(machine: &mut Machine, sums: &mut Sums, agents: &mut [Agent], now: u64
 }
 
 #[test]
-#[ignore = "takes a minute, and is of interest for its figures"]
+#[ignore = "takes a minute, and serves to measure"]
 fn ten_thousand_agents_and_a_million_jobs() {
     let before = resident();
     let works = works();
@@ -116,7 +116,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
         })
         .collect();
     let mut sums = Sums::default();
-    // When which agent's worker has news: it progresses every ten seconds, and is done with a cohort after some minutes.
+    // The times of each worker's news: progress every ten seconds, and the end of a cohort after some minutes.
     let mut calendar: BinaryHeap<Reverse<(u64, usize, u64)>> = BinaryHeap::new();
     let mut launched: HashSet<usize> = HashSet::new();
     let start = Instant::now();
@@ -131,7 +131,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
                 launched.extend(numbers);
             }
         }
-        // Workers get on.
+        // Workers make progress.
         while calendar.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
             let Some(Reverse((_, number, step))) = calendar.pop() else { break };
             agents[number].agent.printed(0, String::new(), |_| None);
@@ -155,7 +155,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
             let input = Input::Log { slot, records: records(events), offset: 1 };
             handle(&mut machine, &mut sums, &mut agents, now, input);
         }
-        // The orchestrator looks at all agents, and they at what they are told.
+        // The orchestrator reads the reports of all agents, and they read its messages.
         let mut numbers: Vec<usize> = launched.iter().copied().collect();
         numbers.sort_unstable();
         for number in numbers {
@@ -204,7 +204,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
             }
         }
         if lost > 0 {
-            // What was lost is handed out again, to whoever is free.
+            // Lost work is given to any free worker.
             calendar.retain(|Reverse((_, number, _))| !agents[*number].orders.is_empty());
         }
         if now.is_multiple_of(60) {
@@ -215,12 +215,14 @@ fn ten_thousand_agents_and_a_million_jobs() {
     let seconds = start.elapsed().as_secs_f64();
     let mega = |bytes: u64| bytes as f64 / 1e6;
     println!(
-        "{AGENTS} agents, {} jobs in {COHORTS} cohorts of {SECONDS} s: {:.1} hours of a run in {seconds:.0} s; {lost} machines lost on the way",
+        "{AGENTS} agents, {} jobs in {COHORTS} cohorts of {SECONDS} s: {:.1} hours of a run in {seconds:.0} s; {lost} \
+        machines lost on the way",
         COHORTS * MEMBERS,
         now as f64 / 3600.0
     );
     println!(
-        "state machine: {:.2} million inputs at {:.0} a second; files: {:.2} million looks at {:.0} a second, {:.0} MB in all",
+        "state machine: {:.2} million inputs at {:.0} a second; files: {:.2} million looks at {:.0} a second, {:.0} \
+        MB in all",
         sums.inputs as f64 / 1e6,
         sums.inputs as f64 / sums.machine,
         sums.looks as f64 / 1e6,
@@ -228,7 +230,8 @@ fn ten_thousand_agents_and_a_million_jobs() {
         mega(sums.bytes)
     );
     println!(
-        "needed each second of the run: {:.0} inputs, {:.0} looks; memory: {:.0} MB before, {:.0} MB with all cohorts, {:.0} MB at most",
+        "needed each second of the run: {:.0} inputs, {:.0} looks; memory: {:.0} MB before, {:.0} MB with all \
+        cohorts, {:.0} MB at most",
         sums.inputs as f64 / now as f64,
         sums.looks as f64 / now as f64,
         mega(before),

@@ -1,5 +1,5 @@
-//! Reads what agents say, writes what they are told, and has more of them started: beside the run, since a file system on a network may take
-//! its time.
+//! Reads agents' reports, writes the messages to them, and starts more agents. This is done in parallel with the run,
+//! since a network file system may be slow.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,12 +23,12 @@ use sweep_system::whole::{self, Survives};
 use sweep_wire::log::length;
 use sweep_wire::spool::{self, Said, Told};
 
-/// What is to be done at once is done together with what comes so soon after it.
+/// Urgent writes wait this long, and are done together with those that follow.
 const TOGETHER: Duration = Duration::from_millis(10);
-/// Lines of an agent's log that are shown where no agent comes.
+/// How many lines of an agent's log are shown if no agent starts.
 const LINES: usize = 10;
 
-/// Goes on until all is dismissed.
+/// Runs until all agents are dismissed.
 pub(super) async fn tend(
     shared: Arc<Shared>,
     times: Times,
@@ -52,9 +52,9 @@ struct Tender {
     times: Times,
     launcher: Arc<dyn Launcher>,
     reports: UnboundedSender<Report>,
-    /// No agent will come, and why.
+    /// The reason why no agent will come.
     stranded: Option<String>,
-    /// What waits until the roster is written.
+    /// Reports that wait until the roster is written.
     reported: Vec<Report>,
     asks: Vec<Ask>,
     trouble: Trouble,
@@ -62,26 +62,26 @@ struct Tender {
 
 impl Tender {
     async fn turn(&mut self) {
-        // Those that nobody has asked for say nothing.
+        // Numbers that were never asked for have no reports.
         let numbers: Vec<usize> = {
             let state = self.shared.state();
             let asked = state.fleet.handles();
             (0..state.remotes.len()).filter(|n| asked.contains_key(n) || !state.remotes[*n].is_free()).collect()
         };
         let home = self.shared.home.clone();
-        // Who was silent while a file system hung may have spoken since it was looked at.
+        // While a file system hung, a silent agent may have reported since the last check.
         let now = self.shared.now();
         let read = spawn_blocking(move || numbers.into_iter().map(|n| (n, said(&home, n))).collect::<Vec<_>>());
         let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
 
         let (reports, asks, roster) = self.decide(now, read);
         if reports.iter().any(|report| matches!(report, Report::Joined { .. })) {
-            // Whoever starts them has recovered.
+            // The system that starts them has recovered.
             self.stranded = None;
         }
         self.reported.extend(reports);
         self.asks.extend(asks);
-        // Who comes after this must know of all agents that may have orders, or come.
+        // The next orchestrator must know all agents that may have orders or may come.
         if let Some(roster) = roster {
             let home = self.shared.home.clone();
             let known = roster.clone();
@@ -94,7 +94,7 @@ impl Tender {
             self.shared.state().roster = known;
         }
         for report in std::mem::take(&mut self.reported) {
-            // Nobody hears it any more where the run has ended.
+            // After the end of the run there is no receiver.
             let _ = self.reports.send(report);
         }
         self.write().await;
@@ -108,7 +108,7 @@ impl Tender {
         self.strand();
     }
 
-    /// What there is to report, to ask for, and to remember.
+    /// Returns what to report, to ask for, and to save.
     fn decide(&self, now: f64, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Roster>) {
         let mut state = self.shared.state();
         let State { remotes, fleet, .. } = &mut *state;
@@ -124,16 +124,16 @@ impl Tender {
                 fleet.is_up(number);
             }
             if !was_free && remote.is_free() {
-                // One that hangs must not come back under a number that is another's by then.
+                // An agent that hangs must not come back under a number that belongs to another by then.
                 let is_lost = news.contains(&News::Lost);
                 let handle = fleet.handle(number).filter(|_| is_lost && !is_other);
                 asks.extend(handle.map(|handle| Ask::Cancel(vec![handle])));
-                // Or whoever has started it has started it again.
+                // Or its launcher has started it again.
                 let was_expected = !remote.is_known() && may_return;
                 let returns = news.contains(&News::Left { returns: true }) || is_lost && is_other || was_expected;
                 fleet.is_gone(now, number, returns && self.launcher.starts_again());
             } else if is_gone && !remote.is_known() {
-                // It has left before it was looked at.
+                // It left before anyone noticed.
                 let forget = fleet.came_and_went(now, number, may_return && self.launcher.starts_again());
                 asks.extend(forget.then_some(Ask::Forget(number)));
             }
@@ -161,7 +161,7 @@ impl Tender {
         let slot = |place: usize| number * places + place;
         match news {
             News::Joined(hello) => {
-                tracing::info!(agent = number, host = hello.host, job = hello.job, "an agent is there");
+                tracing::info!(agent = number, host = hello.host, job = hello.job, "an agent has joined");
                 for (at, seat) in hello.places.iter().enumerate() {
                     let name = format!("agent-{number}/{}/{at}", seat.slot.device);
                     let (kind, first, bytes) = (seat.kind.clone(), seat.first, seat.bytes);
@@ -180,7 +180,7 @@ impl Tender {
                     Some(exit) => (exit.status, exit.clue.as_deref().and_then(Clue::named)),
                     None => {
                         let seconds = self.times.lost;
-                        (format!("nothing was heard of its agent for {seconds} s"), Some(Clue::Lost))
+                        (format!("its agent did not report for {seconds} s"), Some(Clue::Lost))
                     }
                 };
                 reports.push(Report::Exited { slot: slot(at), worker, status, clue });
@@ -188,7 +188,7 @@ impl Tender {
         }
     }
 
-    /// Writes what agents are told.
+    /// Writes the messages to agents.
     async fn write(&mut self) {
         let now = self.shared.now();
         let news: Vec<(usize, Told)> = {
@@ -229,7 +229,8 @@ impl Tender {
                         for number in &asked {
                             let folder = home.agent(*number);
                             fs::create_dir_all(folder.path()).map_err(|error| error.to_string())?;
-                            // Of the one before it, which is gone: nobody is to take that for this one's.
+                            // This is the report of an earlier agent that is gone. It must not be taken for the new
+                            // one's.
                             let _ = whole::remove(&folder.state());
                             whole::sweep_up(folder.path());
                         }
@@ -237,8 +238,8 @@ impl Tender {
                     });
                     let result = launched.await.unwrap_or_else(|error| Err(error.to_string()));
                     if let Err(why) = &result {
-                        // Said to the user where it goes on like this.
-                        tracing::info!("agents could not be asked for: {why}");
+                        // The user is told if this continues.
+                        tracing::info!("agents could not be started: {why}");
                     }
                     let now = shared.now();
                     let mut state = shared.state();
@@ -256,7 +257,7 @@ impl Tender {
                         let asks = state.fleet.seen(now, &handles, &queue);
                         state.asks.extend(asks);
                     }
-                    Err(why) => tracing::warn!("where agents stand is not known: {why}"),
+                    Err(why) => tracing::warn!("the state of agents is unknown: {why}"),
                 }
             })),
             Ask::Forget(number) => {
@@ -268,9 +269,9 @@ impl Tender {
         }
     }
 
-    /// Why no agent comes, with the last that one has said.
+    /// Returns why no agent comes, with the last words of one.
     fn words(&self, number: Option<usize>, why: String) -> String {
-        let why = format!("{} starts no agents: {why}", self.launcher.name());
+        let why = format!("{} cannot start agents: {why}", self.launcher.name());
         let Some(number) = number else { return why };
         let log = self.launcher.log(&self.shared.home, number);
         let text = fs::read(&log).unwrap_or_default();
@@ -285,7 +286,7 @@ impl Tender {
         }
     }
 
-    /// Says that no agent will come, once none is there any more.
+    /// Reports that no agent will come, once none is left.
     fn strand(&mut self) {
         let asks = std::mem::take(&mut self.shared.state().asks);
         asks.into_iter().for_each(|ask| self.ask(ask));
@@ -299,7 +300,7 @@ impl Tender {
     }
 }
 
-/// Writes nothing where another orchestrator has taken over: the run finds that, too, and ends.
+/// Fails if another orchestrator has taken over, and nothing is written then. The run notices this, too, and ends.
 fn still(hold: &Hold) -> io::Result<()> {
     hold.lost_to().map_or(Ok(()), |by| Err(io::Error::other(format!("another `sweep run` has taken over ({by})"))))
 }

@@ -1,4 +1,5 @@
-//! An agent and its orchestrator over files that are seen late, in no order between each other, and of whose writing nobody may hear.
+//! An agent and its orchestrator, with files that are seen late and in any order, and writes whose success may not be
+//! known.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -12,7 +13,8 @@ use sweep_plan::slot::{Device, Kinds, Slot};
 use sweep_wire::event::Outcome;
 use sweep_wire::spool::{End, Hello, Said, Seat, Sheet, Told};
 
-/// A file of whole versions, each seen by the other side some time after it was written, and never an earlier one after a later one.
+/// A file with versions. The other side sees each one some time after it was written, and never an earlier one after a
+/// later one.
 struct Late<T> {
     versions: Vec<(f64, T)>,
     seen: usize,
@@ -23,7 +25,7 @@ impl<T: Clone> Late<T> {
         self.versions.push((at, value));
     }
 
-    /// What is seen at `now`, where news take `delay`.
+    /// Returns what is seen at `now` if news take `delay`.
     fn read(&mut self, now: f64, delay: f64) -> Option<T> {
         let newest = self.versions.iter().rposition(|(at, _)| at + delay <= now);
         self.seen = self.seen.max(newest.map_or(0, |at| at + 1));
@@ -40,19 +42,19 @@ struct Worker {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// So many seconds pass, and both look.
+    /// This many seconds pass, and both sides look.
     Wait(u8),
-    /// The worker at this place gets an order done, or prints a line of one.
+    /// The worker at this place finishes an order, or prints a line of one.
     Work(usize),
     /// It dies.
     Die(usize),
-    /// The agent's time is over; another one comes later.
+    /// The agent's time is over, and another one comes later.
     Leave,
     /// The agent is killed with its workers, and another one comes at once.
     Lose,
-    /// The orchestrator hands out work.
+    /// The orchestrator assigns work.
     Hand(usize),
-    /// Nobody hears whether the next file was written.
+    /// The success of the next write is not known.
     LoseReply,
     /// The next file is lost.
     LoseFile,
@@ -94,18 +96,18 @@ struct World {
     logs: RefCell<HashMap<PathBuf, Late<u64>>>,
     /// When an order's file was written.
     sheets: HashMap<PathBuf, f64>,
-    /// What the orchestrator knows: which worker is at each place, and its orders.
+    /// What the orchestrator knows: the worker at each place, and its orders.
     known: [Option<(u32, Vec<PathBuf>)>; 2],
     number: u32,
     up: bool,
     delay: f64,
-    /// The same of logs and of orders' files.
+    /// The delay of logs and of orders' files.
     others: f64,
     lost_reply: bool,
     lost_file: bool,
-    /// The orders of the worker at each place that are over.
+    /// The finished orders of the worker at each place.
     over: [Vec<PathBuf>; 2],
-    /// What the workers have said on stderr that was not forgotten.
+    /// What the workers wrote to stderr that was not forgotten.
     stderr: [String; 2],
     executed: HashSet<PathBuf>,
     finished: HashSet<PathBuf>,
@@ -144,7 +146,7 @@ impl World {
         self.agent = AgentState::new(format!("a{}", self.agents), hello());
         self.workers = [None, None];
         self.stderr = Default::default();
-        // A process of another machine sees what it sees.
+        // A process on another machine has its own view.
         self.orders.seen = 0;
     }
 
@@ -154,7 +156,7 @@ impl World {
         log.write(self.now, length);
     }
 
-    /// Both look, and write what there is to write.
+    /// Both sides look, and write what there is to write.
     fn look(&mut self) {
         if let Some(told) = self.orders.read(self.now, self.delay) {
             let (sheets, now, delay) = (&self.sheets, self.now, self.others);
@@ -177,11 +179,11 @@ impl World {
             self.hear(news);
         }
         if let Some(told) = self.remote.news(self.now) {
-            // Lost before anybody has seen it, though it was said to be there: it is written again.
+            // It was reported as written, but lost before it was seen: it is written again.
             if !std::mem::take(&mut self.lost_file) {
                 self.orders.write(self.now, told);
             }
-            // Written, and said not to be: it is written again.
+            // It was written, but reported as failed: it is written again.
             if std::mem::take(&mut self.lost_reply) {
                 self.remote.unwritten();
             }
@@ -195,9 +197,9 @@ impl World {
                 self.workers[place] = Some(Worker { orders: Vec::new(), done: 0, ends: None });
             }
             Act::Send(place, sheet) => {
-                let worker = self.workers[place].as_mut().expect("an order for nobody");
+                let worker = self.workers[place].as_mut().expect("an order without a worker");
                 assert!(worker.ends.is_none(), "an order after the end");
-                assert!(self.executed.insert(sheet.path.clone()), "{} is given out twice", sheet.path.display());
+                assert!(self.executed.insert(sheet.path.clone()), "{} is assigned twice", sheet.path.display());
                 worker.orders.push(sheet);
             }
             Act::Close(place) => self.ends(place, End::After),
@@ -208,12 +210,12 @@ impl World {
     }
 
     fn ends(&mut self, place: usize, end: End) {
-        let worker = self.workers[place].as_mut().expect("an end for nobody");
+        let worker = self.workers[place].as_mut().expect("an end without a worker");
         assert!(worker.ends < Some(end), "told twice");
         worker.ends = Some(end);
     }
 
-    /// Those end that were told to, and have nothing left to do before.
+    /// Workers end that were told to, and have finished what they must.
     fn workers_end(&mut self) {
         for place in 0..2 {
             let ends = self.workers[place].as_ref().is_some_and(|worker| match worker.ends {
@@ -255,7 +257,7 @@ impl World {
         acts.into_iter().for_each(|act| self.act(act));
     }
 
-    /// The orchestrator reads logs by what it sees, as the driver does.
+    /// The orchestrator reads logs as it sees them, as the driver does.
     fn read_logs(&mut self, place: usize) {
         while let Some(first) = self.known[place].as_ref().and_then(|(_, orders)| orders.first()).cloned() {
             let length = {
@@ -270,7 +272,7 @@ impl World {
         }
     }
 
-    /// What its worker has said is not another order's.
+    /// A worker's words must not be taken for another order's.
     fn over(&mut self, place: usize, order: &Path) {
         self.late_words(place);
         let words = self.remote.over(place);
@@ -300,7 +302,7 @@ impl World {
                 assert_eq!(worker, number);
                 if exit.is_some_and(|exit| !exit.status.contains("cannot be seen")) {
                     let missed = orders.iter().find(|order| self.finished.contains(*order));
-                    assert_eq!(missed, None, "what it has finished is not known");
+                    assert_eq!(missed, None, "its finished orders are not known");
                 }
                 for order in orders {
                     self.over(place, &order);
@@ -362,7 +364,7 @@ proptest! {
             (world.delay, world.others) = (f64::from(*delay), f64::from(*others));
             world.step(step);
         }
-        // In the end all that was handed out is over: done, or known not to be.
+        // In the end all assigned orders are over: done, or known not to be.
         (world.delay, world.others) = (1.0, 1.0);
         for _ in 0..400 {
             for place in 0..2 {
@@ -381,9 +383,9 @@ proptest! {
     }
 }
 
-/// One whose machine is gone is given up after its time, and another one in its place only then.
+/// If its machine is gone, an agent is given up after its time, and only then is another one in its place.
 #[test]
-fn who_is_lost_is_replaced_when_its_workers_are_known_to_be_gone() {
+fn a_lost_agent_is_replaced_when_its_workers_are_known_to_be_gone() {
     let mut world = World::new();
     (0..10).for_each(|_| world.step(&Step::Wait(1)));
     assert!(world.up && world.agents == 1);
@@ -404,7 +406,7 @@ fn who_is_lost_is_replaced_when_its_workers_are_known_to_be_gone() {
     assert_eq!(world.executed.len(), 2);
 }
 
-/// An orchestrator that comes later stops what an earlier one has begun, and says so to nobody else.
+/// A later orchestrator stops what an earlier one began, and reports it to no one else.
 #[test]
 fn a_later_orchestrator_takes_over() {
     let mut world = World::new();
@@ -418,15 +420,16 @@ fn a_later_orchestrator_takes_over() {
     assert!(!world.up && world.workers[0].is_some());
     (0..5).for_each(|_| world.step(&Step::Wait(1)));
     assert!(world.up && world.workers[0].is_none() && world.agents == 1, "the same agent, without a worker");
-    // What the earlier one still says counts for nothing.
+    // Messages from the earlier one are ignored.
     let mut earlier = Remote::new(3, 2, Times::of(60.0));
     earlier.look(world.now, Some(world.agent.said()), |_| 0);
     assert!(world.agent.told(earlier.told(), |_| true).is_empty() && world.agent.leaving().is_none());
 }
 
-/// A later orchestrator counts its words anew: that an agent knows as many of an earlier one says nothing of these.
+/// A later orchestrator counts its messages from the start. What an agent confirmed to an earlier one says nothing
+/// about these.
 #[test]
-fn what_a_later_orchestrator_says_is_said_again_where_it_is_lost() {
+fn a_lost_message_of_a_later_orchestrator_is_sent_again() {
     let mut world = World::new();
     (0..10).for_each(|_| world.step(&Step::Wait(1)));
     for _ in 0..5 {
@@ -441,9 +444,9 @@ fn what_a_later_orchestrator_says_is_said_again_where_it_is_lost() {
     assert!(world.up);
 }
 
-/// Who works for an earlier orchestrator is not taken for gone before it was looked at.
+/// An agent of an earlier orchestrator counts as there until it was checked.
 #[test]
-fn who_is_expected_is_there_until_it_is_known_not_to_be() {
+fn an_expected_agent_counts_as_there_until_it_is_known_to_be_gone() {
     let expected = || {
         let mut remote = Remote::new(3, 2, Times::of(60.0));
         assert!(remote.is_free());
@@ -454,7 +457,7 @@ fn who_is_expected_is_there_until_it_is_known_not_to_be() {
     silent.look(150.0, None, |_| 0);
     assert!(!silent.is_free());
     silent.look(151.0, None, |_| 0);
-    assert!(silent.is_free(), "nobody has heard of it for too long");
+    assert!(silent.is_free(), "it has been silent for too long");
     let mut agent = AgentState::new("a1".into(), hello());
     let mut there = expected();
     there.look(1.0, Some(agent.said()), |_| 0);
@@ -465,7 +468,7 @@ fn who_is_expected_is_there_until_it_is_known_not_to_be() {
     assert!(gone.is_free());
 }
 
-/// Also where the end of the first order is not seen before the words of the second one.
+/// Even if the end of the first order is seen later than the words of the second.
 #[test]
 fn each_order_has_its_own_last_words() {
     let mut world = World::new();
@@ -473,7 +476,7 @@ fn each_order_has_its_own_last_words() {
     world.hand(0);
     world.hand(0);
     (0..5).for_each(|_| world.step(&Step::Wait(1)));
-    // Logs are seen a minute late, what is said at once.
+    // Logs are seen a minute late, reports at once.
     world.others = 60.0;
     (0..3).for_each(|_| world.work(0));
     (0..5).for_each(|_| world.step(&Step::Wait(1)));

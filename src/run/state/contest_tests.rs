@@ -1,4 +1,5 @@
-//! Runs whose cells are compared, as workers would train them: who is stopped, and which cohorts the others are in.
+//! Runs whose cells are compared, with workers that train: which jobs are stopped, and in which cohorts the others
+//! continue.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,12 +21,12 @@ struct Worker {
     events: Vec<Event>,
 }
 
-/// Whether a job is compared with nobody, but trains with those that are.
+/// Whether a job is not compared, but trains with jobs that are.
 fn is_spared(place: usize, spared: u8) -> bool {
     spared >> (place % 8) & 1 == 1
 }
 
-/// Cohorts of so many members, of one shape where they are `alike`.
+/// Makes cohorts of these sizes, of the same shape if they are `alike`.
 fn of_sizes(sizes: &[u64], alike: bool) -> Vec<Arc<Cohort>> {
     let mut seeds = 0;
     let mut one = |(width, &members): (u32, &u64)| {
@@ -35,8 +36,8 @@ fn of_sizes(sizes: &[u64], alike: bool) -> Vec<Arc<Cohort>> {
     (1..).zip(sizes).map(&mut one).collect()
 }
 
-/// Trains cohorts, whose members are cells each and have these scores at a step; `pace` says which worker does something next, or dies. Who was stopped,
-/// with what was written down of it; and how many orders there were.
+/// Trains cohorts in which each member is a cell with these scores at each step; `pace` says which worker acts next, or
+/// dies. Returns the stopped jobs, with what was recorded about them, and the number of orders.
 fn train(
     (cohorts, spared): (&[Arc<Cohort>], u8),
     (slots_there, pace): (usize, &[(usize, bool)]),
@@ -61,7 +62,7 @@ fn train(
     let mut orders_sent = 0;
     let mut without: HashMap<Ticket, BTreeSet<JobId>> = HashMap::new();
     let mut found = BTreeMap::new();
-    // Every worker gets on at last.
+    // In the end, every worker makes progress.
     let others = pace.iter().map(|(slot, _)| *slot).chain(0..slots_there).collect::<Vec<_>>();
     let mut pace = pace.iter().copied().chain(others.into_iter().cycle().map(|slot| (slot, false)));
     for _ in 0..10_000 {
@@ -71,7 +72,7 @@ fn train(
                     orders_sent += 1;
                     let largest = cohorts.iter().map(|planned| planned.members.len()).max();
                     assert!(Some(cohort.members.len()) <= largest, "larger than any that was planned");
-                    // As workers do: its own checkpoint, or those that its members were in before.
+                    // As workers do: from its own checkpoint, or from those of its members' earlier cohorts.
                     let latest = |line: &Vec<CohortId>| line.iter().find_map(|of| checkpoints.get(of));
                     let own = checkpoints.get(&cohort.id).map(|(step, _)| *step);
                     let base = own.unwrap_or_else(|| {
@@ -110,7 +111,7 @@ fn train(
                         }
                     }
                 }
-                // Somebody is on the way to every decision here.
+                // Running jobs lead to every decision here.
                 Effect::Stuck => panic!("stuck: {machine:?}"),
                 Effect::Finish(summary) => return (found, summary, orders_sent),
                 _ => {}
@@ -129,7 +130,7 @@ fn train(
             effects.extend(machine.handle(0.0, Input::Tick));
             continue;
         };
-        // Up to a few events at once; of those who are gone by then nothing is said.
+        // Up to a few events at once. Jobs that are gone by then report nothing.
         let gone = &without[&orders[0].ticket];
         let mut events = Vec::new();
         while let Some(event) = orders[0].events.pop() {
@@ -159,9 +160,9 @@ fn train(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// However workers' turns come, whoever dies on the way, and however many there are.
+    /// In whichever order workers act, whichever of them die, and however many there are.
     #[test]
-    fn nothing_but_scores_decides_who_is_stopped(
+    fn only_scores_decide_which_jobs_are_stopped(
         sizes in prop::collection::vec(1..6_u64, 1..6),
         slots in 1..4_usize,
         turns in prop::collection::vec((0..4_usize, prop::bool::weighted(0.05)), 1..80),
@@ -175,7 +176,7 @@ proptest! {
         };
         let cohorts = of_sizes(&sizes, alike);
         let (found, summary, _) = train((&cohorts, spared), (slots, &turns), &value);
-        // By hand: the better half goes on, rung by rung, ties by the order of the cells.
+        // The expected result: the better half goes on at each rung, ties by the order of the cells.
         let mut alive: Vec<JobId> = cohorts.iter().flat_map(|cohort| all(cohort)).collect();
         let (everybody, mut expected) = (alive.len(), BTreeMap::new());
         let mut place = 0..;
@@ -200,7 +201,7 @@ proptest! {
 
 /// Six cohorts of four, and half of the jobs go on from each rung: they fit into three, two and one.
 #[test]
-fn who_is_left_is_packed_into_as_few_cohorts_as_they_fit_into() {
+fn remaining_jobs_are_packed_into_as_few_cohorts_as_possible() {
     let value = |job: JobId, _: u64| f64::from(blake3::hash(format!("{job}").as_bytes()).as_bytes()[0]);
     for alike in [true, false] {
         let cohorts = of_sizes(&[4; 6], alike);
@@ -211,9 +212,9 @@ fn who_is_left_is_packed_into_as_few_cohorts_as_they_fit_into() {
     }
 }
 
-/// Two cohorts have come to the last rung, lost a member each, and wait for a job that nobody trains.
+/// Two cohorts have reached the last rung, lost a member each, and wait for a job that no worker trains.
 #[test]
-fn who_waits_for_nobody_goes_on_packed_once_somebody_has_looked() {
+fn cohorts_that_wait_for_no_running_job_continue_packed_after_go_on() {
     let cohorts = of_sizes(&[2, 2], true);
     let ids: Vec<JobId> = cohorts.iter().flat_map(|cohort| all(cohort)).chain([JobId::of(b"elsewhere")]).collect();
     let cells: Vec<Vec<JobId>> = ids.iter().map(|job| vec![*job]).collect();

@@ -1,4 +1,4 @@
-//! What time and the user want of workers that are at work: ends, pauses, limits.
+//! How time and the user end, pause and limit work in progress.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ impl Machine {
             if let Some(sent) = state.orders.front_mut() {
                 let took = self.works[sent.work].spent + sent.since.map_or(0.0, |since| now - since);
                 sent.timed_out |= took > settings.job_time;
-                // Not one that was asked before: it has its grace.
+                // Not if the worker was asked before: it still has its grace period.
                 sent.silent |= asked.is_none() && silence > settings.silence + delay;
                 silent = sent.silent;
                 if sent.timed_out || sent.silent {
@@ -26,9 +26,9 @@ impl Machine {
                 }
             }
             match asked {
-                // To answer it has as long again as it may say nothing.
+                // To reply, it has as long again as it may be silent.
                 Some(since) if silent && since > settings.grace.min(settings.silence) + delay => {
-                    let why = format!("{}, did not stop when it was asked to, and was killed", self.no_sign());
+                    let why = format!("{}, did not stop when asked to, and was killed", self.no_sign());
                     self.doom(slot, why, effects);
                 }
                 Some(since) if since > settings.grace + delay => {
@@ -43,13 +43,14 @@ impl Machine {
         }
     }
 
-    /// What a silent worker has done.
+    /// Describes what a silent worker has done.
     pub(super) fn no_sign(&self) -> String {
         format!("the worker gave no sign of life for {} s", self.settings.silence)
     }
 
-    /// This process stood still for `seconds`, and who was to be heard or to obey meanwhile has all of its time again. Nor is that time
-    /// one in which jobs trained; the limit of the run is one of the clock on the wall.
+    /// This process was suspended for `seconds`. All timeouts start again for workers that could not be heard or told
+    /// anything in the meantime. Jobs did not train during that time, either. Only the time limit of the run counts
+    /// real time.
     pub(super) fn slept(&mut self, seconds: f64) {
         for slot in &mut self.slots {
             slot.heard = self.now;
@@ -62,7 +63,7 @@ impl Machine {
 
     pub(super) fn warned(&mut self, effects: &mut Vec<Effect>) {
         self.end(Ending::Asked, effects);
-        // What comes to its end by itself would take too long now.
+        // Cohorts that would run to their end could take too long now.
         self.ask_all(effects);
     }
 
@@ -77,29 +78,30 @@ impl Machine {
         }
     }
 
-    /// Stops all workers after a checkpoint, and starts none until it is over: their devices and memory are free.
+    /// Stops all workers after a checkpoint and starts none until the pause is over, which frees their devices and
+    /// memory.
     pub(super) fn pause(&mut self, effects: &mut Vec<Effect>) {
         self.paused = true;
         self.ask_all(effects);
     }
 
-    /// Jobs that are not to be trained any more. The others of their cohorts go on, where workers hear of it while they train; else from a
-    /// checkpoint.
+    /// Cancels jobs. The others of their cohorts continue: at once if workers can be told while they train, otherwise
+    /// from a checkpoint.
     pub(super) fn cancel(&mut self, jobs: &[JobId], effects: &mut Vec<Effect>) {
         let (cancelled, touched) = self.drop(jobs, &Fate::Cancelled);
         if cancelled.is_empty() {
             return;
         }
         effects.push(Effect::Cancelled { jobs: cancelled });
-        self.word_of(&touched, true, effects);
+        self.announce(&touched, true, effects);
     }
 
-    /// Takes jobs out of the works that have them open: which, and of which works.
+    /// Removes jobs from the works in which they are open. Returns these jobs and works.
     pub(super) fn drop(&mut self, jobs: &[JobId], fate: &Fate) -> (Vec<JobId>, BTreeSet<usize>) {
         let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
         let (mut dropped, mut touched) = (Vec::new(), BTreeSet::new());
         for (at, work) in self.works.iter_mut().enumerate() {
-            // Whichever are fewer.
+            // Iterates over the smaller one.
             let found: Vec<JobId> = match jobs.len() < work.open.len() {
                 true => jobs.iter().copied().filter(|job| work.open.contains(job)).collect(),
                 false => work.open.iter().copied().filter(|job| jobs.contains(job)).collect(),
@@ -119,9 +121,9 @@ impl Machine {
         (dropped, touched)
     }
 
-    /// Has workers hear that members of these works are not to be trained any more; `at_once`: those that have no others are killed, and else come
-    /// to their end.
-    pub(super) fn word_of(&mut self, touched: &BTreeSet<usize>, at_once: bool, effects: &mut Vec<Effect>) {
+    /// Tells workers that members of these works are no longer trained. With `at_once`, kills workers that have no
+    /// other members, and otherwise lets them end.
+    pub(super) fn announce(&mut self, touched: &BTreeSet<usize>, at_once: bool, effects: &mut Vec<Effect>) {
         for slot in 0..if touched.is_empty() { 0 } else { self.slots.len() } {
             let orders = &self.slots[slot].orders;
             if orders.iter().all(|sent| !touched.contains(&sent.work)) {
@@ -137,8 +139,8 @@ impl Machine {
         }
     }
 
-    /// Tells the worker of `slot` which members of those of its orders that are for one of `works` are not to be trained any more. One that is
-    /// about to go has no use for it: the next order says it.
+    /// Tells the worker of `slot` which members of its orders for `works` are no longer trained. A worker that is about
+    /// to exit need not know: the next order says it.
     pub(super) fn tell(&self, slot: usize, works: &BTreeSet<usize>, effects: &mut Vec<Effect>) {
         let state = &self.slots[slot];
         if !matches!(state.worker, Worker::Alive) || state.asked.is_some() {
@@ -150,19 +152,19 @@ impl Machine {
         effects.extend(concerned.map(control));
     }
 
-    /// Ends the run where too many jobs have failed.
+    /// Ends the run if too many jobs have failed.
     pub(super) fn count_failures(&mut self, effects: &mut Vec<Effect>) {
         if self.failed.len() >= self.settings.max_failures {
             self.end(Ending::Failures, effects);
         }
     }
 
-    /// Whether nothing new is started, but what runs comes to its end.
+    /// Whether nothing new is started, but running cohorts finish.
     pub(super) fn is_finishing(&self) -> bool {
         self.ending == Some(Ending::Failures) && self.settings.finish_running
     }
 
-    /// Takes back what waits behind a cohort that comes to its end, where that is the last thing to happen.
+    /// Takes back work that waits behind the last cohort to finish.
     pub(super) fn recall(&mut self, effects: &mut Vec<Effect>) {
         if !self.is_finishing() {
             return;
@@ -174,9 +176,9 @@ impl Machine {
         }
     }
 
-    /// Nothing new is started; what runs is stopped, unless it is to come to its end. The first reason stays.
+    /// Starts nothing new, and stops what runs unless it may finish. The first reason counts.
     pub(super) fn end(&mut self, ending: Ending, effects: &mut Vec<Effect>) {
-        // A run that lets others finish after too many failures may have to stop them all the same.
+        // A run that lets cohorts finish after too many failures may still have to stop them.
         if self.is_stopping() && !(self.is_finishing() && ending != Ending::Failures) {
             return;
         }
@@ -187,12 +189,12 @@ impl Machine {
         }
     }
 
-    /// Lets every worker come to an end after a checkpoint.
+    /// Asks every worker to checkpoint and exit.
     fn ask_all(&mut self, effects: &mut Vec<Effect>) {
         (0..self.slots.len()).for_each(|slot| self.ask(slot, effects));
     }
 
-    /// Lets the worker of `slot` come to an end after a checkpoint.
+    /// Asks the worker of `slot` to checkpoint and exit.
     pub(super) fn ask(&mut self, slot: usize, effects: &mut Vec<Effect>) {
         let (now, state) = (self.now, &mut self.slots[slot]);
         if matches!(state.worker, Worker::Alive) && state.asked.is_none() {

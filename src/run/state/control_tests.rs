@@ -106,7 +106,7 @@ fn too_many_failures_end_a_run_at_once_or_when_the_others_are_done() {
 }
 
 #[test]
-fn what_waits_behind_a_cohort_is_taken_back_when_that_is_the_last() {
+fn work_queued_behind_the_last_cohort_to_finish_is_taken_back() {
     let settings = Settings { max_failures: 1, finish_running: true, ..SETTINGS };
     let mut scene = Scene::with(settings, slots(1), (1..=4).map(|width| work(width, 2, 0.01)).collect());
     let jobs: Vec<JobId> = all(&cohort(1, 2)).collect();
@@ -123,7 +123,7 @@ fn a_run_that_lets_others_finish_still_has_its_time_and_hears_of_a_stop() {
         let mut scene = Scene::with(settings, slots(2), vec![work(1, 1, 30.0), work(2, 1, 20.0)]);
         scene.log(0, vec![started()]);
         assert_eq!(scene.log(1, vec![ended(Outcome::Refused)]), "ingest 1, refused fails");
-        assert!(!scene.machine.view().stopping, "what trains comes to its end");
+        assert!(!scene.machine.view().stopping, "running cohorts finish");
         let input = if asked { Input::Stop } else { Input::Tick };
         assert_eq!(scene.at(60.0, input), "stop 0, close 1");
         scene.log(0, vec![ended(Outcome::Stopped)]);
@@ -133,7 +133,7 @@ fn a_run_that_lets_others_finish_still_has_its_time_and_hears_of_a_stop() {
 }
 
 #[test]
-fn a_pause_frees_the_slots_and_nobody_is_to_blame() {
+fn a_pause_frees_the_slots_and_counts_no_failure() {
     let mut scene = scene(SETTINGS, vec![work(1, 1, 10.0), work(2, 1, 5.0)]);
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Pause), "stop 0");
@@ -148,7 +148,7 @@ fn a_pause_frees_the_slots_and_nobody_is_to_blame() {
     assert_eq!(scene.put(Input::Stop), "finish Early(Asked) 0 2");
 }
 
-/// The attempt of the order that was sent as number `place`.
+/// Returns the attempt of the order that was sent as number `place`.
 fn ticket(scene: &Scene, place: usize) -> Ticket {
     let mut sent = scene.effects.iter().filter_map(|effect| match effect {
         Effect::Send { ticket, .. } => Some(*ticket),
@@ -157,7 +157,7 @@ fn ticket(scene: &Scene, place: usize) -> Ticket {
     sent.nth(place).unwrap()
 }
 
-/// What attempts were told last: so many at the end.
+/// Returns what attempts were last told: this many from the end.
 fn told(scene: &Scene, count: usize) -> Vec<(Ticket, Vec<JobId>)> {
     let told = scene.effects.iter().rev().filter_map(|effect| match effect {
         Effect::Control { ticket, without } => Some((*ticket, without.clone())),
@@ -169,17 +169,17 @@ fn told(scene: &Scene, count: usize) -> Vec<(Ticket, Vec<JobId>)> {
 }
 
 #[test]
-fn the_others_of_a_cohort_train_on_where_workers_hear_of_those_that_are_cancelled() {
+fn the_others_of_a_cohort_train_on_if_workers_can_be_told_of_cancelled_jobs() {
     let mut scene = scene(SETTINGS, vec![work(1, 4, 10.0), work(2, 1, 5.0)]);
     let jobs: Vec<JobId> = all(&cohort(1, 4)).collect();
-    // Before its worker has said that it starts, too.
+    // Also before its worker has reported that it starts.
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[3]] }), "cancelled 1, without 1");
     scene.log(0, vec![started(), done(jobs[0])]);
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[0], jobs[1]] }), "cancelled 1, without 2");
     let first = ticket(&scene, 0);
     assert_eq!(told(&scene, 2), [(first, vec![jobs[3]]), (first, vec![jobs[3], jobs[1]])], "all of them each time");
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[1]] }), "", "it is already");
-    // It may have finished them all before it hears of it.
+    // It may have finished them all before it is told.
     let late = [jobs[1], jobs[2], jobs[3]].map(done).into_iter().chain([ended(Outcome::Finished)]).collect();
     assert_eq!(scene.log(0, late), "ingest 4, finished, send 1x to 0");
     assert_eq!(
@@ -200,13 +200,13 @@ fn each_order_at_a_worker_is_told_of_its_own() {
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs(2)[1]] }), "cancelled 1, without 1");
     assert_eq!(told(&scene, 1), [(behind, vec![jobs(2)[1]])]);
-    // All of one, while there is more to do at this worker.
+    // All members of one cohort, while the worker has more to do.
     assert_eq!(scene.put(Input::Cancel { jobs: jobs(1) }), "cancelled 2, without 2");
     let (of, without) = told(&scene, 1).remove(0);
     assert_eq!((of, without.into_iter().collect::<HashSet<_>>()), (front, jobs(1).into_iter().collect()));
     assert_eq!(scene.put(Input::Cancel { jobs: jobs(2) }), "cancelled 1, kill 0");
     assert_eq!(scene.exit(0), "stopped waits, stopped waits, start 0, send 2x to 0");
-    // Of both at once.
+    // Members of both at once.
     let mut scene = self::scene(SETTINGS, (1..=4).map(|width| work(width, 2, 0.01)).collect());
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs(1)[0], jobs(2)[0]] }), "cancelled 2, without 1, without 1");
     let told_first = [0, 1].map(|place| (ticket(&scene, place), vec![jobs(place as u32 + 1)[0]]));
@@ -214,7 +214,7 @@ fn each_order_at_a_worker_is_told_of_its_own() {
 }
 
 #[test]
-fn who_is_about_to_go_is_told_nothing_and_the_next_order_says_it() {
+fn a_worker_about_to_exit_is_not_told_and_the_next_order_says_it() {
     let mut scene = scene(SETTINGS, vec![work(1, 3, 10.0)]);
     let jobs: Vec<JobId> = all(&cohort(1, 3)).collect();
     scene.log(0, vec![started()]);
@@ -224,7 +224,7 @@ fn who_is_about_to_go_is_told_nothing_and_the_next_order_says_it() {
     scene.exit(0);
     assert_eq!(scene.put(Input::Resume), "start 0, send 3x to 0");
     assert!(matches!(scene.effects.last(), Some(Effect::Send { without, .. }) if *without == [jobs[1]]));
-    // And so does the one after a death that comes between.
+    // So does the next order after a death in between.
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[2]] }), "cancelled 1, without 2");
     assert_eq!(scene.exit(0), "died waits, start 0, send 3x to 0");
@@ -232,7 +232,7 @@ fn who_is_about_to_go_is_told_nothing_and_the_next_order_says_it() {
 }
 
 #[test]
-fn where_workers_hear_of_nothing_the_others_go_on_from_a_checkpoint() {
+fn if_workers_cannot_be_told_the_others_continue_from_a_checkpoint() {
     let settings = Settings { control: false, ..SETTINGS };
     let mut scene = scene(settings, vec![work(1, 3, 10.0), work(2, 1, 5.0), work(3, 1, 1.0)]);
     let jobs: Vec<JobId> = all(&cohort(1, 3)).collect();
@@ -241,7 +241,7 @@ fn where_workers_hear_of_nothing_the_others_go_on_from_a_checkpoint() {
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[0], stranger] }), "", "one is done, one is not of this run");
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[1], jobs[1]] }), "cancelled 1, stop 0");
     scene.log(0, vec![Event::Checkpointed { step: 90 }, ended(Outcome::Stopped)]);
-    // It had done nothing of it yet, and now it is never begun.
+    // It had done nothing yet, and now it is never begun.
     let waiting = all(&cohort(3, 1)).collect();
     assert_eq!(scene.put(Input::Cancel { jobs: waiting }), "cancelled 1");
     assert_eq!(scene.exit(0), "start 0, send 1x to 0");
@@ -251,7 +251,7 @@ fn where_workers_hear_of_nothing_the_others_go_on_from_a_checkpoint() {
         Some(Effect::Send { without, .. }) => assert_eq!(*without, [jobs[1]]),
         other => panic!("{other:?}"),
     }
-    // The last one that is open: nothing is left to be saved.
+    // The last open one: nothing is left to save.
     assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[2]] }), "cancelled 1, kill 0");
     scene.exit(0);
     let summary = scene.summary();
@@ -287,7 +287,7 @@ fn kills_from_outside_are_deaths_whatever_was_killed() {
 }
 
 #[test]
-fn memory_that_the_system_took_halves_a_cohort_which_goes_on_from_its_checkpoint() {
+fn a_kill_for_lack_of_memory_halves_a_cohort_which_continues_from_its_checkpoint() {
     let mut scene = scene(SETTINGS, vec![work(1, 4, 10.0)]);
     assert_eq!(
         scene.died(0, Some(Clue::NoMemory)),
@@ -299,7 +299,7 @@ fn memory_that_the_system_took_halves_a_cohort_which_goes_on_from_its_checkpoint
         Some(Effect::Send { ancestors, .. }) => assert_eq!(*ancestors, [[whole]]),
         other => panic!("{other:?}"),
     }
-    // What was killed here is no sign of it, and nor is a single model.
+    // A worker that was killed here is no sign of it, and neither is a single model.
     scene.log(0, vec![started()]);
     scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() });
     assert_eq!(scene.died(0, Some(Clue::NoMemory)), "died waits, start 0, send 2x to 0");

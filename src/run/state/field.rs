@@ -1,4 +1,4 @@
-//! Cells that are compared, on their way from rung to rung.
+//! Compared cells on their way from rung to rung.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,19 @@ use sweep_spec::id::JobId;
 use sweep_spec::metric::Direction;
 use sweep_spec::prune::{Prune, Rung, Standing};
 
-/// A job that a cell of a sweep asks for.
+/// A job of a cell of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replicate {
     /// The job.
     pub job: JobId,
-    /// What the cell asks for of the score by which cells are compared; nothing where it is not compared.
+    /// The settings that the cell asks for in the score by which cells are compared; `None` if it is not compared.
     pub asked: Option<Value>,
 }
 
 /// Cells of a variant that are compared.
 #[derive(Clone, Debug)]
 pub struct Contest {
-    /// How.
+    /// The pruning rule.
     pub prune: Prune,
     /// Steps of each job.
     pub steps: u64,
@@ -29,16 +29,16 @@ pub struct Contest {
     pub cells: Vec<Vec<Replicate>>,
 }
 
-/// A contest on its way.
+/// A contest in progress.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) sweep: usize,
     pub(super) contest: Contest,
     /// The steps of all rungs.
     pub(super) rungs: Vec<u64>,
-    /// For each cell, seed and rung the score, where it is known; none where the job ended without it.
+    /// The score of each cell, seed and rung: `None` if not known yet, `Some(None)` if the job ended without it.
     pub(super) known: Vec<Vec<Vec<Option<Option<f64>>>>>,
-    /// What is decided.
+    /// The decisions so far.
     pub(super) decided: Vec<Rung>,
     /// The cells that have not been stopped.
     pub(super) alive: BTreeSet<usize>,
@@ -56,13 +56,13 @@ impl Field {
         field
     }
 
-    /// The place of the next rung that is to be decided.
+    /// Returns the index of the next rung to decide.
     pub(super) fn next(&self) -> Option<usize> {
         let place = self.decided.len();
         (self.alive.len() > self.contest.prune.keep && place < self.rungs.len()).then_some(place)
     }
 
-    /// Waits for what the next decision needs.
+    /// Collects the jobs that the next decision waits for.
     pub(super) fn wait(&mut self) {
         self.waiting.clear();
         let Some(rung) = self.next() else { return };
@@ -72,7 +72,7 @@ impl Field {
         }
     }
 
-    /// How good a cell is at a rung, by what is known so far.
+    /// Returns how good a cell is at a rung, from the scores known so far.
     pub(super) fn merit(&self, cell: usize, rung: usize) -> Merit {
         let standing = Standing::of(self.known[cell].iter().filter_map(|seed| seed[rung]));
         match self.contest.prune.better {

@@ -16,12 +16,12 @@ use sweep_spec::objective::Objective;
 use sweep_spec::parameters::Parameters;
 use sweep_wire::event::{Event, Outcome, Record};
 
-/// A cohort of `members` models with 100 steps; another `width` is another blueprint.
+/// Makes a cohort of `members` models with 100 steps; another `width` gives another blueprint.
 pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     cohort_of(width, 0..members)
 }
 
-/// The same with these seeds.
+/// Does the same with these seeds.
 pub(crate) fn cohort_of(width: u32, seeds: std::ops::Range<u64>) -> Arc<Cohort> {
     let linear = Layer::Linear { inputs: 2, outputs: width };
     let model = Model {
@@ -71,7 +71,7 @@ pub(crate) fn ended(outcome: Outcome) -> Event {
     Event::Ended { outcome, message: "why".to_owned() }
 }
 
-/// One with a slot of each of these kinds, which are there.
+/// Makes a machine with one slot of each of these kinds, which are there.
 pub(crate) fn machine(settings: Settings, kinds: Vec<Kind>, works: Vec<Work>) -> Machine {
     let mut machine = Machine::new(settings, kinds.len(), works);
     for (slot, kind) in kinds.into_iter().enumerate() {
@@ -80,7 +80,7 @@ pub(crate) fn machine(settings: Settings, kinds: Vec<Kind>, works: Vec<Work>) ->
     machine
 }
 
-/// So many slots, all of one kind.
+/// Returns this many slots of the same kind.
 pub(crate) fn slots(count: usize) -> Vec<Kind> {
     vec![Kinds::default().of(Device::Cpu); count]
 }

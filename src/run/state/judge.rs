@@ -1,4 +1,4 @@
-//! What becomes of an attempt that has ended.
+//! What happens after an attempt has ended.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,18 @@ use super::turn::Turn;
 use sweep_spec::id::JobId;
 use sweep_wire::event::Outcome;
 
-/// So many workers in a row died before they started their order, and none has ever started one: the fault is not the cohorts'.
+/// The run ends if this many workers in a row died before they started their order and none has ever started one: the
+/// cohorts are not to blame.
 const STILLBORN_LIMIT: usize = 5;
 
-/// Nor where as many cohorts in a row did not get that far, though others have.
+/// It also ends if this many cohorts in a row did not get that far, even if others have.
 const STILLBORN_WORKS: usize = 4;
 
-/// So many workers in a row ended from outside though nobody here had asked them to, without progress between: someone wants this to end. Where
-/// there are more slots, as many as these: of many machines some are always lost.
+/// It also ends if this many workers in a row, or as many as there are slots if these are more, were ended from outside
+/// without progress between: someone wants the run to end. With many machines, some are always lost.
 const STRAYS_LIMIT: usize = 5;
 
-/// Workers that are lost within so many seconds are lost together.
+/// Workers that are lost within this many seconds count as lost together.
 const TOGETHER: f64 = 5.0;
 
 impl Machine {
@@ -40,22 +41,22 @@ impl Machine {
                 effects.push(Effect::Finished { ticket, slot });
                 return;
             }
-            // Who has been left behind is not trained on, and the others wait for their turn.
+            // Members that were pruned are not trained further, and the others wait for their turn.
             Outcome::Reached if open == 0 => {
                 effects.push(Effect::Finished { ticket, slot });
                 return;
             }
             Outcome::Reached => {
                 self.works[work].has_reached();
-                let step = self.works[work].come_to();
+                let step = self.works[work].reached_step();
                 self.passed(work, step + 1);
                 self.again(work, format!("at step {step}, where its cells are compared with others"))
             }
             Outcome::Finished => {
-                self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
+                self.again(work, format!("the worker finished, but reported nothing about {open} of its jobs"))
             }
             Outcome::Stopped if sent.timed_out => self.time_out(work),
-            // It hangs now and then, and gets on all the same, or it does not.
+            // The attempt hangs now and then. It may still make progress.
             Outcome::Stopped if sent.silent => {
                 self.again(work, format!("{}, and stopped when asked to", self.no_sign()))
             }
@@ -70,11 +71,11 @@ impl Machine {
         effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message, rest });
     }
 
-    /// A worker is gone, and with it what it was at.
+    /// A worker is gone, and its orders with it.
     pub(super) fn exited(&mut self, slot: usize, status: &str, clue: Option<Clue>, effects: &mut Vec<Effect>) {
         let state = &mut self.slots[slot];
         if clue == Some(Clue::Lost) {
-            // The slot will be said to be gone next: nothing is to be sent there in between.
+            // The slot is about to be reported as gone, and nothing must be sent there in between.
             self.there -= usize::from(state.kind.take().is_some());
         }
         state.forget();
@@ -82,7 +83,7 @@ impl Machine {
         let orders = std::mem::take(&mut state.orders);
         self.out -= orders.len();
         let silent = orders.front().is_some_and(|sent| sent.silent);
-        // What was killed here says nothing about the system.
+        // A worker that was killed here says nothing about the system.
         let (message, to_blame, clue) = match worker {
             Worker::Doomed { why, to_blame } => (why, to_blame, None),
             Worker::Alive | Worker::Absent if silent => (format!("{} and died ({status})", self.no_sign()), true, clue),
@@ -116,7 +117,7 @@ impl Machine {
                     self.lost = self.now;
                     self.stray(work, message.clone(), effects)
                 }
-                // Being killed says nothing about whether workers can start.
+                // A killed worker says nothing about whether workers can start.
                 Some(Clue::Killed) => self.again(work, message.clone()),
                 None if started => self.again(work, message.clone()),
                 None => self.stillborn(work, message.clone(), effects),
@@ -131,12 +132,13 @@ impl Machine {
         self.works[sent.work].spent += self.now - since;
     }
 
-    /// An attempt ended before it started. Unless it is the only one, its jobs are not to blame, and wait; other works go first.
+    /// An attempt ended before it started. Unless this is the only work, its jobs are not to blame. They wait, and
+    /// other works go first.
     fn stillborn(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
         self.stillborn.push(work);
         let works = self.stillborn.iter().collect::<BTreeSet<_>>().len();
         if (!self.proven && self.stillborn.len() >= STILLBORN_LIMIT) || works >= STILLBORN_WORKS {
-            let why = format!("workers do not get as far as starting their orders: {message}");
+            let why = format!("workers end before they start their orders: {message}");
             self.end(Ending::Hopeless(why), effects);
         }
         if self.proven && !self.is_stopping() {
@@ -149,20 +151,20 @@ impl Machine {
         (message, Rest::Waits)
     }
 
-    /// A worker was stopped by someone else, or is gone with its machine. Nobody is to blame; but it must not go on for ever.
+    /// A worker was stopped by someone else, or is gone with its machine. It is not to blame, but this must not
+    /// continue for ever.
     fn stray(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
         self.strays += usize::from(!self.works[work].progressed);
         let limit = STRAYS_LIMIT.max(self.slots.len());
         if self.strays >= limit {
-            let why = format!(
-                "{limit} workers in a row ended without progress, though nobody here had asked them to: {message}"
-            );
+            let why = format!("{limit} workers in a row were ended from outside without progress: {message}");
             self.end(Ending::Hopeless(why), effects);
         }
         self.withdraw(work, message)
     }
 
-    /// There is no room for what a worker has to write: not the fault of its jobs, and no other worker will do better.
+    /// There is no space for what a worker has to write. Its jobs are not to blame, and no other worker would do
+    /// better.
     fn no_space(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
         self.end(Ending::NoSpace(message.clone()), effects);
         self.withdraw(work, message)
@@ -175,19 +177,19 @@ impl Machine {
         }
         let blueprint = self.works[work].cohort.blueprint.id();
         if let Some(kind) = self.slots[slot].kind.clone() {
-            self.learnt.entry(kind).or_default().entry(blueprint).or_default().out_of_memory(members);
+            self.memory_limits.entry(kind).or_default().entry(blueprint).or_default().out_of_memory(members);
         }
         self.split(work, members.div_ceil(2));
         (message, Rest::Waits)
     }
 
-    /// A job may take only so long.
+    /// A job has used up its time.
     fn time_out(&mut self, work: usize) -> (String, Rest) {
         let limit = self.settings.job_time;
         self.fail(work, format!("the time limit of {limit} s for a job has passed; its last checkpoint is kept"))
     }
 
-    /// An attempt got no further: another one, unless too many got nothing done. Gives the message for the record.
+    /// An attempt got no further. Retries it, unless too many attempts made no progress. Returns the message to record.
     fn again(&mut self, work: usize, message: String) -> (String, Rest) {
         if self.works[work].open.is_empty() {
             return (message, Rest::Waits);

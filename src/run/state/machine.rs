@@ -21,43 +21,44 @@ use sweep_wire::status::Early;
 pub struct Machine {
     pub(super) settings: Settings,
     pub(super) works: Vec<Work>,
-    /// How many members the largest cohort of a blueprint was planned to have.
+    /// How many members the largest cohort of each blueprint was planned to have.
     pub(super) planned: HashMap<BlueprintId, usize>,
-    /// Works that wait: those first that no decision may take away yet, then longest first.
+    /// Waiting works. Those that no decision can stop yet come first, then the longest.
     pub(super) queue: BTreeSet<(Turn, usize)>,
-    /// Who is stopped early.
+    /// Decides which jobs are stopped early.
     pub(super) referee: Referee,
-    /// Works that wait until a time before they queue up again.
+    /// Works that wait until a time before they join the queue again.
     pub(super) resting: Vec<(f64, usize)>,
     pub(super) slots: Vec<Slot>,
-    /// Slots that may be free: all that are, and perhaps others.
+    /// Slots that may be free: all free slots, and perhaps others.
     free: BTreeSet<usize>,
     /// How many slots are there.
     pub(super) there: usize,
-    /// Orders that are with workers.
+    /// Orders that workers have.
     pub(super) out: usize,
     pub(super) fates: HashMap<JobId, Fate>,
     pub(super) jobs: usize,
     pub(super) failed: Vec<JobId>,
-    /// The largest cohorts of a blueprint that may still fit on a kind of device, where larger ones were out of memory.
-    pub(super) learnt: Known,
+    /// The largest cohorts of a blueprint that may still fit on a kind of device, if larger ones ran out of memory.
+    pub(super) memory_limits: Known,
     tickets: u64,
-    /// The time; it does not run backwards.
+    /// The time, which never runs backwards.
     pub(super) now: f64,
-    /// A worker has started an order: workers can.
+    /// A worker has started an order, so workers can.
     pub(super) proven: bool,
-    /// Works whose attempts ended before they started, since one did.
+    /// Works whose attempts ended before they started, since the last one that did start.
     pub(super) stillborn: Vec<usize>,
     pub(super) strays: usize,
-    /// When a machine was lost last.
+    /// When a machine was last lost.
     pub(super) lost: f64,
-    /// How often the user has asked for an end.
+    /// How often the user has asked to stop.
     pub(super) stops: u32,
     /// The user has asked for a pause.
     pub(super) paused: bool,
-    /// Nothing new is started any more, and why.
+    /// Nothing new is started, and why.
     pub(super) ending: Option<Ending>,
-    /// All that was left waited for a decision to which nobody was on the way; whether somebody has looked for more since.
+    /// Set if all that is left waits for a decision that no running job leads to. The value says whether more work was
+    /// looked for since then.
     pub(super) stuck: Option<bool>,
     said_stuck: bool,
     /// The first tick has come.
@@ -65,7 +66,7 @@ pub struct Machine {
     finished: bool,
 }
 
-/// The members of the largest cohort of each blueprint, of those that this run has planned where there are any.
+/// Returns the members of the largest cohort of each blueprint. Cohorts that this run planned count first.
 fn planned(works: &[Work]) -> HashMap<BlueprintId, usize> {
     let mut sizes: HashMap<BlueprintId, (bool, usize)> = HashMap::new();
     for work in works {
@@ -77,8 +78,8 @@ fn planned(works: &[Work]) -> HashMap<BlueprintId, usize> {
 }
 
 impl Machine {
-    /// `works` on at most so many slots, none of which is there before it [joins](Input::Joined). Nothing happens before the first
-    /// [`Input::Tick`].
+    /// Makes a machine that trains `works` on at most `slots` slots, each of which must [join](Input::Joined) first.
+    /// Nothing happens before the first [`Input::Tick`].
     pub fn new(settings: Settings, slots: usize, works: Vec<Work>) -> Self {
         let jobs = works.iter().map(|work| work.open.len()).sum();
         let mut machine = Machine {
@@ -95,7 +96,7 @@ impl Machine {
             fates: HashMap::new(),
             jobs,
             failed: Vec::new(),
-            learnt: Known::new(),
+            memory_limits: Known::new(),
             tickets: 0,
             now: 0.0,
             proven: false,
@@ -114,15 +115,16 @@ impl Machine {
         machine
     }
 
-    /// The same where somebody decides who is stopped early. What is decided by now is done with the first tick.
+    /// Lets `referee` decide which jobs to stop early. Its decisions so far are carried out with the first tick.
     #[must_use]
     pub fn under(self, referee: Referee) -> Self {
         let mut machine = Machine { referee, ..self };
-        machine.queue_anew();
+        machine.resort_queue();
         machine
     }
 
-    /// Trains `works`, too, and so is not over; `wanted`: which of their jobs are stopped early. Nothing happens before the next [`Input::Tick`].
+    /// Adds `works`, which means that the run is not over. `wanted`: which of their jobs may be stopped early. Nothing
+    /// happens before the next [`Input::Tick`].
     pub fn add(&mut self, works: Vec<Work>, wanted: Vec<Wanted>) {
         wanted.into_iter().for_each(|wanted| self.referee.ask(wanted));
         let first = self.works.len();
@@ -137,17 +139,18 @@ impl Machine {
         self.finished = false;
     }
 
-    /// Goes on where it was [stuck](Effect::Stuck), after whatever was [added](Machine::add).
+    /// Continues after it was [stuck](Effect::Stuck) and works may have been [added](Machine::add).
     pub fn go_on(&mut self) {
         self.stuck = self.stuck.map(|_| true);
     }
 
-    /// What follows from `input` at `now`, in seconds on any clock; where it runs backwards, it stands still here.
+    /// Returns what follows from `input` at `now`, in seconds on any clock. If the clock runs backwards, the machine's
+    /// time stands still.
     pub fn handle(&mut self, now: f64, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.now = self.now.max(now);
         if self.finished {
-            // More work may come, for the slots and workers that are there then.
+            // More work may come for the slots and workers that are there.
             match input {
                 Input::Joined { slot, kind } => self.joined(slot, kind),
                 Input::Leaving { slot } => self.leaving(slot),
@@ -190,7 +193,7 @@ impl Machine {
             return effects;
         }
         let works = self.judge(&mut effects);
-        self.word_of(&works, false, &mut effects);
+        self.announce(&works, false, &mut effects);
         self.count_failures(&mut effects);
         self.recall(&mut effects);
         self.wake();
@@ -207,14 +210,14 @@ impl Machine {
         effects
     }
 
-    /// The order whose log is to be read for `slot`.
+    /// Returns the order whose log is to be read for `slot`.
     pub fn current(&self, slot: usize) -> Option<Ticket> {
         self.slots[slot].orders.front().map(|sent| sent.ticket)
     }
 
-    /// What running out of memory has taught.
-    pub fn learnt(&self) -> &Known {
-        &self.learnt
+    /// Returns the memory limits found by running out of memory.
+    pub fn memory_limits(&self) -> &Known {
+        &self.memory_limits
     }
 
     /// Whether the user has cancelled this job of this run.
@@ -222,17 +225,17 @@ impl Machine {
         self.fates.get(&job) == Some(&Fate::Cancelled)
     }
 
-    /// How many orders' worth of work there is beyond what workers have: so many more slots could be busy.
+    /// Returns how many orders' worth of work waits: this many more slots could be busy.
     pub fn waiting(&self) -> usize {
         if self.is_stopping() || self.paused {
             return 0;
         }
-        // What waits for a decision has no use for more slots.
+        // Work that waits for a decision does not need more slots.
         let waits = self.queue.iter().rev().take_while(|(turn, _)| turn.waits).count();
         self.queue.len() - waits + self.resting.len()
     }
 
-    /// Whether nothing new is started any more.
+    /// Whether nothing new is started.
     pub fn is_stopping(&self) -> bool {
         self.ending.is_some()
     }
@@ -243,7 +246,7 @@ impl Machine {
         self.there += usize::from(before.is_none());
     }
 
-    /// Whoever leaves has told its worker to stop; it is not to be blamed for that.
+    /// The agent that leaves has told its worker to stop, so the worker is not to blame.
     fn leaving(&mut self, slot: usize) {
         let (now, state) = (self.now, &mut self.slots[slot]);
         if !matches!(state.worker, Worker::Absent) {
@@ -274,7 +277,7 @@ impl Machine {
                 ended = Some((*outcome, message.clone()));
             }
             valid.push(record);
-            // What follows in the log comes after what is decided.
+            // What follows in the log comes after the decision.
             if self.referee.has_verdicts() {
                 effects.push(Effect::Ingest { ticket, records: std::mem::take(&mut valid), offset });
                 touched.extend(self.judge(effects));
@@ -297,11 +300,11 @@ impl Machine {
             }
             match outcome {
                 Outcome::Finished | Outcome::Reached | Outcome::Refused => {}
-                // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
+                // Errors of a GPU persist in a process, and so does its memory: the next attempt gets a new worker.
                 Outcome::Failed | Outcome::OutOfMemory | Outcome::NoSpace => {
                     self.kill(slot, "replaced after a failure".to_owned(), false, effects);
                 }
-                // It is about to exit, with all that it had to write behind it.
+                // The worker is about to exit and has written everything.
                 Outcome::Stopped if self.slots[slot].asked.is_none() => {
                     self.kill(slot, "replaced after it was stopped from outside".to_owned(), false, effects);
                 }
@@ -311,10 +314,10 @@ impl Machine {
             if let Some(sent) = self.slots[slot].orders.front_mut() {
                 sent.broken = true;
             }
-            self.doom(slot, format!("its log speaks of job {job}, which is not in its order"), effects);
+            self.doom(slot, format!("its log mentions job {job}, which is not in its order"), effects);
         }
-        // Only now: until all that was read is known, nothing is to be written down for good.
-        self.word_of(&touched, false, effects);
+        // Workers are told only now: until everything that was read is known, nothing may be recorded for good.
+        self.announce(&touched, false, effects);
     }
 
     fn event(&mut self, slot: usize, work: usize, record: &Record) {
@@ -346,7 +349,7 @@ impl Machine {
             Event::Losses { job, points } => {
                 let steps = self.works[work].steps();
                 let mut points = points.clone();
-                // What is not kept, a later run would not know of.
+                // A later run would not know of steps that are not kept.
                 points.retain(|step| trace::is_kept(step, steps));
                 self.referee.lost(*job, &points);
             }
@@ -399,7 +402,7 @@ impl Machine {
         }
     }
 
-    /// Gives more to a slot that will soon be free, while much waits.
+    /// Gives the next order to a slot that will soon be free, if much work waits.
     fn send_ahead(&mut self, slot: usize, effects: &mut Vec<Effect>) {
         while self.runs_short(slot) {
             let Some(work) = self.next(slot) else { return };
@@ -407,8 +410,8 @@ impl Machine {
         }
     }
 
-    /// Whether the next work may queue behind those that `slot` has. Who has said nothing for longer than these were to take will not be free so
-    /// soon, and may be gone.
+    /// Whether the next work may queue behind the orders of `slot`. A worker that has been silent for longer than these
+    /// should take will not be free so soon, and may be gone.
     fn runs_short(&self, slot: usize) -> bool {
         let (state, pace) = (&self.slots[slot], self.settings.pace);
         let seconds = |work: usize| self.works[work].remaining_seconds() * state.slowness;
@@ -456,7 +459,7 @@ impl Machine {
         effects.push(Effect::Finish(self.summary(finish)));
     }
 
-    /// What has come of the run so far, where it is over for this reason.
+    /// Returns the results of the run so far, if it is over for this reason.
     pub fn summary(&self, finish: Finish) -> Summary {
         let count = |fate: &Fate| self.fates.values().filter(|other| *other == fate).count();
         let reason = |job: &JobId| match self.fates.get(job) {

@@ -1,4 +1,4 @@
-//! What goes into the state machine and what comes out of it.
+//! Inputs and effects of the state machine.
 
 use std::sync::Arc;
 
@@ -11,101 +11,101 @@ use sweep_spec::job::Job;
 use sweep_wire::event::{Outcome, Record};
 use sweep_wire::status::Early;
 
-/// One order that was sent to a worker: one attempt of one cohort. Tickets are never used twice in a run.
+/// Identifies one order to a worker, that is one attempt of one cohort. Tickets are never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
 
-/// What happened outside.
+/// Something that happened outside.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// `slot` is there from now on, and takes orders.
+    /// `slot` is there and takes orders from now on.
     Joined {
-        /// Which slot.
+        /// The slot.
         slot: usize,
-        /// Of its device.
+        /// The kind of its device.
         kind: Kind,
     },
-    /// `slot` will soon be gone. If it has a worker, that was told to checkpoint and exit.
+    /// `slot` will soon be gone. Its worker, if it has one, was told to checkpoint and exit.
     Leaving {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// `slot` is gone, and so is its worker, whose exit was reported before if it had one.
+    /// `slot` is gone. The exit of its worker, if it had one, was reported before.
     Left {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// No slot is there, and none will come.
+    /// There are no slots, and none will come.
     Stranded {
-        /// Why, in words.
+        /// The reason, in words.
         message: String,
     },
-    /// The worker of `slot` gave a sign of life, and the log of its current order has grown by `records` (which may be none) up
+    /// The worker of `slot` gave a sign of life. The log of its current order has grown by `records` (perhaps none), up
     /// to byte `offset`.
     Log {
-        /// Whose worker.
+        /// The worker's slot.
         slot: usize,
         /// New events, in order.
         records: Vec<Record>,
-        /// Where the log is read up to.
+        /// The position up to which the log is read.
         offset: u64,
     },
-    /// What the worker of `slot` wrote is not a log of its current order.
+    /// The worker of `slot` wrote something that is not a log of its current order.
     Broken {
-        /// Whose worker.
+        /// The worker's slot.
         slot: usize,
-        /// What was found and where.
+        /// What was found, and where.
         message: String,
     },
-    /// The worker of `slot` is gone; its log has been read to the end.
+    /// The worker of `slot` is gone, and its log has been read to the end.
     Exited {
-        /// Whose worker.
+        /// The worker's slot.
         slot: usize,
-        /// How, in words: `exit status: 1`, `signal: 9 (SIGKILL)`.
+        /// How it ended, in words: `exit status: 1`, `signal: 9 (SIGKILL)`.
         status: String,
-        /// What its last words and the system say about the cause.
+        /// The cause, according to its last words and the system.
         clue: Option<Clue>,
     },
-    /// The user wants it to stop: the first time after checkpoints, the second time at once.
+    /// The user wants the run to stop: the first time after checkpoints, the second time at once.
     Stop,
-    /// The time here is nearly over: as [`Input::Stop`] the first time, however often it comes.
+    /// The time on this machine is nearly over. Works like the first [`Input::Stop`], however often it comes.
     Warned,
-    /// The user wants it to pause: workers stop after a checkpoint, and none is started.
+    /// The user wants a pause: workers stop after a checkpoint, and none is started.
     Pause,
     /// The pause is over.
     Resume,
-    /// The user does not want these jobs trained any more. Those that have ended, or are not of this run, are passed over.
+    /// The user cancels these jobs. Those that have ended or are not in this run are ignored.
     Cancel {
-        /// Which.
+        /// The jobs.
         jobs: Vec<JobId>,
     },
-    /// This process itself stood still, stopped with all of its workers or without them: whoever was silent meanwhile may not have been.
+    /// This process was suspended, with or without its workers: a worker that seems silent may not have been.
     Slept {
         /// For how long, up to now.
         seconds: f64,
     },
-    /// Time has passed. The first one starts everything.
+    /// Time has passed. The first tick starts everything.
     Tick,
 }
 
 impl Clue {
-    /// All of them, with names that go between machines.
+    /// All of them, with their names in messages between machines.
     const ALL: [(Clue, &str); 4] =
         [(Clue::NoMemory, "no_memory"), (Clue::NoSpace, "no_space"), (Clue::Killed, "killed"), (Clue::Lost, "lost")];
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(self) -> &'static str {
         Clue::ALL.iter().find(|(clue, _)| *clue == self).map_or("", |(_, name)| name)
     }
 
-    /// The one of this name.
+    /// Returns the clue with this name.
     pub(crate) fn named(name: &str) -> Option<Clue> {
         Clue::ALL.iter().find(|(_, other)| *other == name).map(|(clue, _)| *clue)
     }
 }
 
 impl Input {
-    /// The slot that it speaks of.
+    /// Returns the slot of the input.
     pub(super) fn slot(&self) -> Option<usize> {
         match self {
             Input::Joined { slot, .. }
@@ -126,127 +126,129 @@ impl Input {
     }
 }
 
-/// Why a worker that said nothing may have died.
+/// Why a worker that logged no reason may have died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clue {
-    /// There was no memory left, of the device or of the host.
+    /// There was no memory left on the device or the host.
     NoMemory,
-    /// There was no room for what it had to write.
+    /// There was no space for what it had to write.
     NoSpace,
-    /// Somebody has killed it.
+    /// Someone killed it.
     Killed,
-    /// The machine that it was on is gone, or says nothing any more.
+    /// Its machine is gone, or no longer responds.
     Lost,
 }
 
-/// What to do about it, in this order.
+/// What to do, in this order.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Start a worker process for `slot`, which has none.
     Start {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// Record a new attempt and send its order to the worker of `slot`, which may still be busy with the order before it.
+    /// Record a new attempt, and send its order to the worker of `slot`, which may still be busy with the previous
+    /// order.
     Send {
-        /// Names the attempt from now on.
+        /// Identifies the attempt from now on.
         ticket: Ticket,
-        /// Which slot.
+        /// The slot.
         slot: usize,
         /// What to train.
         cohort: Arc<Cohort>,
-        /// The cohorts that members were in before, the latest first, a list for each of those that they come from.
+        /// The cohorts that members were in before: one list for each cohort that they come from, latest first.
         ancestors: Vec<Vec<CohortId>>,
-        /// The step up to which they train, where that is not the last.
+        /// The step at which they stop, if that is not the last one.
         until: Option<u64>,
-        /// Members that are not to be trained any more.
+        /// Members that are no longer trained.
         without: Vec<JobId>,
     },
-    /// Tell the worker that has this order, or is about to get it, which of its members are not to be trained any more. The others go on.
+    /// Tell the worker that has this order, or is about to get it, which of its members are no longer trained. The
+    /// others continue.
     Control {
-        /// Names the attempt.
+        /// Identifies the attempt.
         ticket: Ticket,
-        /// All of them, those that the order names, too.
+        /// All such members, including those in the order.
         without: Vec<JobId>,
     },
-    /// Train these together for a moment, as an order of its own that nobody records, and see how fast they do.
+    /// Train these together for a moment and measure how fast they are. This order is not recorded.
     Measure {
-        /// Names the order from now on.
+        /// Identifies the order from now on.
         ticket: Ticket,
-        /// Which slot.
+        /// The slot.
         slot: usize,
-        /// Which jobs.
+        /// The jobs.
         jobs: Vec<(JobId, Job)>,
     },
     /// Nothing more is measured for a question.
     Answered {
-        /// Which, with what is known.
+        /// The question. The measurements are in what the prober knows.
         question: Question,
         /// Why it has no answer, if it has none.
         failure: Option<String>,
     },
     /// Record that the user has cancelled these jobs.
     Cancelled {
-        /// Which; never empty.
+        /// The jobs; never empty.
         jobs: Vec<JobId>,
     },
     /// Record that jobs are stopped early; never empty.
     Early(Vec<Verdict>),
     /// Record events, and that the log is read up to `offset`.
     Ingest {
-        /// Whose events.
+        /// The attempt.
         ticket: Ticket,
         /// Never empty.
         records: Vec<Record>,
-        /// Where the log is read up to.
+        /// The position up to which the log is read.
         offset: u64,
     },
-    /// An attempt is over and all of its members have ended, as its events say.
+    /// An attempt is over, and according to its events all of its members have ended.
     Finished {
-        /// Which attempt.
+        /// The attempt.
         ticket: Ticket,
-        /// Whose worker's last words belong to it.
+        /// The slot, for the worker's last words.
         slot: usize,
     },
-    /// Record that an attempt is over, and that its members without a fate wait to go on, or fail for good.
+    /// Record that an attempt is over, and that its unfinished members wait or fail for good.
     End {
-        /// Which attempt.
+        /// The attempt.
         ticket: Ticket,
-        /// Whose worker's last words belong to it.
+        /// The slot, for the worker's last words.
         slot: usize,
-        /// How it ended; `None`: its worker died.
+        /// How it ended; `None` if its worker died.
         outcome: Option<Outcome>,
-        /// In words.
+        /// The reason, in words.
         message: String,
-        /// What becomes of the members without a fate.
+        /// What happens to its unfinished members.
         rest: Rest,
     },
     /// Ask the worker of `slot` to checkpoint and exit.
     Stop {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// Tell the worker of `slot`, which has no order, that no order will come.
+    /// Tell the worker of `slot`, which has no order, that there are no more orders.
     Close {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// Kill the worker of `slot`; its exit is still to be reported.
+    /// Kill the worker of `slot`. Its exit will be reported.
     Kill {
-        /// Which slot.
+        /// The slot.
         slot: usize,
     },
-    /// All that is left waits for a decision to which nobody is on the way: jobs that were stopped in an earlier run may be needed for it. Whoever has
-    /// looked says so with [`super::Machine::go_on`].
+    /// All that is left waits for a decision that no running job leads to. Jobs that an earlier run stopped may be
+    /// needed for it. After looking for them, call [`super::Machine::go_on`].
     Stuck,
     /// There is nothing more to do. The last effect of a run.
     Finish(Summary),
 }
 
-/// What becomes of the members that an attempt leaves without a fate.
+/// What happens to the unfinished members of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// They wait to go on.
+    /// They wait to be continued.
     Waits,
     /// They fail for good; the attempt's message says why.
     Fails,
@@ -255,13 +257,13 @@ pub enum Rest {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// All steps done.
+    /// It did all steps.
     Done,
-    /// Not finite: a result.
+    /// It became NaN or infinite, which is a result.
     Diverged,
-    /// Failed for good, and why.
+    /// It failed for good; the text says why.
     Failed(String),
-    /// The user did not want it any more.
+    /// The user cancelled it.
     Cancelled,
     /// It was stopped early.
     Early(Early),
@@ -270,52 +272,52 @@ pub enum Fate {
 /// Why the run is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// Every job has its fate.
+    /// Every job has ended.
     Complete,
-    /// It was ended before.
+    /// The run ended early.
     Early(Ending),
 }
 
-/// Why a run ends before every job has its fate.
+/// Why a run ends before every job has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The user asked for it.
+    /// The user stopped it.
     Asked,
-    /// So did the user, but workers on other machines go on with what they were handed.
+    /// The user stopped it, but workers on other machines finish their orders.
     Left,
-    /// It has had its time.
+    /// Its time limit has passed.
     TimeLimit,
     /// Too many jobs have failed.
     Failures,
-    /// There is no room for what is to be written; where it was found.
+    /// There is no space for its files; the text says where.
     NoSpace(String),
-    /// Going on is pointless, since workers cannot start at all, or always stop; what was found.
+    /// Workers cannot start at all, or always stop; the text says what was found.
     Hopeless(String),
 }
 
-/// What came of the run.
+/// The results of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Why it is over.
     pub finish: Finish,
-    /// Jobs with all steps done.
+    /// Jobs that did all steps.
     pub done: usize,
     /// Jobs that became NaN or infinite.
     pub diverged: usize,
-    /// Jobs that were stopped early, since others were better.
+    /// Jobs that were stopped early since others were better.
     pub pruned: usize,
-    /// Jobs that were stopped early, since they had collapsed.
+    /// Jobs that were stopped early since they had collapsed.
     pub collapsed: usize,
     /// Jobs that the user cancelled.
     pub cancelled: usize,
-    /// Jobs that failed, in the order in which they did, and why.
+    /// Jobs that failed, in order of time, and why.
     pub failed: Vec<(JobId, String)>,
-    /// Jobs without a fate.
+    /// Unfinished jobs.
     pub left: usize,
 }
 
 impl Summary {
-    /// All jobs of the run; none where it was over before there was a plan.
+    /// Returns the number of jobs of the run; 0 if it ended before there was a plan.
     pub fn jobs(&self) -> usize {
         self.done + self.diverged + self.failed.len() + self.pruned + self.collapsed + self.cancelled + self.left
     }

@@ -1,5 +1,5 @@
-//! The orchestrator's mind: slots, the queue of cohorts, attempts, retries, stopping. Pure: no I/O, no clock; what happened goes in
-//! as an [`Input`] with the time, what to do comes out as [`Effect`]s.
+//! The core of the orchestrator: slots, the queue of cohorts, attempts, retries, stopping. It is pure, without I/O or a
+//! clock: each [`Input`] comes with its time, and [`Effect`]s say what to do.
 
 mod control;
 mod field;

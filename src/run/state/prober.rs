@@ -1,4 +1,4 @@
-//! What comes before the plan: finding out how many jobs train best together on devices of which that is not known.
+//! Measurements before there is a plan: how many jobs train best together on devices for which that is not known.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,10 +8,11 @@ use sweep_plan::measured::{Known, Measured, Question};
 use sweep_plan::slot::Kind;
 use sweep_wire::event::{Event, Outcome, Record};
 
-/// Longer than this no cohort may take: the first step of a large one takes seconds, of a GPU that hangs for ever.
+/// No cohort may take longer than this, in seconds. The first step of a large one takes seconds; on a GPU that hangs it
+/// takes for ever.
 const PATIENCE: f64 = 300.0;
 
-/// Answers questions on slots as they come, one cohort a slot at a time. It is done once no worker is left.
+/// Answers questions by training one cohort at a time on each slot. It is done when no worker is left.
 #[derive(Debug)]
 pub struct Prober {
     pace: Pace,
@@ -27,7 +28,7 @@ pub struct Prober {
 
 #[derive(Debug)]
 struct Slot {
-    /// None: it has gone, or was never to be measured on; its worker may be there still.
+    /// `None` if the slot is gone or was never to be measured on. Its worker may still be there.
     kind: Option<Kind>,
     state: State,
 }
@@ -36,10 +37,10 @@ struct Slot {
 enum State {
     /// No worker.
     Absent,
-    /// A worker without an order, told that none will come.
+    /// A worker without an order that was told to exit.
     Closed,
     Busy(Measuring),
-    /// Killed, but not gone yet; what is to be measured next.
+    /// Killed, but not gone yet; the next question to measure.
     Leaving(Option<Question>),
 }
 
@@ -54,7 +55,7 @@ struct Measuring {
 }
 
 impl Prober {
-    /// Without questions yet.
+    /// Makes a prober without questions.
     pub fn new(pace: Pace) -> Self {
         Prober {
             pace,
@@ -69,7 +70,8 @@ impl Prober {
         }
     }
 
-    /// What is to be found out on `slots`, of these kinds. No two of them may be of one device: they would measure each other.
+    /// Measures answers to `questions` on `slots`, of these kinds. No two slots may be on one device: they would
+    /// measure each other.
     pub fn ask(&mut self, slots: Vec<(usize, Kind)>, questions: Vec<Question>) -> Vec<Effect> {
         self.total += questions.len();
         self.queue.extend(questions);
@@ -82,34 +84,34 @@ impl Prober {
         effects
     }
 
-    /// Whether nothing is left to do, and no worker is left.
+    /// Whether there is nothing left to do and no worker is left.
     pub fn is_done(&self) -> bool {
         let of_queue =
             |slot: &Slot| slot.kind.as_ref().is_some_and(|kind| self.queue.iter().any(|of| of.kind == *kind));
         self.slots.values().all(|slot| matches!(slot.state, State::Absent) && (self.is_stopped() || !of_queue(slot)))
     }
 
-    /// Whether it was ended.
+    /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         self.ending.is_some()
     }
 
-    /// And why.
+    /// Returns why it was stopped.
     pub fn ending(&self) -> Option<Ending> {
         self.ending.clone()
     }
 
-    /// What was measured, complete or not.
+    /// Returns what was measured, complete or not.
     pub fn known(&self) -> &Known {
         &self.known
     }
 
-    /// Questions that have their answer, or will have none; and all.
+    /// Returns how many questions are answered or have failed, and how many there are.
     pub fn standing(&self) -> (usize, usize) {
         (self.answered, self.total)
     }
 
-    /// What is measured at `slot`: members of the cohort of which jobs.
+    /// Returns what is measured at `slot`: the question, and the members of the cohort.
     pub fn at(&self, slot: usize) -> Option<(&Question, usize)> {
         match &self.slots.get(&slot)?.state {
             State::Busy(Measuring { question, members, .. }) => Some((question, *members)),
@@ -117,7 +119,7 @@ impl Prober {
         }
     }
 
-    /// The order whose log is to be read for `slot`.
+    /// Returns the order whose log is to be read for `slot`.
     pub fn current(&self, slot: usize) -> Option<Ticket> {
         match &self.slots.get(&slot)?.state {
             State::Busy(measuring) => Some(measuring.ticket),
@@ -125,7 +127,7 @@ impl Prober {
         }
     }
 
-    /// What follows from `input` at `now`.
+    /// Returns what follows from `input` at `now`.
     pub fn handle(&mut self, now: f64, input: Input) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut effects = Vec::new();
@@ -156,13 +158,13 @@ impl Prober {
                 busy.for_each(|measuring| measuring.since += seconds);
             }
             Input::Tick => self.tick(&mut effects),
-            // Who comes later is not needed here.
+            // Slots that come later are not needed here.
             Input::Joined { .. } | Input::Pause | Input::Resume | Input::Cancel { .. } => {}
         }
         effects
     }
 
-    /// Sends the next order for `question`, or for the next one in the queue, to the slot's worker, which has nothing to do.
+    /// Sends the next order for `question`, or for the next one in the queue, to the slot's idle worker.
     fn go_on(&mut self, slot: usize, question: Option<Question>, effects: &mut Vec<Effect>) {
         let mut current = question;
         while let Some(kind) = self.slots.get(&slot).and_then(|slot| slot.kind.clone()) {
@@ -193,12 +195,12 @@ impl Prober {
         at.state = State::Busy(Measuring { ticket, question, members, rate: None, since: self.now });
     }
 
-    /// Nothing more will be measured for `question`.
+    /// Ends the measurements for `question`.
     fn close(&mut self, question: Question, failure: Option<String>, effects: &mut Vec<Effect>) {
         self.answered += 1;
         self.keep(&question);
         if failure.is_some() && !self.known.contains_key(&question.kind) {
-            // Nothing works there, and each further question would take as long to find that out.
+            // Nothing works on this kind of device, and each further question would take as long to find that out.
             let before = self.queue.len();
             self.queue.retain(|other| other.kind != question.kind);
             self.answered += before - self.queue.len();
@@ -221,7 +223,7 @@ impl Prober {
                     question.known.out_of_memory(members);
                     self.go_on(slot, Some(question), effects);
                 } else if clue == Some(Clue::Lost) || self.slots[&slot].kind.is_none() {
-                    // Somebody else may answer it.
+                    // Another slot may answer it.
                     self.queue.push_back(question);
                     self.all_go_on(effects);
                 } else {
@@ -239,7 +241,7 @@ impl Prober {
         }
     }
 
-    /// Has slots without a worker take what waits.
+    /// Gives waiting questions to slots without a worker.
     fn all_go_on(&mut self, effects: &mut Vec<Effect>) {
         let absent = self.slots.iter().filter(|(_, slot)| matches!(slot.state, State::Absent));
         let absent: Vec<usize> = absent.map(|(slot, _)| *slot).collect();
@@ -288,7 +290,7 @@ impl Prober {
                 self.go_on(slot, Some(question), effects);
             }
             (Outcome::Finished, None) => {
-                let why = "the worker finished without a rate".to_owned();
+                let why = "the worker finished without reporting a rate".to_owned();
                 self.replace(slot, |question| (question, Some(why)), effects);
             }
             (Outcome::OutOfMemory, _) => {
@@ -298,7 +300,7 @@ impl Prober {
                 };
                 self.replace(slot, then, effects);
             }
-            // Who leaves its slot stops.
+            // A worker whose slot is leaving stops.
             (Outcome::Stopped, _) if self.slots.get(&slot).is_some_and(|slot| slot.kind.is_none()) => {}
             (Outcome::Stopped | Outcome::Reached | Outcome::Failed | Outcome::NoSpace | Outcome::Refused, _) => {
                 self.replace(slot, |question| (question, Some(message)), effects);
@@ -306,8 +308,8 @@ impl Prober {
         }
     }
 
-    /// Kills a busy worker, since errors of a GPU stick to a process, and goes on with its question in a new one unless there is a reason
-    /// not to.
+    /// Kills a busy worker, since errors of a GPU persist in a process. A new one continues with its question unless
+    /// there is a reason not to.
     fn replace(
         &mut self,
         slot: usize,
@@ -327,7 +329,7 @@ impl Prober {
         }
     }
 
-    /// Ends all workers: there is nothing in them to save. What was measured of open questions is kept.
+    /// Ends all workers, which have nothing to save. Keeps the measurements for open questions.
     fn stop(&mut self, ending: Ending, effects: &mut Vec<Effect>) {
         self.ending.get_or_insert(ending);
         self.queue.clear();

@@ -1,4 +1,4 @@
-//! What is measured where, whatever becomes of workers and machines.
+//! What is measured on which slots, whatever happens to workers and machines.
 
 use super::fixtures::{cohort, ended, records, slots};
 use super::*;
@@ -6,7 +6,7 @@ use sweep_plan::measured::{Measured, Question};
 use sweep_plan::slot::Kind;
 use sweep_wire::event::{Event, Outcome};
 
-/// A prober that was asked, by hand.
+/// Drives a prober by hand.
 struct Scene {
     prober: Prober,
     answers: Vec<(Measured, Option<String>)>,
@@ -23,7 +23,7 @@ fn question(width: u32, jobs: u64) -> Question {
 }
 
 impl Scene {
-    /// On so many slots.
+    /// Makes a prober on this many slots.
     fn new(count: usize, questions: Vec<Question>) -> (Self, String) {
         let mut scene = Scene { prober: Prober::new(Pace { delay: 10.0, ..Pace::default() }), answers: Vec::new() };
         let effects = scene.prober.ask((0..count).map(|slot| (slot, kind())).collect(), questions);
@@ -70,7 +70,7 @@ impl Scene {
 }
 
 #[test]
-fn each_slot_has_a_question_of_its_own() {
+fn each_slot_has_its_own_question() {
     let (mut scene, line) = Scene::new(2, vec![question(1, 5), question(2, 4), question(3, 2)]);
     assert_eq!(line, "start 0, measure 1 at 0, start 1, measure 1 at 1");
     assert_eq!(scene.rate(0, 10.0), "measure 4 at 0");
@@ -89,13 +89,13 @@ fn each_slot_has_a_question_of_its_own() {
 }
 
 #[test]
-fn who_was_killed_is_waited_for() {
+fn a_killed_worker_is_waited_for() {
     let (mut scene, _) = Scene::new(1, vec![question(1, 40)]);
     scene.rate(0, 10.0);
     scene.rate(0, 40.0);
     let memory = Input::Log { slot: 0, records: records(vec![ended(Outcome::OutOfMemory)]), offset: 1 };
     assert_eq!(scene.put(memory), "kill 0");
-    assert_eq!(scene.rate(0, 1.0), "", "what it says now means nothing");
+    assert_eq!(scene.rate(0, 1.0), "", "what it reports now is ignored");
     assert_eq!(scene.exit(0, None), "start 0, measure 8 at 0");
     assert_eq!(scene.exit(0, Some(Clue::NoMemory)), "answered", "neither eight, so that four are the most");
     assert!(scene.prober.is_done());
@@ -108,7 +108,7 @@ fn a_machine_that_goes_leaves_its_question_to_others() {
     assert_eq!(scene.put(Input::Left { slot: 0 }), "");
     scene.rate(1, 10.0);
     assert_eq!(scene.rate(1, 20.0), "answered, measure 1 at 1");
-    // One that leaves in peace says that it was stopped, before or after it is known that it leaves.
+    // A worker that leaves in peace reports that it was stopped, before or after its leaving is known.
     scene.put(Input::Leaving { slot: 1 });
     let stopped = Input::Log { slot: 1, records: records(vec![ended(Outcome::Stopped)]), offset: 1 };
     assert_eq!(scene.put(stopped), "");
@@ -131,7 +131,7 @@ fn a_stop_ends_it_with_what_is_known() {
 }
 
 #[test]
-fn who_says_nothing_for_too_long_is_replaced() {
+fn a_worker_that_is_silent_for_too_long_is_replaced() {
     let (mut scene, _) = Scene::new(1, vec![question(1, 9), question(2, 9)]);
     assert_eq!(scene.at(309.0, Input::Tick), "", "news may take ten seconds");
     assert_eq!(scene.at(311.0, Input::Tick), "kill 0, answered");

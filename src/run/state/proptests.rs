@@ -1,4 +1,4 @@
-//! Whatever happens outside: no job is lost, none counts twice, and every path ends.
+//! Whatever happens outside, no job is lost, none counts twice, and every path ends.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,9 +16,9 @@ enum Act {
     Start,
     Checkpoint(u64),
     Done(usize),
-    /// A job is scored, at a step and with a value that follow from numbers.
+    /// A job is scored, at a step and with a value that depend on these numbers.
     Score(usize, u8),
-    /// It has come to where its order goes up to, or says so.
+    /// It has reached the step of its order, or says so.
     Reach,
     Diverge(usize),
     FailOne(usize),
@@ -74,7 +74,7 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         1 => Just(Act::Lose),
         2 => Just(Act::Join),
     ];
-    // A stop is rare, or most runs would end by it.
+    // A stop is rare: otherwise most runs would end by it.
     (0..3_usize, prop_oneof![120 => act, 2 => Just(Act::Stop), 1 => Just(Act::Warned), 1 => Just(Act::Strand)])
 }
 
@@ -100,19 +100,19 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// An order under way: of which jobs and which cohort, and up to which step.
+/// An order in progress: its jobs, its cohort, and its last step.
 type Order = (Ticket, Vec<JobId>, CohortId, u64);
 
-/// The world: which process has which orders. Checks every effect against it.
+/// The world: which process has which orders. Checks every effect against that.
 #[derive(Default)]
 struct World {
     now: f64,
     /// How far the clock has jumped back for the next input.
     back: f64,
     alive: HashSet<usize>,
-    /// Slots that have gone, or are about to: they get no orders.
+    /// Slots that are gone, or are about to be: they get no orders.
     gone: HashSet<usize>,
-    /// Whose worker was asked to stop, and when; a freeze moves that on.
+    /// Slots whose worker was asked to stop, and when. A freeze moves that time.
     asked: HashMap<usize, f64>,
     orders: HashMap<usize, Vec<Order>>,
     open: HashSet<Ticket>,
@@ -121,13 +121,13 @@ struct World {
     cancelled: HashSet<JobId>,
     early: HashSet<JobId>,
     stuck: bool,
-    /// Whether workers hear of what is cancelled while they train.
+    /// Whether workers can be told of cancelled jobs while they train.
     control: bool,
     finished: Option<Summary>,
 }
 
 impl World {
-    /// `patience`: so long must a worker have been asked to stop before this input, the passing of time, kills it.
+    /// `patience`: how long a worker must have been asked to stop before this input, the passing of time, kills it.
     fn apply(&mut self, effects: Vec<Effect>, patience: Option<f64>) {
         for effect in effects {
             assert!(self.finished.is_none(), "something after the end: {effect:?}");
@@ -137,12 +137,12 @@ impl World {
                     self.asked.remove(&slot);
                 }
                 Effect::Send { ticket, slot, cohort, without, until, .. } => {
-                    assert!(self.alive.contains(&slot) && !self.gone.contains(&slot), "an order for nobody");
+                    assert!(self.alive.contains(&slot) && !self.gone.contains(&slot), "an order without a worker");
                     let is_gone = |job: &JobId| self.cancelled.contains(job) || self.early.contains(job);
                     let ends = |job: &JobId| !is_gone(job) || without.contains(job);
                     assert!(cohort.members.iter().all(|(id, _)| ends(id)), "a job that is not wanted is trained");
                     let busy = self.orders.values().flatten().any(|(_, _, other, _)| *other == cohort.id);
-                    assert!(!busy, "one cohort at two places");
+                    assert!(!busy, "a cohort trains in two places");
                     assert!(self.open.insert(ticket));
                     let jobs = cohort.members.iter().map(|(id, _)| *id).collect();
                     self.orders.entry(slot).or_default().push((ticket, jobs, cohort.id, until.unwrap_or(100)));
@@ -156,10 +156,10 @@ impl World {
                 }
                 Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
                 Effect::Control { ticket, without } => {
-                    assert!(self.control, "an order that nobody hears");
+                    assert!(self.control, "an order to a worker that cannot be told");
                     let mut all = self.orders.iter().flat_map(|(slot, orders)| orders.iter().map(move |of| (slot, of)));
                     let (slot, (_, jobs, ..)) = all.find(|(_, (of, ..))| *of == ticket).expect("an attempt under way");
-                    assert!(self.alive.contains(slot) && !self.asked.contains_key(slot), "an order for nobody");
+                    assert!(self.alive.contains(slot) && !self.asked.contains_key(slot), "an order without a worker");
                     assert!(without.iter().all(|job| jobs.contains(job)), "it is not of that order");
                     let is_gone = |job: &JobId| self.cancelled.contains(job) || self.early.contains(job);
                     let is_said = |job: &&JobId| !is_gone(job) || without.contains(job);
@@ -178,11 +178,11 @@ impl World {
                     }
                 }
                 Effect::Stop { slot } | Effect::Close { slot } => {
-                    assert!(self.alive.contains(&slot), "a signal for nobody");
+                    assert!(self.alive.contains(&slot), "a signal without a worker");
                     self.asked.entry(slot).or_insert(self.now);
                 }
                 Effect::Kill { slot } => {
-                    assert!(self.alive.contains(&slot), "a signal for nobody");
+                    assert!(self.alive.contains(&slot), "a signal without a worker");
                     if let Some(patience) = patience {
                         let asked = self.asked.get(&slot).copied();
                         let was_patient = asked.is_some_and(|asked| self.now - asked > patience);
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// The inputs that `act` means for `slot`; none where it makes no sense.
+    /// Returns the inputs that `act` means for `slot`; none if it makes no sense.
     fn inputs(&mut self, slot: usize, act: &Act) -> Vec<Input> {
         let front = self.orders.get(&slot).and_then(|orders| orders.first()).cloned();
         let log = |events| vec![Input::Log { slot, records: records(events), offset: 1 }];
@@ -214,7 +214,7 @@ impl World {
                 self.now += 1000.0;
                 vec![Input::Tick]
             }
-            // Nobody says or hears anything, and then everybody has all of their time.
+            // No one says or hears anything, and then all timeouts start again.
             Act::Freeze => {
                 self.now += 1000.0;
                 let now = self.now;
@@ -230,7 +230,7 @@ impl World {
                 self.gone.remove(&slot);
                 vec![Input::Joined { slot, kind: fixtures::slots(1).remove(0) }]
             }
-            // Its worker is told to stop, by others.
+            // Its worker is told to stop by others.
             Act::Leave => {
                 self.gone.insert(slot);
                 self.asked.entry(slot).or_insert(self.now);
@@ -281,12 +281,12 @@ impl World {
     }
 }
 
-/// How many members it has, and how many seconds it takes.
+/// The number of its members, and its seconds.
 type Size = (u64, f64);
 
-/// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end, and after them those of each
-/// batch of `later`, which are proposed by what has ended. Of each batch, the cells of the first `compared` jobs are compared. All cohorts are of one shape
-/// where they are `alike`.
+/// Plays `script` again and again on `slots` slots until all of `cohorts`, with (members, seconds) each, have ended,
+/// and then those of each batch of `later`, which ended jobs propose. In each batch, the cells of the first `compared`
+/// jobs are compared. All cohorts have the same shape if they are `alike`.
 fn play(
     slots: usize,
     (cohorts, later, compared, alike): (&[Size], &[Vec<Size>], usize, bool),
@@ -316,16 +316,16 @@ fn play(
     let mut world = World { jobs: jobs.iter().copied().collect(), control: settings.control, ..World::default() };
     world.jobs.sort_unstable();
     world.apply(machine.handle(0.0, Input::Tick), None);
-    // The script over and over: whatever the workers do, retries are bounded, so that it must end.
+    // The script over and over: whatever the workers do, retries are bounded, so it must end.
     let mut rounds = 0;
     while world.finished.is_none() {
         rounds += 1;
         prop_assert!(rounds < 3000, "no end: {machine:?}");
         let mut acts = script.to_vec();
-        // Every script makes each worker exit at last, as any real process does.
+        // In every script each worker exits in the end, as any real process does.
         acts.extend((0..slots).map(|slot| (slot, Act::Exit)));
         acts.extend((0..slots).map(|slot| (slot, Act::Join)));
-        // Nor does anybody pause for ever, and time passes.
+        // No pause lasts for ever, and time passes.
         acts.extend([(0, Act::Resume), (0, Act::Silence)]);
         for (slot, act) in acts {
             for input in world.inputs(slot % slots, &act) {

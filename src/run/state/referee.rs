@@ -1,5 +1,6 @@
-//! Who is stopped early: cells that others of their variant have left behind, and jobs that have collapsed. What is decided follows from the scores
-//! and losses of jobs alone, whoever reports them first: a second run, and one that was killed, decide the same.
+//! Decides which jobs are stopped early: those of cells that others of their variant beat, and those that have
+//! collapsed. Decisions depend only on the scores and losses of jobs, not on the order in which they are reported. A
+//! second run, or one that was killed, therefore decides the same.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,26 +21,27 @@ use sweep_wire::status::Early;
 /// A decision about jobs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// Which jobs; never empty.
+    /// The jobs; never empty.
     pub jobs: Vec<JobId>,
-    /// What becomes of them.
+    /// Why they are stopped.
     pub early: Early,
-    /// What is known of them at this step has decided it.
+    /// The step whose scores or losses decided it.
     pub step: u64,
-    /// In words.
+    /// The reason, in words.
     pub why: String,
 }
 
-/// What is asked for by a sweep.
+/// What a sweep asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Cells that are compared.
+    /// The cells that are compared.
     pub contests: Vec<Contest>,
     /// Jobs that are in no such cell, each as often as it is asked for.
     pub others: Vec<JobId>,
-    /// When its jobs have collapsed.
+    /// The rules that say when its jobs have collapsed.
     pub stops: Vec<Stop>,
-    /// For each job what each rule looks at, where it is about a score: what the file asks for of it.
+    /// For each job and rule: the settings that the file asks for in the score that the rule watches, if it watches a
+    /// score.
     pub watched: HashMap<JobId, Arc<[Option<Value>]>>,
 }
 
@@ -49,7 +51,7 @@ impl Wanted {
         !self.contests.is_empty() || !self.stops.is_empty()
     }
 
-    /// Without jobs for which `keeps` does not hold; cells without any are in no contest.
+    /// Removes jobs for which `keeps` is false, and then cells without jobs.
     pub fn retain(&mut self, keeps: impl Fn(&JobId) -> bool) {
         self.others.retain(&keeps);
         for contest in &mut self.contests {
@@ -59,34 +61,35 @@ impl Wanted {
     }
 }
 
-/// Decides.
+/// Decides which jobs are stopped early.
 #[derive(Debug, Default)]
 pub struct Referee {
     fields: Vec<Field>,
     rules: Vec<Rules>,
-    /// For each job the cells that it is in.
+    /// The cells of each job.
     places: HashMap<JobId, Vec<Place>>,
-    /// For each job the sweeps whose rules it is under.
+    /// The sweeps whose rules apply to each job.
     under: HashMap<JobId, Vec<usize>>,
-    /// How many cells of each sweep want a job still.
+    /// How many cells of each sweep still want a job.
     wants: HashMap<(usize, JobId), usize>,
     /// How many sweeps do.
     wanted: HashMap<JobId, usize>,
-    /// Why a job was let go of: of several sweeps, that of the one that kept it longest.
+    /// Why each job is no longer wanted. If several sweeps wanted it, the reason of the one that kept it longest.
     gone: HashMap<JobId, Reason>,
-    /// At which step jobs have diverged.
+    /// The step at which jobs have diverged.
     diverged: HashMap<JobId, u64>,
-    /// Jobs that had come to nothing when it was decided that they were not to come so far; and those that are recorded as pruned.
-    turned: HashSet<JobId>,
+    /// Jobs that had diverged or collapsed before the decision that would have stopped them earlier, and those that are
+    /// recorded as pruned.
+    pruned_late: HashSet<JobId>,
     pruned: HashSet<JobId>,
     verdicts: Vec<Verdict>,
-    /// Something was decided.
+    /// There was a decision.
     decided: bool,
     /// Jobs that a sweep asks for without comparing them.
     alone: HashSet<JobId>,
 }
 
-/// Why a sweep lets go of a job: the later step counts, and of one the comparison.
+/// Why a sweep no longer wants a job. The later step counts; at the same step, the comparison.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Reason {
     step: u64,
@@ -110,14 +113,14 @@ struct Rules {
 }
 
 impl Referee {
-    /// Of what these sweeps ask for.
+    /// Makes a referee for these sweeps.
     pub fn new(wanted: Vec<Wanted>) -> Referee {
         let mut referee = Referee::default();
         wanted.into_iter().for_each(|wanted| referee.ask(wanted));
         referee
     }
 
-    /// Of what another sweep asks for, too, or one of these by now. Of its jobs nothing is known yet.
+    /// Adds what another sweep asks for, or what one of these asks for by now. Nothing may be known yet of its jobs.
     pub fn ask(&mut self, Wanted { contests, others, stops, watched }: Wanted) {
         let sweep = self.rules.len();
         self.alone.extend(&others);
@@ -143,7 +146,7 @@ impl Referee {
         self.rules.push(Rules { stops, watched, watches: HashMap::new() });
     }
 
-    /// Whether nobody is ever stopped.
+    /// Whether no job is ever stopped.
     pub fn is_idle(&self) -> bool {
         self.fields.is_empty() && self.under.is_empty()
     }
@@ -180,7 +183,7 @@ impl Referee {
         }
     }
 
-    /// A job has gone beyond a step: what was not said of rungs before it will not be.
+    /// A job has passed a step. Scores at earlier rungs will not come any more.
     pub fn passed(&mut self, job: JobId, step: u64) {
         for place in self.places.get(&job).cloned().unwrap_or_default() {
             let field = &mut self.fields[place.field];
@@ -195,7 +198,7 @@ impl Referee {
         }
     }
 
-    /// A job has these losses.
+    /// A job reported these losses.
     pub fn lost(&mut self, job: JobId, losses: &Losses) {
         for sweep in self.under.get(&job).cloned().unwrap_or_default() {
             for rule in 0..self.rules[sweep].stops.len() {
@@ -219,12 +222,12 @@ impl Referee {
         }
     }
 
-    /// A job has ended: what is not known of it by now never will be.
+    /// A job has ended. What is not known of it by now never will be.
     pub fn ended(&mut self, job: JobId) {
         self.end(job, None);
     }
 
-    /// The same of one that has diverged at a step.
+    /// A job has diverged at a step, and has ended.
     pub fn diverged(&mut self, job: JobId, step: u64) {
         self.diverged.insert(job, step);
         self.end(job, None);
@@ -235,12 +238,12 @@ impl Referee {
         self.pruned.insert(job);
     }
 
-    /// Whether a job that has come to nothing is pruned, and yet to be recorded as that.
-    pub(super) fn is_turned(&self, job: JobId) -> bool {
-        self.turned.contains(&job) && !self.pruned.contains(&job)
+    /// Whether a job that diverged or collapsed is pruned, and not recorded so yet.
+    pub(super) fn is_pruned_late(&self, job: JobId) -> bool {
+        self.pruned_late.contains(&job) && !self.pruned.contains(&job)
     }
 
-    /// The same for the cells of a sweep alone, or of all.
+    /// Ends a job for the cells of one sweep, or of all.
     fn end(&mut self, job: JobId, sweep: Option<usize>) {
         for place in self.places.get(&job).cloned().unwrap_or_default() {
             let field = &mut self.fields[place.field];
@@ -256,7 +259,7 @@ impl Referee {
         }
     }
 
-    /// Decides as much as can be.
+    /// Decides as much as it can.
     fn decide(&mut self, at: usize) {
         let field = &mut self.fields[at];
         if !field.waiting.is_empty() {
@@ -298,10 +301,10 @@ impl Referee {
             let mut free = Vec::new();
             let reason = Reason { step, early: Early::Pruned, why };
             for job in jobs {
-                // It had come to nothing before it was compared.
+                // It had diverged before it was compared.
                 match self.diverged.get(&job) {
                     Some(at) if *at <= step => continue,
-                    Some(_) => drop(self.turned.insert(job)),
+                    Some(_) => drop(self.pruned_late.insert(job)),
                     None => {}
                 }
                 match self.wants.get_mut(&(sweep, job)) {
@@ -311,12 +314,12 @@ impl Referee {
                             free.push(job);
                         }
                     }
-                    // It was ahead when it collapsed: had the comparison been made earlier, it would not have come so far.
+                    // It was ahead when it collapsed. An earlier comparison would have stopped it before that.
                     Some(_) if self.wanted.get(&job) == Some(&0) => {
                         if self.gone.get(&job).is_some_and(|gone| gone.early == Early::Collapsed && gone.step > step) {
                             self.gone.remove(&job);
                             self.wanted.insert(job, 1);
-                            self.turned.insert(job);
+                            self.pruned_late.insert(job);
                             free.push(job);
                         }
                     }
@@ -327,7 +330,7 @@ impl Referee {
         }
     }
 
-    /// A sweep does not want these jobs any more.
+    /// A sweep no longer wants these jobs.
     fn let_go(&mut self, jobs: Vec<JobId>, reason: &Reason) {
         let mut by_reason: BTreeMap<Reason, Vec<JobId>> = BTreeMap::new();
         for job in jobs {
@@ -346,27 +349,27 @@ impl Referee {
         self.verdicts.extend(by_reason.into_iter().map(verdict));
     }
 
-    /// Whether something was decided about jobs since the last call of [`Referee::verdicts`].
+    /// Whether there are decisions about jobs since the last call of [`Referee::verdicts`].
     pub(super) fn has_verdicts(&self) -> bool {
         !self.verdicts.is_empty()
     }
 
-    /// Whether there was a decision since the last call, be it about nobody.
+    /// Whether there was a decision since the last call, even one that stops no job.
     pub(super) fn has_decided(&mut self) -> bool {
         std::mem::take(&mut self.decided)
     }
 
-    /// What was decided since the last call.
+    /// Returns the decisions since the last call.
     pub fn verdicts(&mut self) -> Vec<Verdict> {
         std::mem::take(&mut self.verdicts)
     }
 
-    /// Whether a job is stopped, by what is known.
+    /// Whether a job is stopped, as far as is known.
     pub fn is_stopped(&self, job: JobId) -> bool {
         self.gone.contains_key(&job) && self.wanted.get(&job) == Some(&0)
     }
 
-    /// Whether a job that was stopped is needed: it goes on to the end, or a decision waits for it.
+    /// Whether a job that was stopped is needed: it is to finish, or a decision waits for it.
     pub fn needs(&self, job: JobId) -> bool {
         let waits = |place: &Place| {
             let field = &self.fields[place.field];
@@ -377,7 +380,8 @@ impl Referee {
         !self.is_stopped(job) && (self.alone.contains(&job) || places.iter().any(waits))
     }
 
-    /// The next step after `base` at which one of `jobs` is compared, as far as it is not decided yet whether it goes on to the end.
+    /// Returns the next step after `base` at which one of `jobs` is compared, unless it is already decided that it
+    /// finishes.
     pub(super) fn until(&self, jobs: impl Iterator<Item = JobId>, base: u64) -> Option<u64> {
         let mut until = None;
         let compared = jobs.filter(|job| !self.alone.contains(job));
@@ -392,7 +396,7 @@ impl Referee {
         until
     }
 
-    /// Whether one of `jobs`, all at `from`, would come to its end before it is decided whether it does.
+    /// Whether one of `jobs`, all at `from`, would finish before it is decided whether it should.
     pub(super) fn waits(&self, jobs: impl Iterator<Item = JobId>, from: u64) -> bool {
         let compared = jobs.filter(|job| !self.alone.contains(job));
         compared.filter_map(|job| self.places.get(&job)).flatten().any(|place| {
@@ -401,12 +405,12 @@ impl Referee {
         })
     }
 
-    /// Whether a job is compared, or may collapse.
+    /// Whether a job is compared or may collapse.
     pub fn looks_at(&self, job: JobId) -> bool {
         self.places.contains_key(&job) || self.under.contains_key(&job)
     }
 
-    /// Whether these scores, and what is asked for at these steps, are what decides about a job.
+    /// Whether decisions about a job are based on these scores with the settings asked for at these steps.
     pub fn is_scored_by(&self, job: JobId, scores: &[Arc<sweep_spec::blueprint::Score>]) -> bool {
         let places = self.places.get(&job).map_or(&[][..], Vec::as_slice);
         let contests = places.iter().all(|place| {
@@ -433,8 +437,8 @@ impl Referee {
         contests && rules
     }
 
-    /// How many rungs that are not decided yet one of `jobs`, of which all have come to `base`, has left behind at least, and how good it was at the last
-    /// of them.
+    /// Returns the least number of undecided rungs that one of `jobs`, all of which have reached `base`, has passed,
+    /// and how good it was at the last of them.
     pub(super) fn ahead(&self, jobs: impl Iterator<Item = JobId>, base: u64) -> (usize, Merit) {
         let mut least: Option<(usize, Reverse<Merit>)> = None;
         for job in jobs {
@@ -460,7 +464,7 @@ impl Referee {
     }
 }
 
-/// Whether a score is what is asked for, as far as that is said.
+/// Whether a score has the settings that are asked for, if any are.
 fn is_asked(score: &Score, asked: Option<&Value>) -> bool {
     asked.is_none() || score.asked.is_none() || score.asked.as_ref() == asked
 }

@@ -1,4 +1,4 @@
-//! Who is stopped early: decisions, and that nothing but scores makes them.
+//! Which jobs are stopped early: the decisions, and that they depend only on scores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use sweep_wire::event::{Event, Outcome, Score};
 use sweep_wire::losses::Losses;
 use sweep_wire::status::Early;
 
-/// Of 100 steps, with rungs at 10, 20, 40 and 80.
+/// A rule for 100 steps, with rungs at 10, 20, 40 and 80.
 pub(super) fn prune(keep: usize) -> Prune {
     let rule = Rule::Halving { first: 10, eta: 2 };
     Prune { metric: Metric::ModesCovered.into(), better: Direction::Higher, rule, keep }
 }
 
-/// One cell for each of these sets of jobs.
+/// Makes a contest with one cell for each of these sets of jobs.
 pub(super) fn contest(prune: Prune, cells: &[Vec<JobId>]) -> Contest {
     let replicates = |cell: &Vec<JobId>| cell.iter().map(|&job| Replicate { job, asked: None }).collect();
     Contest { prune, steps: 100, cells: cells.iter().map(replicates).collect() }
@@ -53,7 +53,7 @@ fn stopped(verdicts: &[Verdict]) -> BTreeSet<JobId> {
 }
 
 #[test]
-fn a_cell_is_stopped_with_all_its_seeds_once_all_cells_have_come_so_far() {
+fn a_cell_is_stopped_with_all_its_seeds_when_all_cells_have_reached_the_rung() {
     let jobs = jobs(6);
     let cells: Vec<Vec<JobId>> = jobs.chunks(2).map(<[_]>::to_vec).collect();
     let mut referee = referee(prune(1), &cells);
@@ -69,18 +69,18 @@ fn a_cell_is_stopped_with_all_its_seeds_once_all_cells_have_come_so_far() {
     assert_eq!((verdicts[0].early, verdicts[0].step), (Early::Pruned, 10));
     assert_eq!(verdicts[0].why, "place 3 of 3 cells by mean modes_covered at step 10; 2 go on");
     assert!(referee.is_stopped(jobs[2]) && !referee.is_stopped(jobs[0]));
-    // One of the others diverges: with it the cell has lost a seed, and comes last.
+    // One of the others diverges: its cell has lost a seed, and comes last.
     referee.ended(jobs[1]);
     referee.scored(jobs[4], 20, &scores(0.0));
     referee.scored(jobs[5], 20, &scores(0.0));
     assert_eq!(stopped(&referee.verdicts()), jobs[..2].iter().copied().collect());
-    // Nothing is stopped twice, nor is who is alone.
+    // Nothing is stopped twice, and the last cell is not stopped.
     referee.scored(jobs[4], 40, &scores(0.0));
     assert!(referee.verdicts().is_empty());
 }
 
 #[test]
-fn a_job_is_stopped_only_where_nobody_wants_it() {
+fn a_job_is_stopped_only_if_no_sweep_wants_it() {
     let jobs = jobs(3);
     let cells: Vec<Vec<JobId>> = jobs.iter().map(|job| vec![*job]).collect();
     let wanted = |others: &[JobId]| Wanted {
@@ -89,7 +89,7 @@ fn a_job_is_stopped_only_where_nobody_wants_it() {
         ..Wanted::default()
     };
     let sweep = Wanted { others: vec![jobs[2]], ..Wanted::default() };
-    // Another file has the first in a contest, too, with the opposite direction.
+    // Another file has the first one in a contest, too, with the opposite direction.
     let mut lower = prune(1);
     lower.better = Direction::Lower;
     let against = Wanted { contests: vec![contest(lower, &cells[..2])], ..Wanted::default() };
@@ -97,7 +97,7 @@ fn a_job_is_stopped_only_where_nobody_wants_it() {
     for (job, value) in jobs.iter().zip([3.0, 2.0, 1.0]) {
         referee.scored(*job, 10, &scores(value));
     }
-    // Of three two go on, the third is wanted elsewhere; of two the second one goes on there.
+    // Of three cells two go on, and the third is wanted elsewhere; of two, the second goes on there.
     assert_eq!(stopped(&referee.verdicts()), BTreeSet::new());
     for (job, value) in jobs.iter().zip([2.0, 3.0]) {
         referee.scored(*job, 20, &scores(value));
@@ -112,7 +112,7 @@ fn rule(what: Watched, lasting: Lasting) -> Stop {
 }
 
 #[test]
-fn a_job_that_collapses_is_stopped_and_its_cell_has_lost_it() {
+fn a_job_that_collapses_is_stopped_and_its_cell_loses_it() {
     let jobs = jobs(4);
     let cells: Vec<Vec<JobId>> = jobs.chunks(2).map(<[_]>::to_vec).collect();
     let stops = vec![
@@ -137,7 +137,7 @@ fn a_job_that_collapses_is_stopped_and_its_cell_has_lost_it() {
     }
     referee.lost(jobs[2], &losses);
     assert_eq!(referee.verdicts()[0].step, 14, "below 2 from step 6 on");
-    // What they are scored as before somebody hears of it counts for nothing.
+    // Scores after its collapse, before the worker is told, are ignored.
     for (job, value) in jobs.iter().zip([100.0, 3.0, 100.0, 4.0]) {
         referee.scored(*job, 10, &scores(value));
     }
@@ -146,7 +146,7 @@ fn a_job_that_collapses_is_stopped_and_its_cell_has_lost_it() {
 }
 
 #[test]
-fn what_was_known_before_is_decided_with_the_first_tick() {
+fn earlier_scores_are_decided_on_with_the_first_tick() {
     let cohort = cohort(1, 4);
     let ids: Vec<JobId> = all(&cohort).collect();
     let cells: Vec<Vec<JobId>> = ids.iter().map(|job| vec![*job]).collect();
@@ -163,7 +163,7 @@ fn what_was_known_before_is_decided_with_the_first_tick() {
 }
 
 #[test]
-fn cohorts_wait_at_a_rung_and_who_is_left_behind_goes_no_further() {
+fn cohorts_wait_at_a_rung_and_pruned_jobs_do_not_continue() {
     let (first, second) = (cohort(1, 2), cohort(2, 2));
     let ids: Vec<JobId> = all(&first).chain(all(&second)).collect();
     let cells: Vec<Vec<JobId>> = ids.iter().map(|job| vec![*job]).collect();
@@ -178,9 +178,9 @@ fn cohorts_wait_at_a_rung_and_who_is_left_behind_goes_no_further() {
         let rest = [Event::Checkpointed { step }, ended(Outcome::Reached)];
         [started].into_iter().chain(scores).chain(rest).collect()
     };
-    // The other cohort first: nobody knows yet who goes on.
+    // The other cohort goes first: it is not known yet which jobs go on.
     assert_eq!(scene.log(0, at_rung(&ids[..2], 10, &[4.0, 1.0])), "ingest 5, reached waits, send 2x to 0");
-    // With its last score all is known: of the first cohort one goes on, of the second one.
+    // After its last score, all is known: one job of each cohort goes on.
     let line = scene.log(0, at_rung(&ids[2..], 10, &[3.0, 2.0]));
     assert_eq!(line, "ingest 3, pruned 1, pruned 1, ingest 2, reached waits, send 2x to 0");
     let Some(Effect::Send { cohort, until, without, .. }) = scene.effects.last() else { panic!("nothing was sent") };
@@ -196,7 +196,7 @@ fn cohorts_wait_at_a_rung_and_who_is_left_behind_goes_no_further() {
 }
 
 #[test]
-fn a_free_slot_goes_on_with_who_may_stay_until_it_is_known() {
+fn a_free_slot_continues_the_best_jobs_until_the_decision() {
     let works: Vec<Arc<_>> = (1..=3).map(|width| cohort(width, 1)).collect();
     let ids: Vec<JobId> = works.iter().flat_map(|cohort| all(cohort)).collect();
     let cells: Vec<Vec<JobId>> = ids.iter().map(|job| vec![*job]).collect();
@@ -222,12 +222,12 @@ fn a_free_slot_goes_on_with_who_may_stay_until_it_is_known() {
     let (one, two) = (at(&scene, 0), at(&scene, 1));
     scene.log(0, at_rung(one, 5.0));
     let three = sent(&scene).0;
-    assert!(three != one && three != two, "those first that have not come so far");
-    // Nothing else is there to do: who is better goes on, up to the next rung.
+    assert!(three != one && three != two, "jobs that are behind come first");
+    // There is nothing else to do, so the better one goes on, up to the next rung.
     scene.log(0, at_rung(three, 7.0));
     assert_eq!(sent(&scene), (three, Some(30)));
     scene.log(0, vec![started_at(10)]);
-    // Now it is known, and it stays; the other has lost, and who trains it hears of it.
+    // Now it is known, and it stays; the other has lost, and its worker is told.
     let line = scene.log(1, at_rung(two, 9.0));
     assert_eq!(line, "ingest 2, pruned 1, pruned 1, ingest 2, reached waits, without 1, send 1x to 1");
     assert_eq!(sent(&scene), (two, None));
@@ -239,7 +239,7 @@ pub(super) fn started_at(step: u64) -> Event {
 }
 
 #[test]
-fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
+fn the_state_of_a_stopped_job_does_not_depend_on_the_order_of_reports() {
     let jobs = jobs(4);
     let cells: Vec<Vec<JobId>> = jobs.iter().map(|job| vec![*job]).collect();
     let of = |stops: Vec<Stop>| {
@@ -249,7 +249,7 @@ fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
         let of = |Verdict { jobs, early, step, .. }| jobs.into_iter().map(move |job| (job, (early, step)));
         verdicts.into_iter().flat_map(of).collect()
     };
-    // A rule and a comparison at one step: the rule, whoever is scored last.
+    // A rule and a comparison at one step: the rule counts, whichever job is scored last.
     let values = [1.0, 1.5, 6.0, 7.0];
     for first in 0..4 {
         let mut referee = of(vec![rule(Watched::Score(Metric::ModesCovered.into()), Lasting::Times(1))]);
@@ -259,7 +259,7 @@ fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
         let expected = [0, 1].map(|place| (jobs[place], (Early::Collapsed, 10)));
         assert_eq!(states(referee.verdicts()), expected.into(), "{first}");
     }
-    // Who was ahead when it came to nothing is pruned where it would have been.
+    // A job that was ahead when it diverged is pruned if it would have been pruned before.
     let loss = |step| {
         let mut losses = Losses::default();
         losses.push(step, [("loss_d", 1.0)]);
@@ -279,12 +279,12 @@ fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
         decide(&mut referee);
         let expected = [0, 1].map(|place| (jobs[place], (Early::Pruned, 10)));
         assert_eq!(states(referee.verdicts()), expected.into(), "{early}");
-        assert_eq!([0, 1].map(|place| referee.is_turned(jobs[place])), [!early; 2]);
+        assert_eq!([0, 1].map(|place| referee.is_pruned_late(jobs[place])), [!early; 2]);
         // A second run that knows of it has nothing to record.
         referee.was_pruned(jobs[0]);
-        assert!(!referee.is_turned(jobs[0]));
+        assert!(!referee.is_pruned_late(jobs[0]));
     }
-    // Before the rung it is what it is.
+    // Before the rung, the state is that of the rule.
     let mut referee = of(vec![rule(Watched::Loss("loss_d"), Lasting::Times(1))]);
     referee.lost(jobs[0], &loss(9));
     referee.diverged(jobs[1], 9);
@@ -293,7 +293,7 @@ fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
 }
 
 #[test]
-fn nobody_waits_for_a_score_that_will_not_come() {
+fn no_decision_waits_for_a_score_that_will_not_come() {
     let jobs = jobs(3);
     let cells: Vec<Vec<JobId>> = jobs.iter().map(|job| vec![*job]).collect();
     let mut referee = referee(prune(1), &cells);

@@ -1,52 +1,55 @@
-//! How patient a run is, and where it ends.
+//! Retries, timeouts and limits of a run.
 
 use sweep_spec::id::CohortId;
 
-/// The longest pause before another attempt, in seconds; chance adds up to half of it.
+/// The longest pause before another attempt, in seconds. A pseudorandom part of up to half of it is added.
 const LONGEST_PAUSE: f64 = 60.0;
 
-/// How patient a run is, and where it ends. Times are in seconds; infinite ones never come.
+/// Retries, timeouts and limits of a run. Times are in seconds; infinite ones never come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// A cohort fails after so many attempts in a row without progress.
+    /// A cohort fails after this many attempts in a row without progress.
     pub tries: u32,
-    /// Before the second attempt; twice as long before each further one, up to a minute, and up to half as long again, so that what
-    /// failed together is not tried again together. 0: at once.
+    /// The pause before the second attempt. It doubles before each further one, up to a minute. Up to half of it is
+    /// added: cohorts that fail together are then not retried together. 0: no pause.
     pub backoff: f64,
-    /// A busy worker that gives no sign of life for so long is asked to stop; if it does not for as long again, or for `grace` where that
-    /// is less, it is killed.
+    /// A busy worker that gives no sign of life for this long is asked to stop. It is killed if it has not stopped
+    /// after the same time again, or after `grace` if that is shorter.
     pub silence: f64,
-    /// And so is one that was asked to stop for another reason, after this time.
+    /// A worker that was asked to stop for another reason is killed after this time.
     pub grace: f64,
-    /// A job may take so long, scoring included: the time of its cohort, in this run. Then it fails.
+    /// The time limit of a job, including scoring. It counts the time of the job's cohort in this run. A job that
+    /// exceeds it fails.
     pub job_time: f64,
-    /// The run may take so long. Then it ends as after a Ctrl-C.
+    /// The time limit of the run. It then ends as after Ctrl-C.
     pub run_time: f64,
-    /// The run ends after so many failures.
+    /// The run ends after this many failures.
     pub max_failures: usize,
-    /// Cohorts that train then come to their end; else they are stopped, after a checkpoint.
+    /// Whether running cohorts finish in that case. Otherwise they stop after a checkpoint.
     pub finish_running: bool,
-    /// Whether workers hear while they train which members are not to be trained any more, as sweep's own do. Others are asked to stop, and
-    /// their next order says it.
+    /// Whether workers can be told, while they train, which members are no longer trained. sweep's own workers can.
+    /// Others are asked to stop, and their next order says it.
     pub control: bool,
     /// How far away workers are.
     pub pace: Pace,
 }
 
-/// How far away workers are: what is heard of them is late, and so is what they are told.
+/// How far away workers are, which delays both their news and their orders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// Seconds that news may take, either way: who is silent for no longer than that is not silent.
+    /// The longest delay of news in either direction, in seconds. A worker is not silent until it has said nothing for
+    /// longer than this.
     pub delay: f64,
-    /// A worker gets another cohort beside those that it has as long as they are predicted to take less than so many seconds together, by what its
-    /// last ones took. Where it would take more, nothing is gained: another slot may come free earlier.
+    /// A worker gets another cohort in advance as long as its present ones are predicted to take less than this many
+    /// seconds together; the prediction accounts for how long its last ones took. With more work than this it would
+    /// gain nothing, and another slot may be free earlier.
     pub ahead_seconds: f64,
-    /// And so many more than the one that it is at, at most.
+    /// The largest number of cohorts in advance, not counting the current one.
     pub ahead: usize,
 }
 
 impl Default for Pace {
-    /// Of workers on this machine.
+    /// Returns the values for workers on this machine.
     fn default() -> Self {
         Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 1 }
     }
@@ -70,7 +73,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How long `cohort` waits after `fruitless` attempts in a row without progress: no clock and no dice, but the cohort's id makes the difference.
+    /// Returns how many seconds `cohort` waits after `fruitless` attempts in a row without progress. The random part
+    /// comes from a hash of the cohort's id, without a clock or a random number generator.
     pub(super) fn pause(&self, cohort: CohortId, fruitless: u32) -> f64 {
         let doubled = self.backoff * f64::from(fruitless.saturating_sub(1).min(30)).exp2();
         let hash = blake3::hash(format!("{cohort} {fruitless}").as_bytes());

@@ -1,4 +1,4 @@
-//! A slot: its worker, and what that is at.
+//! A slot: its worker, and the worker's orders.
 
 use std::collections::VecDeque;
 
@@ -8,22 +8,22 @@ use sweep_wire::event::Score;
 
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Of its device; none as long as the slot is not there: its machine has yet to come, or has gone.
+    /// The kind of its device; `None` while the slot is not there, since its machine has not come yet or is gone.
     pub(super) kind: Option<Kind>,
     pub(super) worker: Worker,
-    /// The order that its worker is at, and perhaps the next one.
+    /// The current order of its worker, and perhaps the next ones.
     pub(super) orders: VecDeque<Sent>,
     /// When its worker was asked to stop.
     pub(super) asked: Option<f64>,
-    /// When it last gave a sign of life or got something to do.
+    /// When it last gave a sign of life or got an order.
     pub(super) heard: f64,
-    /// How many times longer than predicted its cohorts have taken of late.
+    /// How many times longer than predicted its recent cohorts took.
     pub(super) slowness: f64,
-    /// Model-steps per second, last reported.
+    /// Model-steps per second, as last reported.
     pub(super) rate: f64,
-    /// Images seen of those that are scored now.
+    /// Images evaluated so far for the current score, and their total.
     pub(super) scoring: Option<(u64, u64)>,
-    /// Last reported.
+    /// The scores last reported.
     pub(super) scores: Vec<Score>,
 }
 
@@ -31,15 +31,15 @@ pub(super) struct Slot {
 pub(super) struct Sent {
     pub(super) ticket: Ticket,
     pub(super) work: usize,
-    /// When its worker said that it starts.
+    /// When its worker reported that it started.
     pub(super) since: Option<f64>,
-    /// The same by the clock of its machine, and in how many seconds it was predicted to finish.
+    /// The same by its machine's clock, and the predicted seconds until the end.
     pub(super) began: Option<(f64, f64)>,
-    /// Its jobs have had their time; it was asked to stop.
+    /// Its jobs have used up their time, and its worker was asked to stop.
     pub(super) timed_out: bool,
-    /// Its worker gave no sign of life for too long; it was asked to stop.
+    /// Its worker was silent for too long, and was asked to stop.
     pub(super) silent: bool,
-    /// Its log has turned out not to be one: nothing more of it counts.
+    /// Its log is invalid, so the rest of it is ignored.
     pub(super) broken: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Worker {
     #[default]
     Absent,
     Alive,
-    /// Killed, and why; its exit has not been reported yet. Its orders are to blame for it, or they are not.
+    /// Killed, and why; its exit has not been reported yet. `to_blame`: whether its orders are to blame.
     Doomed {
         why: String,
         to_blame: bool,
@@ -56,7 +56,7 @@ pub(super) enum Worker {
 }
 
 impl Slot {
-    /// One that is not there yet.
+    /// Makes a slot that is not there yet.
     pub(super) fn new() -> Self {
         Slot {
             kind: None,
@@ -71,21 +71,21 @@ impl Slot {
         }
     }
 
-    /// One of its cohorts, predicted to take so many seconds, took as many as this.
+    /// One of its cohorts, predicted to take `predicted` seconds, took `seconds`.
     pub(super) fn took(&mut self, seconds: f64, predicted: f64) {
-        // A clock may be set back while it trains.
+        // A clock may be set back during training.
         if seconds > 0.0 && predicted > 0.0 {
-            // One alone says little: it may have been the first on its device.
+            // One cohort alone says little: it may have been the first on its device.
             self.slowness = (self.slowness * (seconds / predicted).clamp(1e-6, 1e6)).sqrt();
         }
     }
 
-    /// Whether it takes orders: it is there, and its worker is not about to go.
+    /// Whether it takes orders: it is there, and its worker is not about to exit.
     pub(super) fn takes_orders(&self) -> bool {
         self.kind.is_some() && self.asked.is_none() && !matches!(self.worker, Worker::Doomed { .. })
     }
 
-    /// Forgets what its worker has said.
+    /// Forgets what its worker has reported.
     pub(super) fn forget(&mut self) {
         (self.rate, self.scoring) = (0.0, None);
         self.scores.clear();
@@ -97,7 +97,7 @@ impl Sent {
         Sent { ticket, work, since: None, began: None, timed_out: false, silent: false, broken: false }
     }
 
-    /// Whether its worker has said that it starts.
+    /// Whether its worker has reported that it started.
     pub(super) fn is_started(&self) -> bool {
         self.since.is_some()
     }

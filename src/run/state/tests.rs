@@ -25,7 +25,7 @@ pub(super) const SETTINGS: Settings = Settings {
     pace: Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 1 },
 };
 
-/// Drives a machine by hand and keeps what came out.
+/// Drives a machine by hand and keeps its effects.
 pub(super) struct Scene {
     pub(super) machine: Machine,
     pub(super) effects: Vec<Effect>,
@@ -76,7 +76,7 @@ impl Scene {
         }
     }
 
-    /// Jobs of the cohort that was sent last.
+    /// Returns the jobs of the cohort that was sent last.
     fn last_sent(&self) -> Vec<JobId> {
         let sent = self.effects.iter().rev().find_map(|effect| match effect {
             Effect::Send { cohort, .. } => Some(cohort.members.iter().map(|(id, _)| *id).collect()),
@@ -122,19 +122,19 @@ fn nothing_to_do_ends_at_once() {
 }
 
 #[test]
-fn who_says_nothing_gets_nothing_ahead() {
+fn a_silent_worker_gets_no_order_in_advance() {
     let mut scene = Scene::new(2, (1..=5).map(|width| work(width, 1, 0.1)).collect());
     scene.log(1, vec![started()]);
     scene.put(Input::Leaving { slot: 0 });
     assert_eq!(scene.at(60.0, Input::Left { slot: 0 }), "stopped waits, stopped waits");
-    // Four wait by now; it should have been done with its own long ago.
+    // Four wait by now; it should have finished its own long ago.
     assert_eq!(scene.at(60.0, Input::Tick), "");
     let sign = Input::Log { slot: 1, records: Vec::new(), offset: 0 };
     assert_eq!(scene.at(61.0, sign), "send 1x to 1");
 }
 
 #[test]
-fn more_is_sent_ahead_to_whoever_is_faster_than_predicted() {
+fn a_worker_that_is_faster_than_predicted_gets_more_in_advance() {
     let pace = Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 4 };
     let works = (1..=20).map(|width| work(width, 1, 10.0)).collect();
     let mut scene = Scene::with(Settings { pace, ..SETTINGS }, slots(1), works);
@@ -146,7 +146,7 @@ fn more_is_sent_ahead_to_whoever_is_faster_than_predicted() {
         let records = events.into_iter().zip(at).map(|(event, at)| Record { seq: 0, at, event }).collect();
         scene.put(Input::Log { slot: 0, records, offset: 1 })
     };
-    // 10 s each, as far as anybody knows; then a tenth of it, which is believed by half.
+    // It predicts 10 s for each; then they take a tenth, which counts by half.
     assert_eq!(trained(&mut scene, 10.0), "ingest 3, finished, send 1x to 0");
     assert_eq!(trained(&mut scene, 1.0), "ingest 3, finished, send 1x to 0");
     // 10 √(√0.1 · 0.1) = 1.8 s: one more.
@@ -158,7 +158,7 @@ fn more_is_sent_ahead_to_whoever_is_faster_than_predicted() {
         assert_eq!(trained(&mut scene, 100.0), "ingest 3, finished");
     }
     assert_eq!(trained(&mut scene, 100.0), "ingest 3, finished, send 1x to 0");
-    // Another machine is as fast as predicted until more is known.
+    // Another machine counts as fast as predicted until more is known.
     assert_eq!(scene.put(Input::Left { slot: 0 }), "stopped waits");
     let kind = slots(1).remove(0);
     assert_eq!(scene.put(Input::Joined { slot: 0, kind }), "start 0, send 1x to 0");
@@ -179,14 +179,14 @@ fn the_longest_cohort_goes_first_and_a_worker_serves_many() {
 }
 
 #[test]
-fn what_comes_once_all_has_ended_is_trained_by_the_workers_that_are_there() {
+fn work_added_at_the_end_is_trained_by_the_present_workers() {
     let mut scene = Scene::new(2, vec![work(1, 2, 10.0)]);
     let trained = |width: u32, members: u64| -> Vec<Event> {
         all(&cohort(width, members)).map(done).chain([ended(Outcome::Finished)]).collect()
     };
     assert_eq!(scene.log(0, trained(1, 2)), "ingest 3, finished, finish Complete 2 0");
     assert_eq!(scene.put(Input::Tick), "");
-    // What becomes of slots and workers meanwhile is known then.
+    // What has become of slots and workers in the meantime is known then.
     assert_eq!(scene.exit(0), "");
     assert_eq!(scene.put(Input::Left { slot: 1 }), "");
     let kind = slots(1).remove(0);
@@ -216,7 +216,7 @@ fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
 }
 
 #[test]
-fn refused_is_not_tried_again_and_failed_is_with_a_fresh_process() {
+fn refused_is_not_retried_and_failed_is_with_a_new_process() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
     assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
     assert_eq!(scene.exit(0), "start 0, send 1x to 0");
@@ -249,9 +249,10 @@ fn a_limit_is_that_of_a_kind_of_device() {
     let kinds = [Kind::gpu("small", 8 << 30), Kind::gpu("large", 80 << 30)];
     let mut scene = Scene::on(kinds.to_vec(), vec![work(1, 8, 60.0), work(1, 6, 50.0), work(1, 7, 40.0)]);
     assert_eq!(scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]), "ingest 2, outofmemory waits, kill 0");
-    let learnt = scene.machine.learnt().clone();
-    let limits: Vec<_> = learnt.values().flat_map(|blueprints| blueprints.values()).map(|known| known.limit).collect();
-    assert_eq!((learnt.keys().collect::<Vec<_>>(), limits), (vec![&kinds[0]], vec![Some(4)]));
+    let memory_limits = scene.machine.memory_limits().clone();
+    let limits: Vec<_> =
+        memory_limits.values().flat_map(|blueprints| blueprints.values()).map(|known| known.limit).collect();
+    assert_eq!((memory_limits.keys().collect::<Vec<_>>(), limits), (vec![&kinds[0]], vec![Some(4)]));
     let events = all(&cohort(1, 6)).map(done).chain([ended(Outcome::Finished)]).collect();
     let line = scene.log(1, events);
     assert!(line.ends_with("send 7x to 1"), "the large one takes the largest as it is: {line}");
@@ -259,7 +260,7 @@ fn a_limit_is_that_of_a_kind_of_device() {
 }
 
 #[test]
-fn a_cohort_that_has_trained_before_stays_whole_and_its_parts_keep_to_what_is_learnt() {
+fn a_cohort_that_has_trained_before_stays_whole_and_its_parts_keep_to_memory_limits() {
     let begun = Work::new(cohort(1, 6), 40, &HashSet::new(), 10.0);
     let mut scene = Scene::new(1, vec![work(1, 8, 60.0), begun]);
     scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]);
@@ -291,7 +292,7 @@ fn finished_without_its_jobs_is_a_failure() {
     }
     let summary = scene.summary();
     assert_eq!((summary.done, summary.failed.len(), summary.left), (1, 1, 0));
-    assert!(summary.failed[0].1.contains("said nothing of 1 of its jobs"), "{summary:?}");
+    assert!(summary.failed[0].1.contains("reported nothing about 1 of its jobs"), "{summary:?}");
 }
 
 #[test]
@@ -312,7 +313,7 @@ fn a_warning_stops_and_kills_nothing_however_often_it_comes() {
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Warned), "stop 0, stop 1");
     assert_eq!(scene.put(Input::Warned), "");
-    assert_eq!(scene.put(Input::Stop), "", "the batch system's next word is no impatience");
+    assert_eq!(scene.put(Input::Stop), "", "another warning of the batch system does not mean at once");
     assert_eq!(scene.put(Input::Stop), "kill 0, kill 1");
     scene.exit(1);
     assert_eq!(scene.exit(0), "died waits, finish Early(Asked) 0 2");
@@ -348,9 +349,9 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert!(scene.summary().failed[0].1.contains(&stranger.to_string()), "{:?}", scene.summary());
 }
 
-/// Whatever a silent worker does when it is asked to stop, it is not asked for ever.
+/// However a silent worker reacts to a stop, it is not asked for ever.
 #[test]
-fn a_worker_that_is_silent_again_and_again_fails_unless_it_gets_on() {
+fn a_worker_that_is_often_silent_fails_unless_it_makes_progress() {
     for (answer, line, why) in [
         (
             Some(vec![ended(Outcome::Stopped)]),
@@ -381,25 +382,25 @@ fn a_worker_that_is_silent_again_and_again_fails_unless_it_gets_on() {
 }
 
 #[test]
-fn who_overslept_gives_everybody_their_time_again() {
+fn after_a_suspension_all_timeouts_start_again() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
     scene.log(0, vec![started()]);
     assert_eq!(scene.at(90.0, Input::Tick), "");
-    // A night in which nobody could say or hear anything.
+    // A night in which no one could say or hear anything.
     assert_eq!(scene.at(5090.0, Input::Slept { seconds: 5000.0 }), "");
     assert_eq!(scene.at(5189.0, Input::Tick), "");
     assert_eq!(scene.at(5191.0, Input::Tick), "stop 0");
     assert_eq!(scene.at(5210.0, Input::Tick), "");
     assert_eq!(scene.at(9210.0, Input::Slept { seconds: 4000.0 }), "");
-    assert_eq!(scene.at(9229.0, Input::Tick), "", "who was asked to stop has its grace again");
+    assert_eq!(scene.at(9229.0, Input::Tick), "", "a worker that was asked to stop has its grace again");
     assert_eq!(scene.at(9231.0, Input::Tick), "kill 0");
-    // Nor do jobs train meanwhile.
+    // Jobs do not train in the meantime, either.
     let mut scene = Scene::with(Settings { job_time: 50.0, ..SETTINGS }, slots(1), vec![work(1, 1, 10.0)]);
     scene.log(0, vec![started()]);
     assert_eq!(scene.at(5040.0, Input::Slept { seconds: 5000.0 }), "");
     assert_eq!(scene.at(5049.0, Input::Tick), "");
     assert_eq!(scene.at(5051.0, Input::Tick), "stop 0");
-    // The time of the run is that of the clock on the wall.
+    // The run's limit counts real time.
     let mut scene = Scene::with(Settings { run_time: 100.0, ..SETTINGS }, slots(1), vec![work(1, 1, 10.0)]);
     scene.at(5000.0, Input::Slept { seconds: 5000.0 });
     assert_eq!(scene.at(5000.0, Input::Tick), "stop 0");
@@ -414,10 +415,10 @@ fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
                 assert_eq!(scene.machine.view().failed, 0, "{cohorts} cohorts, {slots} slots, {death} deaths");
                 scene.exit(if cohorts == 1 { 0 } else { death % slots });
             }
-            // The other slot's worker, where there is one, ends too.
+            // The other slot's worker, if there is one, ends too.
             (0..slots).for_each(|slot| drop(scene.exit(slot)));
             let summary = scene.summary();
-            let why = "workers do not get as far as starting their orders: the worker died (exit status: 1)";
+            let why = "workers end before they start their orders: the worker died (exit status: 1)";
             assert_eq!(summary.finish, Finish::Early(Ending::Hopeless(why.to_owned())));
             assert_eq!((summary.failed.len(), summary.left as u32), (0, cohorts), "nobody is to blame");
         }
@@ -431,7 +432,7 @@ fn a_cohort_that_kills_its_worker_at_once_lets_others_go_first() {
     let mut events = vec![started()];
     events.extend(all(&cohort(2, 2)).map(done).chain([ended(Outcome::Finished)]));
     assert_eq!(scene.log(0, events), "ingest 4, finished, send 1x to 0");
-    // An error before the start is no better than a death; others have started, so that it is this cohort that fails.
+    // An error before the start is no better than a death. Others have started, so this cohort is to blame.
     for _ in 0..2 {
         assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
         assert_eq!(scene.exit(0), "start 0, send 1x to 0");
@@ -449,7 +450,7 @@ fn short_cohorts_queue_up_at_a_worker_and_survive_its_death() {
     assert_eq!(scene.exit(0), "died waits, stopped waits, start 0, send 1x to 0, send 1x to 0");
 
     let long = Scene::new(1, (1..=4).map(|width| work(width, 1, 10.0)).collect());
-    assert_eq!(sent(&long), 1, "long ones stay where another slot can take them");
+    assert_eq!(sent(&long), 1, "long ones stay in the queue for any slot");
 }
 
 #[test]
@@ -477,7 +478,7 @@ fn resumed_cohorts_count_only_members_that_are_open() {
 }
 
 #[test]
-fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
+fn a_worker_stopped_from_outside_is_replaced_and_not_to_blame() {
     let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 0.01)).collect());
     let line = scene.log(0, vec![started(), Event::Checkpointed { step: 50 }, ended(Outcome::Stopped)]);
     assert_eq!(line, "ingest 3, stopped waits, kill 0", "and no order to a dying process");
@@ -490,7 +491,7 @@ fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
     scene.exit(0);
     let summary = scene.summary();
     assert!(
-        matches!(&summary.finish, Finish::Early(Ending::Hopeless(why)) if why.contains("nobody here had asked")),
+        matches!(&summary.finish, Finish::Early(Ending::Hopeless(why)) if why.contains("were ended from outside")),
         "{summary:?}"
     );
     assert_eq!((summary.failed.len(), summary.left), (0, 4));

@@ -1,4 +1,4 @@
-//! In which order works are trained.
+//! The order in which works are trained.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -9,8 +9,8 @@ use super::referee::Verdict;
 use super::work::Work;
 use sweep_wire::status::Early;
 
-/// When a work is next: whether it waits for a decision, since it would be done before it; how many decisions it is ahead of; how good it is; and in how
-/// many milliseconds it would be done.
+/// The place of a work in the queue. In order of importance: whether it waits for a decision, since it would finish
+/// before that; how many decisions it is ahead; how good it is; and in how many milliseconds it would finish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
     pub(super) waits: bool,
@@ -20,17 +20,17 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// After all others.
+    /// Comes after all others.
     pub(super) const LAST: Turn =
         Turn { waits: false, ahead: usize::MAX, merit: Reverse(Merit::NONE), milliseconds: Reverse(0) };
 }
 
-/// How good a cell is, the more the better.
+/// How good a cell is; more is better.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Merit(pub(super) f64);
 
 impl Merit {
-    /// Where nothing is known.
+    /// Nothing is known.
     pub(super) const NONE: Merit = Merit(f64::NEG_INFINITY);
 }
 
@@ -55,20 +55,20 @@ impl PartialEq for Merit {
 impl Eq for Merit {}
 
 impl Machine {
-    /// Queues up what waits by what is decided now.
-    pub(super) fn queue_anew(&mut self) {
+    /// Sorts the queue again after new decisions.
+    pub(super) fn resort_queue(&mut self) {
         let waiting: Vec<usize> = std::mem::take(&mut self.queue).into_iter().map(|(_, work)| work).collect();
         waiting.into_iter().for_each(|work| self.enqueue(work));
     }
 
-    /// Queues up what has rested long enough.
+    /// Moves works that have rested long enough to the queue.
     pub(super) fn wake(&mut self) {
         let rested = |(due, _): &mut (f64, usize)| *due <= self.now;
         let due: Vec<(f64, usize)> = self.resting.extract_if(.., rested).collect();
         due.into_iter().for_each(|(_, work)| self.enqueue(work));
     }
 
-    /// The members of a work have gone beyond a step.
+    /// The members of a work have passed a step.
     pub(super) fn passed(&mut self, work: usize, step: u64) {
         for job in self.works[work].open.iter().copied().collect::<Vec<_>>() {
             self.referee.passed(job, step);
@@ -77,7 +77,7 @@ impl Machine {
 
     pub(super) fn enqueue(&mut self, work: usize) {
         let of = &mut self.works[work];
-        let from = of.come_to();
+        let from = of.reached_step();
         of.until = self.referee.until(of.open.iter().copied(), from);
         let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), from);
         let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
@@ -85,13 +85,14 @@ impl Machine {
         self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));
     }
 
-    /// Records what is decided about jobs that are to be stopped early. Workers are yet to hear of these works.
+    /// Records decisions to stop jobs early. Returns the works whose workers have not been told yet.
     pub(super) fn judge(&mut self, effects: &mut Vec<Effect>) -> BTreeSet<usize> {
         let (mut done, mut touched) = (Vec::new(), BTreeSet::new());
         while self.referee.has_verdicts() {
             for verdict in self.referee.verdicts() {
                 let (mut jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
-                // Those that went on while nobody knew yet, and came to nothing then, in this run or an earlier one.
+                // These jobs continued while the decision was not known yet, and then diverged or collapsed, in this
+                // run or an earlier one.
                 for job in verdict.jobs.iter().filter(|_| verdict.early == Early::Pruned) {
                     let fate = self.fates.get_mut(job);
                     let nothing = [Fate::Diverged, Fate::Early(Early::Collapsed)];
@@ -101,7 +102,7 @@ impl Machine {
                             jobs.push(*job);
                         }
                         Some(_) => {}
-                        None if self.referee.is_turned(*job) => jobs.push(*job),
+                        None if self.referee.is_pruned_late(*job) => jobs.push(*job),
                         None => {}
                     }
                 }
@@ -115,14 +116,15 @@ impl Machine {
             effects.push(Effect::Early(done));
         }
         if self.referee.has_decided() {
-            // What was ahead may not be any more.
-            self.queue_anew();
+            // Work that was ahead may not be any more.
+            self.resort_queue();
         }
         touched
     }
 
-    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
-    /// fits all the same, or packing it with others. None where all that is left waits for a decision, to which others are on their way.
+    /// Takes the longest work off the queue. If it is known to be too large for the device of `slot`, splits it first;
+    /// a work that is known to fit stays whole. May pack it with others. Returns `None` if all that is left waits for a
+    /// decision that running jobs lead to.
     pub(super) fn next(&mut self, slot: usize) -> Option<usize> {
         loop {
             let &(turn, work) = self.queue.first()?;
@@ -147,26 +149,27 @@ impl Machine {
         }
     }
 
-    /// How many members of a work fit into the memory of the device of `slot`, where it is known that not all sizes do.
+    /// Returns how many members of a work fit into the memory of the device of `slot`, if there is a known limit.
     fn limit(&self, slot: usize, work: usize) -> Option<usize> {
-        if self.learnt.is_empty() {
+        if self.memory_limits.is_empty() {
             return None;
         }
-        self.learnt.get(self.slots[slot].kind.as_ref()?)?.get(&self.works[work].blueprint)?.limit
+        self.memory_limits.get(self.slots[slot].kind.as_ref()?)?.get(&self.works[work].blueprint)?.limit
     }
 
-    /// Whether a work waits at a rung to which a worker is on the way with others that may go on with it.
+    /// Whether a work waits at a rung that a running worker will reach with others that can join it.
     pub(super) fn may_grow(&self, work: usize) -> bool {
         let work = &self.works[work];
         let mut out = self.slots.iter().flat_map(|slot| &slot.orders).map(|sent| &self.works[sent.work]);
         work.is_at_a_rung() && out.any(|other| other.until == Some(work.reached) && other.is_of(work))
     }
 
-    /// Cohorts that have lost members at a rung go on as fewer and fuller ones, none larger than they were planned, and no fewer than there are slots: of a
-    /// work that is next for `slot`, those that it goes on with, and as how many.
+    /// Cohorts that have lost members at a rung continue as fewer and fuller ones. None becomes larger than planned,
+    /// and there are no fewer than there are slots. Returns the works that `work`, the next for `slot`, is packed with,
+    /// and into how many cohorts.
     pub(super) fn packable(&self, slot: usize, turn: Turn, work: usize) -> Option<(Vec<usize>, usize)> {
         let first = &self.works[work];
-        // What each of them has taken counts where there is a limit for it.
+        // With a time limit, each job's own time counts.
         if !first.is_at_a_rung() || self.settings.job_time.is_finite() {
             return None;
         }
@@ -183,7 +186,7 @@ impl Machine {
         (cohorts < group.len()).then_some((group, cohorts))
     }
 
-    /// Has the members of `group` go on in so many cohorts.
+    /// Packs the members of `group` into this many cohorts.
     fn pack(&mut self, group: &[usize], cohorts: usize) {
         let works: Vec<&Work> = group.iter().map(|work| &self.works[*work]).collect();
         let packed = Work::packed(&works, cohorts);

@@ -1,4 +1,4 @@
-//! What a display may want to show.
+//! The state of a run for display.
 
 use super::machine::Machine;
 use super::message::Fate;
@@ -6,37 +6,37 @@ use super::work::Work;
 use sweep_spec::id::CohortId;
 use sweep_wire::event::Score;
 
-/// Where the run stands.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// Jobs of this run.
     pub jobs: usize,
-    /// Jobs that have ended, in whatever way.
+    /// Jobs that have ended in any way.
     pub settled: usize,
     /// Jobs that failed.
     pub failed: usize,
     /// Steps of all jobs together.
     pub steps: u64,
-    /// How many of them are done, or never will be, since their jobs have ended; falls when an attempt dies.
+    /// How many of them are done, or will never be since their jobs have ended. Falls when an attempt dies.
     pub steps_done: u64,
-    /// Predicted seconds of work that are left, if one slot did it all; only its changes mean much.
+    /// Predicted seconds of remaining work if one slot did it all. Only its changes mean much.
     pub work_left: f64,
-    /// Whether it is being stopped.
+    /// Whether the run is stopping.
     pub stopping: bool,
     /// Whether the user has asked for a pause.
     pub paused: bool,
     /// How many slots are there.
     pub there: usize,
-    /// One a slot, there or not.
+    /// One entry per slot, there or not.
     pub slots: Vec<Option<SlotView>>,
 }
 
-/// What a busy slot is at.
+/// What a busy slot is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotView {
-    /// Which cohort.
+    /// The cohort.
     pub cohort: CohortId,
-    /// What it trains: objective and data set.
+    /// Its objective and data set.
     pub what: (&'static str, &'static str),
     /// Models in it.
     pub members: usize,
@@ -46,14 +46,14 @@ pub struct SlotView {
     pub steps: u64,
     /// Model-steps per second.
     pub rate: f64,
-    /// How many images have been seen of those that are scored now.
+    /// Images evaluated so far for the current score, and their total.
     pub scoring: Option<(u64, u64)>,
-    /// The scores reported last, of whichever member.
+    /// The scores last reported, of any member.
     pub scores: Vec<Score>,
 }
 
 impl Machine {
-    /// Where the run stands.
+    /// Returns the state of the run.
     pub fn view(&self) -> View {
         let mut view = View {
             jobs: self.jobs,

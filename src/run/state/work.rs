@@ -1,4 +1,4 @@
-//! One cohort on its way through attempts.
+//! One cohort, through all of its attempts.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,44 +11,44 @@ use sweep_spec::job::Job;
 #[derive(Clone, Debug)]
 pub struct Work {
     pub(super) cohort: Arc<Cohort>,
-    /// What its members share.
+    /// What its members have in common.
     pub(super) blueprint: BlueprintId,
-    /// The cohorts that members were in before, the latest first, a list for each of those that they come from: until there is a checkpoint of its own,
-    /// it goes on from that of one in each list.
+    /// The cohorts that members were in before: one list for each cohort that they come from, latest first. Until it
+    /// has its own checkpoint, it continues from the checkpoint of one cohort in each list.
     pub(super) ancestors: Vec<Vec<CohortId>>,
-    /// Members that are not to be trained any more: they have failed, or the user has cancelled them.
+    /// Members that are no longer trained: they have failed, or the user has cancelled them.
     pub(super) without: Vec<JobId>,
-    /// Members without a fate.
+    /// Unfinished members.
     pub(super) open: HashSet<JobId>,
-    /// How many members found their fate in this run, in this cohort.
+    /// How many members have ended in this run and in this cohort.
     pub(super) settled: u64,
-    /// The step up to which the next attempt trains, where that is not the last: there it waits for its turn again.
+    /// The step at which the next attempt stops, if that is not the last one. There it waits for its turn again.
     pub(super) until: Option<u64>,
-    /// The step up to which an attempt has trained in this run.
+    /// The step that attempts have reached in this run.
     pub(super) reached: u64,
-    /// It has come to the step up to which it was to be trained, and nobody has been told to go on from there.
+    /// It has reached the step at which it was to stop, and was not told to continue.
     pub(super) at_a_rung: bool,
-    /// The step from which the next attempt will go on, as far as is known.
+    /// The step from which the next attempt continues, as far as is known.
     pub(super) base: u64,
-    /// It has got further than where it began: in this composition it fits.
+    /// It has got further than where it began, so it fits into memory with these members.
     pub(super) fits: bool,
-    /// The latest checkpoint of this run: a later one is progress.
+    /// The latest checkpoint of this run. A later one is progress.
     checkpoint: u64,
-    /// Steps done as far as reported; falls back to `base` when an attempt ends.
+    /// Steps done, as last reported. Falls back to `base` when an attempt ends.
     pub(super) step: u64,
-    /// Predicted time for all its steps.
+    /// Predicted seconds for all its steps.
     pub(super) seconds: f64,
-    /// Time that its attempts in this run have taken.
+    /// Seconds that its attempts in this run have taken.
     pub(super) spent: f64,
     /// Attempts since the last progress.
     fruitless: u32,
-    /// Whether the current attempt has got anything done that will last.
+    /// Whether the current attempt has made lasting progress.
     pub(super) progressed: bool,
 }
 
 impl Work {
-    /// A cohort that has done about `step` steps in earlier runs, whose members in `settled` have ended already. All its steps are
-    /// predicted to take `seconds`.
+    /// Makes a cohort that has done about `step` steps in earlier runs and whose members in `settled` have ended. All
+    /// its steps are predicted to take `seconds`.
     pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
         Work {
@@ -72,31 +72,31 @@ impl Work {
         }
     }
 
-    /// The same where its members go on from the last states of those of `earlier`, which did `step` of the steps.
+    /// Lets its members continue from the last states of those of `earlier`, which did `step` steps.
     #[must_use]
     pub fn after(self, earlier: CohortId, step: u64) -> Work {
         Work { ancestors: vec![vec![earlier]], base: step, step, fits: false, ..self }
     }
 
-    /// The same where members were in other cohorts before, the latest first, a list for each of those that they come from; without the members that were
-    /// cancelled.
+    /// Says which other cohorts members were in before: one list for each cohort that they come from, latest first.
+    /// `without`: members that were cancelled.
     #[must_use]
     pub fn with(self, ancestors: Vec<Vec<CohortId>>, without: Vec<JobId>) -> Work {
         Work { ancestors, without, ..self }
     }
 
-    /// The same where all steps are predicted to take `seconds`.
+    /// Sets the predicted seconds for all steps.
     #[must_use]
     pub fn taking(self, seconds: f64) -> Work {
         Work { seconds, ..self }
     }
 
-    /// What trains.
+    /// Returns the cohort.
     pub fn cohort(&self) -> &Cohort {
         &self.cohort
     }
 
-    /// The members without a fate.
+    /// Returns the unfinished members.
     pub fn open(&self) -> impl Iterator<Item = JobId> + '_ {
         self.open.iter().copied()
     }
@@ -106,19 +106,19 @@ impl Work {
         self.open.contains(&job) || self.cohort.members.iter().any(|(id, _)| *id == job)
     }
 
-    /// Steps of the whole training.
+    /// Returns the steps of the whole training.
     pub(super) fn steps(&self) -> u64 {
         self.cohort.blueprint.steps()
     }
 
-    /// Predicted time for what the last checkpoint leaves to do of the next attempt.
+    /// Returns the predicted seconds of the next attempt, from the last checkpoint on.
     pub(super) fn remaining_seconds(&self) -> f64 {
         let (steps, base) = (self.steps().max(1) as f64, self.base as f64);
         let until = self.until.map_or(steps, |until| (until as f64).min(steps));
         self.seconds * ((until - base) / steps).max(0.0)
     }
 
-    /// Takes `job` out of the open ones; false if it was not in them.
+    /// Removes `job` from the open ones; returns false if it was not among them.
     pub(super) fn settle(&mut self, job: JobId) -> bool {
         let news = self.open.remove(&job);
         self.settled += u64::from(news);
@@ -126,14 +126,14 @@ impl Work {
         news
     }
 
-    /// Takes `job` out of the open ones, since it is not to be trained any more.
+    /// Removes `job` from the open ones, since it is no longer trained.
     pub(crate) fn cancel(&mut self, job: JobId) {
         if self.settle(job) {
             self.without.push(job);
         }
     }
 
-    /// Notes a durable checkpoint.
+    /// Records a durable checkpoint.
     pub(super) fn checkpointed(&mut self, step: u64) {
         let step = step.min(self.steps());
         if step > self.checkpoint {
@@ -144,7 +144,8 @@ impl Work {
         self.base = step;
     }
 
-    /// Notes that an attempt has come to the step that it was to go up to: so much is done, even where its trainer begins anew.
+    /// Records that an attempt reached the step at which it was to stop. That counts as done even if its trainer starts
+    /// from scratch.
     pub(super) fn has_reached(&mut self) {
         let step = self.until.unwrap_or(0);
         self.progressed |= step > self.reached;
@@ -152,19 +153,19 @@ impl Work {
         self.at_a_rung = true;
     }
 
-    /// The step that its members have come to, as far as others can be compared with them.
-    pub(super) fn come_to(&self) -> u64 {
+    /// Returns the step that its members have reached, for comparison with others.
+    pub(super) fn reached_step(&self) -> u64 {
         self.base.max(self.reached)
     }
 
-    /// Notes that an attempt ended with members still open; says how many attempts in a row have got nothing done.
+    /// Records that an attempt ended with open members. Returns how many attempts in a row made no progress.
     pub(super) fn attempt_ended(&mut self) -> u32 {
         self.fruitless = if std::mem::take(&mut self.progressed) { 0 } else { self.fruitless + 1 };
         self.step = self.base;
         self.fruitless
     }
 
-    /// Notes that an attempt was withdrawn through no fault of its own.
+    /// Records that an attempt was withdrawn through no fault of its own.
     pub(super) fn attempt_withdrawn(&mut self) {
         if std::mem::take(&mut self.progressed) {
             self.fruitless = 0;
@@ -172,12 +173,13 @@ impl Work {
         self.step = self.base;
     }
 
-    /// The open members in new cohorts of at most `size`, which go on from the checkpoint of this one.
+    /// Splits the open members into new cohorts of at most `size`, which continue from this one's checkpoint.
     pub fn split(&self, size: usize) -> Vec<Work> {
         Work::packed(&[self], self.open.len().div_ceil(size.max(1)))
     }
 
-    /// The open members of `works`, which have come to the same step and differ in nothing else, in so many new cohorts.
+    /// Packs the open members of `works` into this many new cohorts. They must have reached the same step and differ in
+    /// nothing else.
     pub(super) fn packed(works: &[&Work], cohorts: usize) -> Vec<Work> {
         let open = |work: &Work| -> Vec<_> {
             work.cohort.members.iter().filter(|(id, _)| work.open.contains(id)).cloned().collect()
@@ -194,7 +196,7 @@ impl Work {
         parts
     }
 
-    /// A cohort of members of other ones, which it goes on from.
+    /// Makes a cohort from members of other ones, from which it continues.
     fn of(members: &[(&Work, (JobId, Job))]) -> Work {
         let mut from: Vec<&Work> = Vec::new();
         for (work, _) in members {
@@ -211,7 +213,8 @@ impl Work {
         let scores = &from[0].cohort.scores;
         let mut members_of: Vec<(JobId, Job)> = members.iter().map(|(_, member)| member.clone()).collect();
         let mut cohort = Cohort::new(members_of.clone(), Arc::clone(scores));
-        // One that it comes from has a folder, and a checkpoint, by the same name if it has the same members in this order.
+        // If the new cohort had the same members in the same order as one that it comes from, it would share that one's
+        // name, folder and checkpoint.
         for _ in 1..members.len() {
             if !ancestors.iter().flatten().any(|of| *of == cohort.id) {
                 break;
@@ -222,7 +225,7 @@ impl Work {
         let share = |work: &Work| work.seconds / work.cohort.members.len() as f64;
         let seconds = members.iter().map(|(work, _)| share(work)).sum();
         Work {
-            // So long the job has taken that has taken longest.
+            // The longest time that any of its jobs has taken.
             spent: from.iter().map(|work| work.spent).fold(0.0, f64::max),
             reached: from[0].reached,
             at_a_rung: from.iter().all(|work| work.at_a_rung),
@@ -232,12 +235,13 @@ impl Work {
         .with(ancestors, Vec::new())
     }
 
-    /// Whether it was not begun, nor made of what was.
+    /// Whether it was never begun, and not made from works that were.
     pub(super) fn is_new(&self) -> bool {
         self.step == 0 && self.ancestors.is_empty()
     }
 
-    /// Whether the states of its members are those of the rung that it has come to. Trainers of the user's own keep theirs themselves.
+    /// Whether the states of its members are those at the rung that it has reached. External trainers keep their own
+    /// states.
     pub(super) fn is_at_a_rung(&self) -> bool {
         self.at_a_rung && self.reached == self.base && self.cohort.blueprint.own().is_none()
     }
@@ -248,7 +252,7 @@ impl Work {
         together && self.is_at_a_rung() && other.is_at_a_rung() && self.is_of(other)
     }
 
-    /// Whether its members and those of `other` are of one shape, and scored alike.
+    /// Whether its members and those of `other` have the same shape and the same scores.
     pub(super) fn is_of(&self, other: &Work) -> bool {
         let (one, two) = (&self.cohort.scores, &other.cohort.scores);
         self.blueprint == other.blueprint && (Arc::ptr_eq(one, two) || one == two)

@@ -1,46 +1,47 @@
-//! What objectives ask of networks beside samples from noise and a logit from a sample: changes to lists of layers, whatever
-//! architecture made them.
+//! What objectives need from networks beyond samples from noise and a logit for a sample: changes to lists of layers of
+//! any architecture.
 
 use super::{Init, Layer, Model, NoiseDistribution};
 use crate::objective::{Critic, Encoder, Objective};
 
-/// An architecture: networks for samples of one shape.
+/// An architecture: builds networks for samples of one shape.
 pub trait Architecture {
-    /// Noise to a sample.
+    /// Maps noise to a sample.
     fn generator(&self) -> Vec<Layer>;
 
-    /// `pack` samples at a time to a logit.
+    /// Maps `pack` samples at a time to a logit.
     fn discriminator(&self, pack: u32) -> Vec<Layer>;
 
-    /// `pack` samples at a time to the same, by way of a code.
+    /// Maps `pack` samples at a time to reconstructions of them, through a code.
     fn autoencoder(&self, pack: u32) -> Vec<Layer>;
 
-    /// A sample to so many numbers.
+    /// Maps a sample to `outputs` numbers.
     fn encoder(&self, outputs: u32) -> Vec<Layer>;
 
-    /// So many features of a discriminator to the same.
+    /// Maps `features` features of a discriminator to the same number.
     fn denoiser(&self, features: u32) -> Vec<Layer>;
 }
 
-/// What an objective and its settings ask of the networks.
+/// What an objective and its settings need from the networks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wanted {
-    /// Samples that a discriminator sees at a time.
+    /// Samples that a discriminator gets at a time.
     pub pack: u32,
-    /// What its output is.
+    /// What the discriminator outputs.
     pub critic: Critic,
-    /// How many generators there are.
+    /// The number of generators.
     pub generators: u32,
-    /// Kernels of minibatch discrimination and dimensions of each.
+    /// The number of minibatch discrimination kernels, and their dimensions.
     pub minibatch: Option<[u32; 2]>,
-    /// What the encoder gives.
+    /// What the encoder outputs, if there is one.
     pub encoder: Option<Encoder>,
     /// Whether there is a denoiser of the discriminator's features.
     pub denoiser: bool,
 }
 
 impl Wanted {
-    /// What `objective` asks, with `pack` samples at a time; `minibatch` is for those that compare the samples of a batch.
+    /// Returns what `objective` needs with `pack` samples at a time. `minibatch` is used by objectives that compare the
+    /// samples of a batch.
     pub fn of(objective: Objective, pack: u32, minibatch: [u32; 2]) -> Wanted {
         let declared = objective.declares();
         Wanted {
@@ -53,11 +54,11 @@ impl Wanted {
         }
     }
 
-    /// The networks of `architecture`, for noise of this length and distribution.
+    /// Builds the networks with `architecture`, for noise of this length and distribution.
     ///
     /// # Errors
     ///
-    /// What of its discriminator or generator does not go with what is wanted.
+    /// If its discriminator or generator does not fit the objective.
     pub fn networks(
         &self,
         architecture: &dyn Architecture,
@@ -91,13 +92,13 @@ impl Wanted {
     }
 }
 
-/// An architecture with networks that are written out in the places of its own.
+/// An architecture with some networks replaced by written-out ones.
 pub struct Overlay<A> {
     /// The architecture.
     pub base: A,
-    /// In the place of its generator.
+    /// Replaces its generator.
     pub generator: Option<Vec<Layer>>,
-    /// In the place of its discriminator or auto-encoder, for samples as they are packed.
+    /// Replaces its discriminator or auto-encoder. Takes packed samples.
     pub discriminator: Option<Vec<Layer>>,
 }
 
@@ -123,7 +124,7 @@ impl<A: Architecture> Architecture for Overlay<A> {
     }
 }
 
-/// A network that an objective can't use: what it must do.
+/// A network that an objective cannot use. The text says what the network must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// The generator.
@@ -132,15 +133,15 @@ pub enum Unfit {
     Discriminator(&'static str),
 }
 
-const NO_LAST: Unfit =
-    Unfit::Discriminator("end in a linear layer for this objective, which looks at what goes into it");
+const NO_LAST: Unfit = Unfit::Discriminator("end in a linear layer for this objective, which uses that layer's input");
 const NO_FIRST: Unfit =
-    Unfit::Generator("begin with a linear layer for this objective, which each generator has of its own");
+    Unfit::Generator("begin with a linear layer for this objective, which is separate for each generator");
 const NO_ROOM: Unfit = Unfit::Discriminator(
-    "begin with a linear layer, or with `unflatten` and a convolution or a residual of another shape, for this objective, which shows it codes, too",
+    "begin with a linear layer, or with `unflatten` and a convolution or a residual of another shape, for this \
+    objective, which also feeds it codes",
 );
 
-/// Inputs and outputs of the last layer.
+/// Returns the inputs and outputs of the last layer.
 fn last(layers: &mut [Layer]) -> Result<(&mut u32, &mut u32), Unfit> {
     match layers {
         [.., Layer::Linear { inputs, outputs }] | [.., Layer::Linear { inputs, outputs }, Layer::SpectralNorm] => {
@@ -150,7 +151,7 @@ fn last(layers: &mut [Layer]) -> Result<(&mut u32, &mut u32), Unfit> {
     }
 }
 
-/// Puts a comparison of the samples of a batch before the last layer.
+/// Inserts a comparison of the samples of a batch before the last layer.
 fn compare(discriminator: &mut Vec<Layer>, kernels: u32, dims: u32) -> Result<(), Unfit> {
     let (inputs, _) = last(discriminator)?;
     let features = *inputs;
@@ -160,7 +161,7 @@ fn compare(discriminator: &mut Vec<Layer>, kernels: u32, dims: u32) -> Result<()
     Ok(())
 }
 
-/// Makes the first layer one of each of so many generators.
+/// Makes the first layer separate for each generator.
 fn mix(generator: &mut [Layer], generators: u32, run: u32) -> Result<(), Unfit> {
     match generator.first_mut() {
         Some(layer @ &mut Layer::Linear { inputs, outputs }) => {
@@ -174,7 +175,7 @@ fn mix(generator: &mut [Layer], generators: u32, run: u32) -> Result<(), Unfit> 
     Ok(())
 }
 
-/// Lets so many numbers in beside the samples: as more features, or as maps of one value each.
+/// Adds inputs for numbers that accompany the samples: as more features, or as maps with a single value each.
 fn add_inputs(discriminator: &mut [Layer], beside: u32) -> Result<(), Unfit> {
     match discriminator {
         [Layer::Linear { inputs, .. }, ..] => *inputs += beside,
@@ -189,7 +190,7 @@ fn add_inputs(discriminator: &mut [Layer], beside: u32) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Lets so many more maps in.
+/// Adds inputs for more maps.
 fn add_maps(layers: &mut [Layer], more: u32) -> Result<(), Unfit> {
     match layers {
         [Layer::Conv2d(geometry), ..]
@@ -197,7 +198,7 @@ fn add_maps(layers: &mut [Layer], more: u32) -> Result<(), Unfit> {
             geometry.inputs += more;
             Ok(())
         }
-        // Where there is no shortcut, what goes in must come out.
+        // Without a shortcut, a residual must output as many maps as it takes.
         [Layer::Residual { body, shortcut }, ..] => add_maps(body, more).and_then(|()| add_maps(shortcut, more)),
         _ => Err(NO_ROOM),
     }

@@ -1,34 +1,35 @@
-//! Convolutional networks for images: strided convolutions in the discriminators, transposed ones in the generator, no pooling.
+//! Convolutional networks for images: strided convolutions in the discriminators, transposed ones in the generator, no
+//! pooling.
 
 use super::mlp::stack;
 use super::{Activation, Architecture, Geometry, Layer, Norm};
 
-/// Halvings of height and width.
+/// How often height and width are halved.
 const LEVELS: u32 = 3;
 
-/// Which networks.
+/// The design of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Design {
-    /// As in Radford et al. (2016), with as many layers as images of 28 or 32 pixels allow. G: linear to 4w maps, three transposed
-    /// convolutions to 2w, w and the image. D: three convolutions to w, 2w and 4w maps, linear. The first layer of D has no
-    /// normalisation.
+    /// As in Radford et al. (2016), with as many layers as images of 28 or 32 pixels allow. G: linear to 4w maps, three
+    /// transposed convolutions to 2w, w and the image. D: three convolutions to w, 2w and 4w maps, linear. The first
+    /// layer of D has no normalisation.
     Dcgan,
-    /// The small pair that Metz et al. (2017) compare unrolled GANs with, where D has half of G's maps, or a quarter with half the w. G: linear
-    /// to 16w maps, three transposed convolutions to 8w, 4w and 2w, a convolution to the image. D: three convolutions to w, 2w and 4w
-    /// maps, linear.
+    /// The small pair with which Metz et al. (2017) compare unrolled GANs, in which D has half of G's maps, or a
+    /// quarter with half the w. G: linear to 16w maps, three transposed convolutions to 8w, 4w and 2w, a convolution to
+    /// the image. D: three convolutions to w, 2w and 4w maps, linear.
     Metz,
 }
 
 /// Convolutional networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv {
-    /// Which.
+    /// The design.
     pub design: Design,
-    /// w above.
+    /// w of the design.
     pub width: u32,
-    /// The same for the discriminators: maps of their first layer.
+    /// w of the discriminators: the number of maps of their first layer.
     pub discriminator_width: u32,
-    /// Pixels along a side of [`Design::Dcgan`]'s kernels; 3 in the other design.
+    /// Side of [`Design::Dcgan`]'s kernels, in pixels; 3 in the other design.
     pub kernel: u32,
     /// Length of the noise vector.
     pub noise: u32,
@@ -40,11 +41,11 @@ pub struct Conv {
     pub generator_activation: Activation,
     /// Activation of the discriminators' hidden layers.
     pub discriminator_activation: Activation,
-    /// Activation of the generator's output; none for unbounded data.
+    /// Activation of the generator's output; `None` for unbounded data.
     pub output: Option<Activation>,
     /// Hidden sizes of the denoiser.
     pub denoiser: Vec<u32>,
-    /// Maps of an image.
+    /// Channels of an image.
     pub channels: u32,
     /// Height and width of an image.
     pub side: u32,
@@ -85,7 +86,7 @@ impl Architecture for Conv {
     }
 }
 
-/// What comes after each hidden layer's products.
+/// What follows the products of each hidden layer.
 type Style = (Norm, Activation);
 
 impl Conv {
@@ -96,7 +97,7 @@ impl Conv {
         }
     }
 
-    /// From so many numbers to an image of so many maps, with multiples of `w` maps between.
+    /// Builds the layers from `inputs` numbers to an image with `channels` maps, with multiples of `w` maps in between.
     fn up(&self, w: u32, [inputs, channels]: [u32; 2], (norm, activation): Style) -> Vec<Layer> {
         let side = self.side;
         let maps = match self.design {
@@ -105,7 +106,7 @@ impl Conv {
         };
         let small = halved(side, LEVELS);
         let mut layers = vec![Layer::Linear { inputs, outputs: maps[0] * small * small }];
-        // Of weights where they are; of values as maps.
+        // Normalise weights before the reshape, values after it as maps.
         let first = if norm.of_weights() {
             layers.extend(norm.behind(maps[0] * small * small));
             Norm::None
@@ -129,7 +130,8 @@ impl Conv {
         layers
     }
 
-    /// From an image of so many maps to so many numbers, with multiples of `w` maps between.
+    /// Builds the layers from an image with `channels` maps to `outputs` numbers, with multiples of `w` maps in
+    /// between.
     fn down(&self, w: u32, [channels, outputs]: [u32; 2], (norm, activation): Style) -> Vec<Layer> {
         let side = self.side;
         let maps = [channels, w, 2 * w, 4 * w];
@@ -152,13 +154,13 @@ impl Conv {
     }
 }
 
-/// What comes after a hidden layer's products.
+/// Adds what follows the products of a hidden layer.
 fn hidden(layers: &mut Vec<Layer>, maps: u32, norm: Norm, activation: Activation) {
     layers.extend(norm.behind(maps));
     layers.push(Layer::Activation(activation));
 }
 
-/// `side` after so many halvings, each rounded up.
+/// Returns `side` after this many halvings, each rounded up.
 fn halved(side: u32, times: u32) -> u32 {
     side.div_ceil(1 << times)
 }
@@ -185,7 +187,7 @@ mod tests {
         }
     }
 
-    /// Maps and side after each convolution and transposed convolution.
+    /// Returns maps and side after each convolution and transposed convolution.
     fn shapes(layers: &[Layer]) -> Vec<[u32; 2]> {
         let shape = |layer: &Layer| match *layer {
             Layer::Conv2d(g) | Layer::ConvTranspose2d(g) => Some([g.outputs, g.output]),
@@ -220,7 +222,7 @@ mod tests {
         let (generator, discriminator) = (dcgan().generator(), dcgan().discriminator(1));
         assert_eq!(shapes(&generator), [[256, 8], [128, 16], [3, 32]]);
         assert_eq!(shapes(&discriminator), [[128, 16], [256, 8], [512, 4]]);
-        // Weights, biases where no normalisation follows, scale and shift of each normalisation.
+        // Weights, biases unless a normalisation follows, and scale and shift of each normalisation.
         let g = 101 * 8192 + 2 * 512 + 25 * 512 * 256 + 2 * 256 + 25 * 256 * 128 + 2 * 128 + 25 * 128 * 3 + 3;
         let d = 25 * 3 * 128 + 128 + 25 * 128 * 256 + 2 * 256 + 25 * 256 * 512 + 2 * 512 + 8192 + 1;
         let products = |pairs: [u64; 3]| 2 * pairs.iter().sum::<u64>();

@@ -1,16 +1,16 @@
-//! Networks written out layer by layer: what each layer takes follows from those before it.
+//! Turns written-out networks into layers: the sizes of each layer follow from the layers before it.
 
 use std::fmt;
 
 use super::{Geometry, Layer, Written};
 
-/// Values of one sample behind a layer at most.
+/// Maximum number of values of one sample after a layer.
 const MAX_VALUES: u64 = 1 << 28;
 
-/// A written network that cannot be.
+/// A written-out network that is impossible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// Which of its layers, from 0; within that, if it holds others, which of these, and so on.
+    /// The index of the layer; for a layer inside another, the outer index comes first.
     pub at: Vec<usize>,
     /// What was expected, and what was found.
     pub message: String,
@@ -18,7 +18,7 @@ pub struct Misfit {
     pub help: String,
 }
 
-/// What goes from one layer to the next, of one sample.
+/// What passes from one layer to the next, for one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Features(u32),
@@ -36,36 +36,40 @@ impl fmt::Display for Flow {
     }
 }
 
-/// The layers of a network that takes `inputs` features and gives `outputs`; `sample` is the shape of one sample.
+/// Returns the layers of a network that takes `inputs` features and outputs `outputs`; `sample` is the shape of one
+/// sample.
 ///
-/// A convolution has a bias unless batch normalisation follows, which would take it away.
+/// A convolution has a bias unless batch normalisation follows, which would cancel it.
 ///
 /// # Errors
 ///
-/// The first layer that does not go with those before it, or the last where it does not give what it has to.
+/// Names the first layer that does not fit those before it, or the last one if its output is wrong.
 pub fn layers(written: &[Written], inputs: u32, outputs: u32, sample: &[usize]) -> Result<Vec<Layer>, Misfit> {
     let (layers, flow) = chain(written, Flow::Features(inputs), sample)?;
     let end = |message: String, help: String| Err(Misfit { at: vec![written.len().saturating_sub(1)], message, help });
     if layers.iter().all(|layer| layer.parameters() == 0) {
-        return end("no layer here has weights".to_owned(), "there is nothing to train without a `linear`".to_owned());
+        return end(
+            "no layer here has weights".to_owned(),
+            "without a `linear` layer, there is nothing to train".to_owned(),
+        );
     }
     match flow {
         Flow::Features(features) if features == outputs => Ok(layers),
         Flow::Features(_) => end(
-            format!("the network gives {flow} and has to give {}", Flow::Features(outputs)),
+            format!("the network outputs {flow}, but must output {}", Flow::Features(outputs)),
             format!("end with `{{linear: {outputs}}}`"),
         ),
         Flow::Maps { maps, side } => end(
-            format!("the network gives {flow} and has to give {}", Flow::Features(outputs)),
+            format!("the network outputs {flow}, but must output {}", Flow::Features(outputs)),
             match values(maps, side.into()) == u64::from(outputs) {
-                true => "put `flatten` behind them".to_owned(),
-                false => format!("put `flatten` and `{{linear: {outputs}}}` behind them"),
+                true => "add `flatten` at the end".to_owned(),
+                false => format!("add `flatten` and `{{linear: {outputs}}}` at the end"),
             },
         ),
     }
 }
 
-/// The layers of a list where `flow` comes in, and what comes out.
+/// Returns the layers of a list that gets `flow`, and its output.
 fn chain(written: &[Written], mut flow: Flow, sample: &[usize]) -> Result<(Vec<Layer>, Flow), Misfit> {
     let mut layers = Vec::with_capacity(written.len());
     for (at, one) in written.iter().enumerate() {
@@ -73,8 +77,8 @@ fn chain(written: &[Written], mut flow: Flow, sample: &[usize]) -> Result<(Vec<L
         if matches!(one, Written::WeightNorm | Written::SpectralNorm) {
             let before = at.checked_sub(1).map(|before| &written[before]);
             if !before.is_some_and(Written::has_matrix) {
-                let message = format!("`{one}` is of the weights of the layer before it, and there are none");
-                return Err(misfit((message, "put it directly behind `linear`, `conv` or `conv_transpose`")));
+                let message = format!("`{one}` normalises the weights of the layer before it, which has none");
+                return Err(misfit((message, "put it directly after `linear`, `conv` or `conv_transpose`")));
             }
         }
         let (layer, next) = match one {
@@ -98,8 +102,8 @@ fn chain(written: &[Written], mut flow: Flow, sample: &[usize]) -> Result<(Vec<L
     Ok((layers, flow))
 }
 
-/// What makes the one of the shape of the other, beside the layers of a residual: nothing where it has it; else a convolution of 1×1
-/// pixels, at the smaller of two sides, or a linear layer.
+/// Returns the shortcut of a residual, which maps one shape to the other: nothing if they are the same, else a
+/// convolution of 1×1 pixels at the smaller of two sides, or a linear layer.
 fn shortcut(from: Flow, to: Flow, normed: bool) -> Result<Vec<Layer>, Trouble> {
     let norm = normed.then_some(Layer::SpectralNorm);
     match (from, to) {
@@ -117,13 +121,13 @@ fn shortcut(from: Flow, to: Flow, normed: bool) -> Result<Vec<Layer>, Trouble> {
             } else if side.is_multiple_of(end) {
                 Ok([Layer::AvgPool { factor: side / end }].into_iter().chain(project).collect())
             } else {
-                let message = format!("`residual` takes {from} and gives {to}, which cannot be added up");
-                Err((message, "make one side a multiple of the other, by `padding` or `stride`"))
+                let message = format!("the `residual` gets {from} and outputs {to}, which cannot be added");
+                Err((message, "make one side a multiple of the other, with `padding` or `stride`"))
             }
         }
         (Flow::Features(_), Flow::Maps { .. }) | (Flow::Maps { .. }, Flow::Features(_)) => {
-            let message = format!("`residual` takes {from} and gives {to}, which cannot be added up");
-            Err((message, "put `flatten` or `unflatten` before or behind it"))
+            let message = format!("the `residual` gets {from} and outputs {to}, which cannot be added");
+            Err((message, "put `flatten` or `unflatten` before or after it"))
         }
     }
 }
@@ -131,7 +135,7 @@ fn shortcut(from: Flow, to: Flow, normed: bool) -> Result<Vec<Layer>, Trouble> {
 /// What is wrong, and what to do.
 type Trouble = (String, &'static str);
 
-/// The layer that `written` is where `flow` comes in, and what comes out.
+/// Returns the layer for `written` if it gets `flow`, and its output.
 fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(Layer, Flow), Trouble> {
     Ok(match *written {
         Written::Linear { outputs } => {
@@ -149,9 +153,10 @@ fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(
                     Geometry::padded([inputs, maps], kernel, stride, padding, side, bias).ok_or_else(|| {
                         let (whole, zeros) = (side + 2 * padding, Zeros(padding));
                         let message = format!(
-                            "a kernel of {kernel}×{kernel} is larger than {side}×{side} pixels with {zeros}: {whole}×{whole}"
+                            "a kernel of {kernel}×{kernel} is larger than {side}×{side} pixels with {zeros}: \
+                            {whole}×{whole}"
                         );
-                        (message, "take a smaller `kernel`, or more `padding`")
+                        (message, "use a smaller `kernel`, or more `padding`")
                     })?
                 }
             };
@@ -172,14 +177,14 @@ fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(
                 (None, &[maps, height, width]) if height == width => [maps, height].map(|size| size as u32),
                 (None, _) => {
                     let shown = sample.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
-                    let message = format!("`unflatten` takes the shape of a sample, and {shown} is no square image");
-                    return Err((message, "say how many maps of how many pixels a side: `{unflatten: [128, 7]}`"));
+                    let message = format!("`unflatten` uses the shape of a sample, but {shown} is not a square image");
+                    return Err((message, "set the number of maps and their side in pixels: `{unflatten: [128, 7]}`"));
                 }
             };
             if values(maps, side.into()) != u64::from(inputs) {
                 let (maps, whole) = (Flow::Maps { maps, side }, values(maps, side.into()));
-                let message = format!("{maps} are {whole} features, and {flow} come in");
-                return Err((message, "make the layer before it as large, or give other sizes"));
+                let message = format!("{maps} have {whole} features, but the input has {flow}");
+                return Err((message, "make the layer before it that large, or use other sizes"));
             }
             (Layer::Unflatten { maps, side }, Flow::Maps { maps, side })
         }
@@ -193,8 +198,8 @@ fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(
         Written::SpectralNorm => (Layer::SpectralNorm, flow),
         Written::Maxout { pieces } => {
             if !width(flow).is_multiple_of(pieces) {
-                let message = format!("{written} takes a multiple of {pieces}, and {flow} come in");
-                return Err((message, "make the layer before it a multiple of that"));
+                let message = format!("{written} needs a multiple of {pieces}, but the input has {flow}");
+                return Err((message, "make the size of the layer before it a multiple of that"));
             }
             let next = match flow {
                 Flow::Features(features) => Flow::Features(features / pieces),
@@ -212,8 +217,9 @@ fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(
         Written::AvgPool { factor } => {
             let (maps, side) = images(written, flow)?;
             if !side.is_multiple_of(factor) {
-                let message = format!("{written} takes sides that are a multiple of {factor}, and {flow} come in");
-                return Err((message, "give the convolution before it another `stride` or `padding`"));
+                let message =
+                    format!("{written} needs sides that are a multiple of {factor}, but the input has {flow}");
+                return Err((message, "use another `stride` or `padding` in the convolution before it"));
             }
             (Layer::AvgPool { factor }, Flow::Maps { maps, side: side / factor })
         }
@@ -221,11 +227,11 @@ fn step(written: &Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(
             let (maps, side) = images(written, flow)?;
             (Layer::SumPool { maps, side }, Flow::Features(maps))
         }
-        Written::Residual(_) => unreachable!("it is a list of others"),
+        Written::Residual(_) => unreachable!("handled with the other lists"),
     })
 }
 
-/// Features, or maps, of what normalisations and maxout work on.
+/// Returns the number of features, or maps, that normalisations and maxout work on.
 fn width(flow: Flow) -> u32 {
     match flow {
         Flow::Features(features) => features,
@@ -237,7 +243,7 @@ fn features(written: &Written, flow: Flow) -> Result<u32, Trouble> {
     match flow {
         Flow::Features(features) => Ok(features),
         Flow::Maps { .. } => {
-            let message = format!("`{}` takes features, and {flow} come in", written.name());
+            let message = format!("`{}` needs features, but the input has {flow}", written.name());
             Err((message, "put `flatten` before it"))
         }
     }
@@ -247,13 +253,13 @@ fn images(written: &Written, flow: Flow) -> Result<(u32, u32), Trouble> {
     match flow {
         Flow::Maps { maps, side } => Ok((maps, side)),
         Flow::Features(_) => {
-            let message = format!("`{}` takes maps, and {flow} come in", written.name());
+            let message = format!("`{}` needs maps, but the input has {flow}", written.name());
             Err((message, "put `{unflatten: [MAPS, SIDE]}` before it, or `unflatten` for a sample's own shape"))
         }
     }
 }
 
-/// The transposed convolution to the side that is asked for, or to `stride` times as many pixels.
+/// Returns the transposed convolution to the requested side, or to `stride` times as many pixels.
 fn back(
     [inputs, outputs]: [u32; 2],
     kernel: u32,
@@ -266,14 +272,14 @@ fn back(
     let to = to.map_or(whole, u64::from);
     if to.div_ceil(stride.into()) != u64::from(from) {
         let least = whole - u64::from(stride) + 1;
-        let message = format!("a stride of {stride} takes {from} pixels a side to {least} to {whole}, not to {to}");
-        return Err((message, "give another `side`, or none"));
+        let message = format!("a stride of {stride} turns sides of {from} pixels into {least} to {whole}, not {to}");
+        return Err((message, "use another `side`, or none"));
     }
     bounded(outputs, to)?;
     Ok(Geometry::back(inputs, outputs, kernel, stride, to as u32, bias))
 }
 
-/// The transposed convolution that cuts off `padding`.
+/// Returns the transposed convolution that cuts off `padding`.
 fn padded_back(
     maps: [u32; 2],
     kernel: u32,
@@ -286,33 +292,34 @@ fn padded_back(
     let least = i64::from(from - 1) * i64::from(stride) + i64::from(kernel) - 2 * i64::from(padding);
     if least < 1 {
         let message =
-            format!("`padding: {padding}` cuts off all of the {} pixels a side", least + 2 * i64::from(padding));
-        return Err((message, "take less `padding`, or a larger `kernel`"));
+            format!("`padding: {padding}` cuts off all of the {} pixels of a side", least + 2 * i64::from(padding));
+        return Err((message, "use less `padding`, or a larger `kernel`"));
     }
     let more = to.map_or(0, |to| i64::from(to) - least);
     if !(0..i64::from(stride)).contains(&more) {
         let most = least + i64::from(stride) - 1;
         let message = format!(
-            "a kernel of {kernel}×{kernel}, a stride of {stride} and `padding: {padding}` take {from} pixels a side to {least} to {most}, not to {}",
+            "a kernel of {kernel}×{kernel}, a stride of {stride} and `padding: {padding}` turn sides of {from} pixels \
+            into {least} to {most}, not {}",
             least + more
         );
-        return Err((message, "give another `side`, or none"));
+        return Err((message, "use another `side`, or none"));
     }
     bounded(maps[1], (least + more) as u64)?;
     let geometry = Geometry::padded_back(maps, kernel, stride, padding, (from, more as u32), bias);
     Ok(geometry.expect("there are pixels left"))
 }
 
-/// A kernel that sees nothing but zeros would waste its work.
+/// Refuses a padding with which some kernel positions only cover zeros.
 fn within(kernel: u32, padding: u32) -> Result<(), Trouble> {
     if padding >= kernel {
         let message = format!("`padding: {padding}` is more than a kernel of {kernel}×{kernel} needs");
-        return Err((message, "take a `padding` below `kernel`"));
+        return Err((message, "use a `padding` below `kernel`"));
     }
     Ok(())
 }
 
-/// So many zeros around an image.
+/// The number of zeros around an image.
 struct Zeros(u32);
 
 impl fmt::Display for Zeros {
@@ -324,21 +331,22 @@ impl fmt::Display for Zeros {
     }
 }
 
-/// Every stride but 1 has a padding that fits any kernel.
+/// With a stride above 1, there is a padding for any kernel.
 fn middle(kernel: u32, stride: u32) -> Result<(), Trouble> {
     if kernel.is_multiple_of(2) && stride == 1 {
-        let message =
-            format!("a kernel of {kernel}×{kernel} has no middle: with a stride of 1 images would change their size");
-        return Err((message, "take an odd `kernel`, a larger `stride`, or say how much `padding`"));
+        let message = format!(
+            "a kernel of {kernel}×{kernel} has no middle, so with a stride of 1 images would change their size"
+        );
+        return Err((message, "use an odd `kernel` or a larger `stride`, or set `padding`"));
     }
     Ok(())
 }
 
-/// Maps of so many pixels a side, if they are not too large.
+/// Returns maps of this side, if they are not too large.
 fn bounded(maps: u32, side: u64) -> Result<Flow, Trouble> {
     if values(maps, side) > MAX_VALUES {
-        let message = format!("{maps} maps of {side}×{side} are more than {MAX_VALUES} numbers a sample");
-        return Err((message, "take fewer maps, or smaller strides"));
+        let message = format!("{maps} maps of {side}×{side} are more than {MAX_VALUES} numbers per sample");
+        return Err((message, "use fewer maps, or smaller strides"));
     }
     Ok(Flow::Maps { maps, side: side as u32 })
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Activation;
 
-/// One layer. Sizes are features per sample; maps are features that lie channel by channel, row by row.
+/// One layer. Sizes are features per sample; maps are features in channel order, row by row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
@@ -15,78 +15,80 @@ pub enum Layer {
         /// Features out.
         outputs: u32,
     },
-    /// As `Linear` for each of several generators: `run` samples are of the first, `run` of the second, and so on, round and round. W
-    /// `[generators · outputs, inputs]`. (Hoang et al. 2018)
+    /// Like `Linear`, but separate for each of several generators: `run` samples belong to the first, `run` to the
+    /// second, and so on, in turn. W `[generators · outputs, inputs]`. (Hoang et al. 2018)
     Mixture {
         /// Features in.
         inputs: u32,
         /// Features out.
         outputs: u32,
-        /// How many generators there are.
+        /// The number of generators.
         generators: u32,
-        /// Samples of one generator in a row.
+        /// The number of consecutive samples per generator.
         run: u32,
     },
-    /// Adds features that say how near a sample is to the others of its batch: with mᵢ = T xᵢ, T `[kernels · dims, features]`,
-    /// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, j ≠ i. (Salimans et al. 2016)
+    /// Adds features that measure how close a sample is to the others in its batch: with mᵢ = T xᵢ, T
+    /// `[kernels · dims, features]`, oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, j ≠ i. (Salimans et al. 2016)
     MinibatchDiscrimination {
-        /// Features in, which come out first.
+        /// Features in. They are the first features out.
         features: u32,
-        /// Features that are added.
+        /// The number of added features.
         kernels: u32,
         /// Dimensions of each kernel.
         dims: u32,
     },
     /// A convolution of maps, W `[outputs, inputs, kernel, kernel]`.
     Conv2d(Geometry),
-    /// A transposed convolution of maps, W `[inputs, outputs, kernel, kernel]`: what takes the gradient of a convolution's output to
-    /// that of its input.
+    /// A transposed convolution of maps, W `[inputs, outputs, kernel, kernel]`: maps the gradient of a convolution's
+    /// output to that of its input.
     ConvTranspose2d(Geometry),
-    /// Takes features as maps.
+    /// Reshapes features into maps.
     Unflatten {
         /// Channels.
         maps: u32,
-        /// Rows of each, and columns.
+        /// Height and width.
         side: u32,
     },
-    /// Takes the first features as maps, and makes a map of one value of each of the others.
+    /// Reshapes the first features into maps, and turns each of the others into a map with a single value.
     UnflattenBeside {
         /// Channels of the maps proper.
         maps: u32,
-        /// Rows of each, and columns.
+        /// Height and width.
         side: u32,
-        /// The other features.
+        /// The number of other features.
         beside: u32,
     },
-    /// Takes maps as features.
+    /// Reshapes maps into features.
     Flatten {
         /// Channels.
         maps: u32,
-        /// Rows of each, and columns.
+        /// Height and width.
         side: u32,
     },
-    /// Batch normalisation over the samples of one batch of one member, with scale and shift; of maps over their pixels, too.
+    /// Batch normalisation over the samples in a batch of one member, with scale and shift; for maps also over their
+    /// pixels.
     BatchNorm {
         /// Features, or maps, in and out.
         features: u32,
     },
-    /// Normalisation over the values of one sample (Ba et al. 2016), with a scale and a shift for each feature; of maps over all their
-    /// pixels and channels, with a scale and a shift for each map.
+    /// Normalisation over the values of one sample (Ba et al. 2016), with a scale and shift per feature; for maps over
+    /// all pixels and channels, with a scale and shift per map.
     LayerNorm {
         /// Features, or maps, in and out.
         features: u32,
     },
-    /// Makes the weights of the layer before it g v/‖v‖ (Salimans & Kingma 2016), of a length g and a direction v for each feature, or
-    /// map, that it gives.
+    /// Replaces the weights of the layer before it by g v/‖v‖ (Salimans & Kingma 2016), with a length g and a direction
+    /// v per output feature or map.
     WeightNorm {
         /// Features, or maps, of the layer before it.
         features: u32,
     },
-    /// Divides the weights of the layer before it by their largest singular value, as power iteration knows it (Miyato et al. 2018).
+    /// Divides the weights of the layer before it by their largest singular value, estimated by power iteration (Miyato
+    /// et al. 2018).
     SpectralNorm,
-    /// The largest of each `pieces` consecutive features, or maps (Goodfellow et al. 2013).
+    /// Takes the maximum of each `pieces` consecutive features, or maps (Goodfellow et al. 2013).
     Maxout {
-        /// How many make one; divides the features, or maps, that come in.
+        /// Group size; divides the number of features or maps.
         pieces: u32,
     },
     /// Zeroes each value with probability `rate` in training and scales the rest by 1/(1 − rate).
@@ -96,71 +98,72 @@ pub enum Layer {
     },
     /// An element-wise function.
     Activation(Activation),
-    /// x where x > 0, slope·x elsewhere, with one slope that is learnt (He et al. 2015).
+    /// x where x > 0, slope·x elsewhere, with a single learnt slope (He et al. 2015).
     Prelu,
-    /// Each pixel as a square of so many pixels a side.
+    /// Repeats each pixel in a square of `factor` pixels a side.
     Upsample {
-        /// How many times height and width grow.
+        /// The factor by which height and width grow.
         factor: u32,
     },
-    /// Each square of so many pixels a side as their mean.
+    /// Averages each square of `factor` pixels a side.
     AvgPool {
-        /// How many times height and width shrink; divides them.
+        /// The factor by which height and width shrink; divides them.
         factor: u32,
     },
-    /// Each map as the sum of its pixels: features.
+    /// Sums the pixels of each map into a feature.
     SumPool {
         /// Channels.
         maps: u32,
-        /// Rows of each, and columns.
+        /// Height and width.
         side: u32,
     },
     /// shortcut(x) + body(x) (He et al. 2016).
     Residual {
         /// f.
         body: Vec<Layer>,
-        /// What makes x of the shape of f(x); none where it has it.
+        /// Maps x to the shape of f(x); empty if x already has it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         shortcut: Vec<Layer>,
     },
 }
 
-/// The sizes of a convolution of square images, or of a transposed one; the same in both directions.
+/// The sizes of a convolution of square images, or of a transposed one.
 ///
-/// The padding is PyTorch's: as much before as after, and what does not fill a stride is left out at the end. TensorFlow's SAME with
-/// an odd number of zeros has the odd one after, PyTorch's padding with the same output has it before: turned by 180°, one is the
-/// other. So a network in the one form on images is a network in the other on images that are turned by 180°.
+/// The padding is PyTorch's: the same on both sides, and an incomplete stride at the end is left out. For an odd number
+/// of zeros, TensorFlow's SAME puts the extra one at the end, and PyTorch's padding with the same output has it at the
+/// start. Rotating by 180° turns one into the other, so a network in one form corresponds to a network in the other
+/// form on images rotated by 180°.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Geometry {
     /// Maps in.
     pub inputs: u32,
     /// Maps out.
     pub outputs: u32,
-    /// Pixels along a side of the kernel.
+    /// Side of the kernel, in pixels.
     pub kernel: u32,
-    /// Pixels from one position of the kernel to the next: of the input, or of a transposed convolution's output.
+    /// Pixels between kernel positions: in the input, or in the output of a transposed convolution.
     pub stride: u32,
-    /// Zeros around the input; of a transposed convolution, what is cut off around the output.
+    /// Zeros around the input; for a transposed convolution, the pixels cut off around the output.
     pub padding: u32,
     /// Height and width of the input.
     pub side: u32,
     /// Height and width of the output.
     pub output: u32,
-    /// Whether each output map has a bias: useless before a normalisation.
+    /// Whether each output map has a bias, which is useless before a normalisation.
     pub bias: bool,
 }
 
 impl Geometry {
-    /// The convolution with this stride that takes images of `side` to `⌈side/stride⌉`, as with TensorFlow's SAME padding. The kernel is
-    /// odd, or the stride above 1.
+    /// Returns the convolution with this stride that turns images of `side` into `⌈side/stride⌉`, as with TensorFlow's
+    /// SAME padding. The kernel must be odd, or the stride above 1.
     pub fn same(inputs: u32, outputs: u32, kernel: u32, stride: u32, side: u32, bias: bool) -> Geometry {
         let output = side.div_ceil(stride);
         let missing = ((output - 1) * stride + kernel).saturating_sub(side);
         Geometry { inputs, outputs, kernel, stride, padding: missing.div_ceil(2), side, output, bias }
     }
 
-    /// The convolution with so many zeros around images of `side`; what does not fill a stride is left out. None where the kernel does not
-    /// fit.
+    /// Returns the convolution with this many zeros around images of `side`. An incomplete stride is left out. `None`
+    /// if the kernel does not fit.
     pub fn padded(
         [inputs, outputs]: [u32; 2],
         kernel: u32,
@@ -173,8 +176,8 @@ impl Geometry {
         Some(Geometry { inputs, outputs, kernel, stride, padding, side, output, bias })
     }
 
-    /// The transposed convolution that cuts off so many pixels around what images of `side` become, and has `more` rows and columns at the
-    /// end. None where nothing would be left.
+    /// Returns the transposed convolution that cuts off this many pixels around the output for images of `side`, and
+    /// has `more` rows and columns at the end. `None` if nothing would be left.
     pub fn padded_back(
         [inputs, outputs]: [u32; 2],
         kernel: u32,
@@ -187,13 +190,14 @@ impl Geometry {
         Some(Geometry { inputs, outputs, kernel, stride, padding, side, output, bias })
     }
 
-    /// The transposed convolution that goes the way of [`Geometry::same`] back, from `⌈side/stride⌉` to `side`.
+    /// Returns the transposed convolution that reverses [`Geometry::same`], from `⌈side/stride⌉` to `side`.
     pub fn back(inputs: u32, outputs: u32, kernel: u32, stride: u32, side: u32, bias: bool) -> Geometry {
         let there = Geometry::same(outputs, inputs, kernel, stride, side, bias);
         Geometry { inputs, outputs, side: there.output, output: side, ..there }
     }
 
-    /// Rows that a transposed convolution has at its end beyond what input and kernel give, as PyTorch counts them.
+    /// Returns PyTorch's `output_padding`: the rows at the end of a transposed convolution's output beyond what input
+    /// and kernel give.
     pub fn output_padding(&self) -> u32 {
         (self.output + 2 * self.padding).saturating_sub((self.side - 1) * self.stride + self.kernel)
     }
@@ -203,14 +207,14 @@ impl Geometry {
         weights + if self.bias { self.outputs as usize } else { 0 }
     }
 
-    /// Operations of the products with the kernel at `side`² places, those with zeros of the padding included.
+    /// Returns the operations of the products with the kernel at `side`² positions, including zeros from padding.
     fn flops(&self, side: u32) -> u64 {
         2 * u64::from(self.inputs) * u64::from(self.outputs) * u64::from(self.kernel).pow(2) * u64::from(side).pow(2)
     }
 }
 
 impl Layer {
-    /// Trainable parameters of one member.
+    /// Returns the number of trainable parameters of one member.
     pub fn parameters(&self) -> usize {
         match *self {
             Layer::Linear { inputs, outputs } => (inputs as usize + 1) * outputs as usize,
@@ -238,7 +242,7 @@ impl Layer {
         }
     }
 
-    /// Features that come out when `inputs` go in.
+    /// Returns the number of output features for `inputs` input features.
     pub fn outputs(&self, inputs: usize) -> usize {
         match *self {
             Layer::Linear { outputs, .. } | Layer::Mixture { outputs, .. } => outputs as usize,
@@ -263,7 +267,8 @@ impl Layer {
         }
     }
 
-    /// Values that lie under the kernel at all its places, of one sample: what a convolution copies, to be a product of matrices.
+    /// Returns the number of values under the kernel over all positions, for one sample: what a convolution copies to
+    /// become a matrix product.
     pub fn patches(&self) -> u64 {
         let under =
             |maps: u32, kernel: u32, places: u32| u64::from(maps) * u64::from(kernel).pow(2) * u64::from(places).pow(2);
@@ -275,7 +280,7 @@ impl Layer {
         }
     }
 
-    /// Floating-point operations of one forward pass of one sample, products only.
+    /// Returns the floating-point operations of one forward pass for one sample. Only products count.
     pub fn flops(&self) -> u64 {
         match *self {
             Layer::Linear { inputs, outputs } | Layer::Mixture { inputs, outputs, .. } => {
@@ -304,7 +309,7 @@ impl Layer {
         }
     }
 
-    /// Whether it is such a layer, or holds one.
+    /// Returns whether `is_such` holds for the layer or one inside it.
     pub fn any(&self, is_such: &impl Fn(&Layer) -> bool) -> bool {
         let within = match self {
             Layer::Residual { body, shortcut } => body.iter().chain(shortcut).any(|layer| layer.any(is_such)),
@@ -313,7 +318,8 @@ impl Layer {
         within || is_such(self)
     }
 
-    /// How many of `layers` have weights for products, and how many spectral normalisations are among them, those in residuals too.
+    /// Returns how many of `layers` have weights for products, and how many spectral normalisations there are,
+    /// including those in residuals.
     pub fn spectral(layers: &[Layer]) -> (usize, usize) {
         layers.iter().fold((0, 0), |(weighted, normed), layer| match layer {
             Layer::Residual { body, shortcut } => {
@@ -325,7 +331,7 @@ impl Layer {
         })
     }
 
-    /// `cost` of the first of `layers` whose products look at what comes in: of a residual, that of its body and that of its shortcut.
+    /// Returns `cost` of the first layer with products; for a residual, the sum over its body and its shortcut.
     pub fn first_product(layers: &[Layer], cost: fn(&Layer) -> u64) -> u64 {
         match layers.iter().find(|layer| layer.flops() > 0) {
             Some(Layer::Residual { body, shortcut }) => {

@@ -13,7 +13,7 @@ pub struct Mlp {
     pub encoder: Vec<u32>,
     /// Hidden sizes of the denoiser.
     pub denoiser: Vec<u32>,
-    /// Values of a sample.
+    /// Number of values of a sample.
     pub features: u32,
     /// Length of the noise vector.
     pub noise: u32,
@@ -27,7 +27,7 @@ pub struct Mlp {
     pub discriminator_activation: Activation,
     /// Dropout after each hidden layer of the discriminators; 0 for none.
     pub dropout: f64,
-    /// Activation of the generator's output; none for unbounded data.
+    /// Activation of the generator's output; `None` for unbounded data.
     pub output: Option<Activation>,
 }
 
@@ -43,8 +43,8 @@ impl Architecture for Mlp {
         self.judge(pack * self.features, &self.discriminator, 1)
     }
 
-    /// The hidden sizes there, and back. The last of several is a code, a linear function of the layer before it, as those of Berthelot
-    /// et al. (2017) and Zhao et al. (2017) are.
+    /// The hidden sizes to the code and back. With several sizes, the last one is the code, a linear function of the
+    /// layer before it, as in Berthelot et al. (2017) and Zhao et al. (2017).
     fn autoencoder(&self, pack: u32) -> Vec<Layer> {
         let values = pack * self.features;
         let mut layers = match &self.discriminator[..] {
@@ -73,7 +73,7 @@ impl Mlp {
     }
 }
 
-/// Linear layers with what comes between them.
+/// Builds linear layers with what comes between them.
 pub(super) fn stack(
     inputs: u32,
     hidden: &[u32],
@@ -125,7 +125,7 @@ mod tests {
         let tanh = [Layer::Activation(Activation::Tanh)];
         let expected = [&hidden(4, 8)[..], &[linear(8, 1)], &hidden(1, 8), &[linear(8, 4)], &tanh].concat();
         assert_eq!(mlp(&[8, 1]).autoencoder(2), expected);
-        // One size alone would be nothing but linear.
+        // With a linear code, a single size would make the whole network linear.
         assert_eq!(mlp(&[8]).autoencoder(1), [&hidden(2, 8)[..], &[linear(8, 2)], &tanh].concat());
         assert_eq!(mlp(&[]).autoencoder(1), [linear(2, 2), tanh[0].clone()]);
     }

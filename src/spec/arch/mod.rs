@@ -1,4 +1,4 @@
-//! Networks as data: lists of layers, and the architectures that make them, one a file.
+//! Networks as data: lists of layers, and the architectures that build them, one per file.
 
 mod adapt;
 mod conv;
@@ -25,22 +25,23 @@ use serde::{Deserialize, Serialize};
 pub struct Model {
     /// Length of the noise vector z.
     pub noise: u32,
-    /// What z is drawn from. The usual one is not written, so that jobs have the ids that they had when there was no other.
+    /// The distribution of z. The default is not serialized, so that jobs keep the ids from before there was a choice.
     #[serde(default, skip_serializing_if = "NoiseDistribution::is_usual")]
     pub noise_distribution: NoiseDistribution,
-    /// How weights start.
+    /// How weights are initialised.
     pub init: Init,
-    /// z `[noise]` to a sample.
+    /// Maps z `[noise]` to a sample.
     pub generator: Vec<Layer>,
-    /// `pack` samples to one logit, or to what else the objective asks of it; every discriminator has this shape.
+    /// Maps `pack` samples to one logit, or to whatever output the objective needs. All discriminators have this shape.
     pub discriminator: Vec<Layer>,
-    /// A sample to its code, of an objective with an encoder.
+    /// Maps a sample to its code; empty if the objective has no encoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encoder: Vec<Layer>,
-    /// What goes into the discriminators' last layer to the same, of an objective with a denoiser.
+    /// Maps the input of the discriminators' last layer to a denoised one of the same shape; empty if the objective has
+    /// no denoiser.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denoiser: Vec<Layer>,
-    /// Samples that a discriminator sees at a time, one after another in its input (Lin et al. 2018).
+    /// Samples that a discriminator gets at a time, concatenated in its input (Lin et al. 2018).
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub pack: u32,
 }

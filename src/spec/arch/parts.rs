@@ -1,4 +1,4 @@
-//! Parts of networks that go by a name: activations, normalisations, initial weights, noise.
+//! Named parts of networks: activations, normalisations, initialisations, noise.
 
 use std::fmt;
 
@@ -27,7 +27,8 @@ pub enum Activation {
     Softplus,
     /// λx where x > 0, λα(eˣ − 1) elsewhere, with α = 1.6733 and λ = 1.0507 (Klambauer et al. 2017).
     Selu,
-    /// x Φ(x) with the normal distribution's Φ (Hendrycks & Gimpel 2016): PyTorch's GELU, not its approximation by tanh.
+    /// x Φ(x) with the normal distribution's Φ (Hendrycks & Gimpel 2016): PyTorch's GELU, not its approximation by
+    /// tanh.
     Gelu,
     /// x/(1 + e⁻ˣ), also called swish.
     Silu,
@@ -37,7 +38,7 @@ pub enum Activation {
 pub const SELU: [f64; 2] = [1.673_263_242_354_377_2, 1.050_700_987_355_480_5];
 
 impl Activation {
-    /// One of each kind, those with a setting at its default.
+    /// One of each kind, with default settings.
     pub const ALL: [Activation; 9] = [
         Activation::Relu,
         Activation::LeakyRelu { slope: 0.2 },
@@ -50,7 +51,7 @@ impl Activation {
         Activation::Silu,
     ];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Activation::Relu => "relu",
@@ -65,7 +66,7 @@ impl Activation {
         }
     }
 
-    /// Whether its slope follows from its value, so that a backward pass needs no more than what came out.
+    /// Returns whether its derivative follows from its value, so that a backward pass only needs the output.
     pub fn slope_follows_from_value(self) -> bool {
         match self {
             Activation::Relu
@@ -80,7 +81,7 @@ impl Activation {
     }
 }
 
-/// As a sweep file would spell it.
+/// As written in a sweep file.
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,7 +91,7 @@ impl fmt::Display for Activation {
     }
 }
 
-/// Whether hidden layers are normalised, between their products and their activation.
+/// The normalisation of hidden layers, between their products and their activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
@@ -102,15 +103,15 @@ pub enum Norm {
     Layer,
     /// Weight normalisation.
     Weight,
-    /// Spectral normalisation, of the last layer's weights, too.
+    /// Spectral normalisation, including the last layer's weights.
     Spectral,
 }
 
 impl Norm {
-    /// All of them.
+    /// All normalisations.
     pub const ALL: [Norm; 5] = [Norm::None, Norm::Batch, Norm::Layer, Norm::Weight, Norm::Spectral];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Norm::None => "none",
@@ -121,7 +122,7 @@ impl Norm {
         }
     }
 
-    /// The layer behind a layer with so many features, or maps, out.
+    /// Returns the normalisation after a layer with this many output features or maps.
     pub fn behind(self, features: u32) -> Option<Layer> {
         match self {
             Norm::None => None,
@@ -132,7 +133,7 @@ impl Norm {
         }
     }
 
-    /// The layer behind the first, or the last, layer with weights, where what else is normalised is not.
+    /// Returns the normalisation after the first or last layer with weights, which most normalisations skip.
     pub fn behind_ends(self) -> Option<Layer> {
         match self {
             Norm::None | Norm::Batch | Norm::Layer | Norm::Weight => None,
@@ -140,7 +141,7 @@ impl Norm {
         }
     }
 
-    /// Whether it is of weights, and goes directly behind the layer that has them; or of values.
+    /// Returns whether it normalises weights and directly follows their layer, instead of normalising values.
     pub fn of_weights(self) -> bool {
         match self {
             Norm::None | Norm::Batch | Norm::Layer => false,
@@ -148,7 +149,7 @@ impl Norm {
         }
     }
 
-    /// Whether it takes away what a bias before it adds to all values of a feature or map.
+    /// Returns whether it cancels a bias added before it to all values of a feature or map.
     pub fn cancels_bias(self) -> bool {
         match self {
             Norm::None | Norm::Layer | Norm::Weight | Norm::Spectral => false,
@@ -157,8 +158,9 @@ impl Norm {
     }
 }
 
-/// How weights are drawn; biases start at 0, a norm's scale at 1. Fans are those of PyTorch: of weights `[a, b, ..]` each of the `..`
-/// places counts, the fan in is `b` and the fan out `a` times their number (so those of a transposed convolution are exchanged).
+/// The distribution of initial weights. Biases start at 0, scales of normalisations at 1. Fans are PyTorch's: for
+/// weights `[a, b, ..]`, the fan in is `b` and the fan out `a`, times the number of the `..` places. So those of a
+/// transposed convolution are swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
@@ -169,7 +171,7 @@ pub enum Init {
     },
     /// U(−bound, bound).
     Uniform {
-        /// The largest size of a weight.
+        /// The largest absolute weight.
         bound: f64,
     },
     /// U(−√(6/(fan in + fan out)), √(…)) (Glorot & Bengio 2010).
@@ -180,13 +182,12 @@ pub enum Init {
     HeUniform,
     /// N(0, 2/fan in) (He et al. 2015).
     HeNormal,
-    /// N(0, 1/fan in) (LeCun et al. 1998), which SELU is made for.
+    /// N(0, 1/fan in) (LeCun et al. 1998), which SELU is designed for.
     LecunNormal,
-    /// U(−√(1/fan in), √(…)): how PyTorch starts linear layers and convolutions where nothing is said, but for their biases, which start at 0
-    /// here.
+    /// U(−√(1/fan in), √(…)): PyTorch's default for linear layers and convolutions, except that biases start at 0 here.
     Pytorch,
-    /// Weights `[a, ..]` as a matrix of a rows: gain times one with orthonormal rows, or columns where there are fewer of these
-    /// (Saxe et al. 2014).
+    /// Weights `[a, ..]` as a matrix with a rows: gain times a matrix with orthonormal rows, or columns if there are
+    /// fewer columns (Saxe et al. 2014).
     Orthogonal {
         /// The length of the rows or columns.
         gain: f64,
@@ -207,7 +208,7 @@ impl Init {
         Init::Orthogonal { gain: 1.0 },
     ];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Init::Normal { .. } => "normal",
@@ -223,7 +224,7 @@ impl Init {
     }
 }
 
-/// As a sweep file would spell it.
+/// As written in a sweep file.
 impl fmt::Display for Init {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
@@ -241,7 +242,7 @@ impl fmt::Display for Init {
     }
 }
 
-/// What the numbers of a noise vector are drawn from, each by itself.
+/// The distribution of each number in a noise vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseDistribution {
@@ -253,10 +254,10 @@ pub enum NoiseDistribution {
 }
 
 impl NoiseDistribution {
-    /// All of them, the usual one first.
+    /// All distributions, the default first.
     pub const ALL: [NoiseDistribution; 2] = [NoiseDistribution::Normal, NoiseDistribution::Uniform];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             NoiseDistribution::Normal => "normal",

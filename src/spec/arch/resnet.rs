@@ -1,16 +1,16 @@
-//! Residual networks for images (Miyato et al. 2018, table 4): with 128 maps and spectral normalisation in the discriminator, those that
-//! spectral normalisation was shown with.
+//! Residual networks for images (Miyato et al. 2018, table 4). With 128 maps and spectral normalisation in the
+//! discriminator, they are the networks of the spectral normalisation paper.
 
 use super::mlp::stack;
 use super::{Activation, Architecture, Geometry, Layer, Norm};
 
-/// Blocks of the generator, each of which doubles height and width.
+/// Number of generator blocks, each of which doubles height and width.
 const LEVELS: u32 = 3;
-/// Pixels along a side of the kernels.
+/// Side of the kernels, in pixels.
 const KERNEL: u32 = 3;
 
-/// Residual networks. G: linear to 2w maps, three blocks that double their side, a convolution to the image. D: two blocks of w maps that
-/// halve their side, two that leave it, the sum of each map, linear.
+/// Residual networks. G: linear to 2w maps, three blocks that double the side, a convolution to the image. D: two
+/// blocks of w maps that halve the side, two that keep it, the sum of each map, linear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resnet {
     /// w of the generator.
@@ -27,11 +27,11 @@ pub struct Resnet {
     pub generator_activation: Activation,
     /// Activation of the discriminators' hidden layers.
     pub discriminator_activation: Activation,
-    /// Activation of the generator's output; none for unbounded data.
+    /// Activation of the generator's output; `None` for unbounded data.
     pub output: Option<Activation>,
     /// Hidden sizes of the denoiser.
     pub denoiser: Vec<u32>,
-    /// Maps of an image.
+    /// Channels of an image.
     pub channels: u32,
     /// Height and width of an image, a multiple of [`Resnet::SIDE`].
     pub side: u32,
@@ -69,14 +69,14 @@ impl Architecture for Resnet {
     }
 }
 
-/// What goes with each hidden layer's products.
+/// The style of each hidden layer.
 type Style = (Norm, Activation);
 
 impl Resnet {
-    /// What the side of an image is a multiple of.
+    /// The side of an image must be a multiple of this.
     pub const SIDE: u32 = 1 << LEVELS;
 
-    /// From so many numbers to an image of so many maps, with `w` maps between.
+    /// Builds the layers from `inputs` numbers to an image with `channels` maps, with `w` maps in between.
     fn up(&self, w: u32, [inputs, channels]: [u32; 2], style: Style) -> Vec<Layer> {
         let small = self.side >> LEVELS;
         let mut layers = vec![Layer::Linear { inputs, outputs: w * small * small }];
@@ -89,7 +89,7 @@ impl Resnet {
             body.extend(conv([w, w], KERNEL, to, style.0, !style.0.cancels_bias()));
             body.extend(before(w, style));
             body.extend(conv([w, w], KERNEL, to, style.0, true));
-            // As of larger pixels, and a quarter of the work.
+            // Convolving before upsampling gives the same result with a quarter of the work.
             let mut shortcut = conv([w, w], 1, from, style.0, true);
             shortcut.push(Layer::Upsample { factor: 2 });
             layers.push(Layer::Residual { body, shortcut });
@@ -101,11 +101,11 @@ impl Resnet {
         layers
     }
 
-    /// From an image of so many maps to so many numbers, with `w` maps between.
+    /// Builds the layers from an image with `channels` maps to `outputs` numbers, with `w` maps in between.
     fn down(&self, w: u32, [channels, outputs]: [u32; 2], style: Style) -> Vec<Layer> {
         let (side, half, small) = (self.side, self.side / 2, self.side / 4);
         let pool = Layer::AvgPool { factor: 2 };
-        // The samples themselves are neither normalised nor activated, and what is made of them is not normalised.
+        // The samples are neither normalised nor activated, and the first block's output is not normalised.
         let first = if style.0.of_weights() { style.0 } else { Norm::None };
         let mut body = conv([channels, w], KERNEL, side, first, true);
         body.extend(before(w, (first, style.1)));
@@ -137,19 +137,19 @@ impl Resnet {
     }
 }
 
-/// What comes before a hidden layer's products.
+/// Returns what comes before the products of a hidden layer.
 fn before(maps: u32, (norm, activation): Style) -> Vec<Layer> {
     let norm = if norm.of_weights() { None } else { norm.behind(maps) };
     norm.into_iter().chain([Layer::Activation(activation)]).collect()
 }
 
-/// A convolution that leaves the side as it is.
+/// Returns the layers of a convolution that keeps the side.
 fn conv([inputs, outputs]: [u32; 2], kernel: u32, side: u32, norm: Norm, bias: bool) -> Vec<Layer> {
     let conv = Layer::Conv2d(Geometry::same(inputs, outputs, kernel, 1, side, bias));
     [conv].into_iter().chain(weights(norm, outputs)).collect()
 }
 
-/// The normalisation of the weights of a layer with so many features, or maps, out.
+/// Returns the weight normalisation of a layer with this many output features or maps.
 fn weights(norm: Norm, features: u32) -> Option<Layer> {
     norm.behind(features).filter(|_| norm.of_weights())
 }
@@ -174,8 +174,8 @@ mod tests {
         }
     }
 
-    /// Counted from the table: weights and biases of each convolution, scale and shift of each normalisation. The published code has a bias
-    /// before a batch normalisation, too, which takes it away.
+    /// Counted from the table: weights and biases of each convolution, scale and shift of each normalisation. The
+    /// published code also has a bias before each batch normalisation, which cancels it.
     #[test]
     fn the_networks_of_32_pixels_have_the_published_sizes() {
         let total = |layers: &[Layer]| layers.iter().map(Layer::parameters).sum::<usize>();
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// Features behind `layers`, each of which must take those before it.
+    /// Returns the number of features after `layers`, and checks that each layer fits those before it.
     fn flow(layers: &[Layer], inputs: usize) -> usize {
         layers.iter().fold(inputs, |features, layer| {
             let expected = match layer {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Activation;
 
-/// One layer as it is written.
+/// One layer as written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
     /// A fully connected layer.
@@ -12,33 +12,34 @@ pub enum Written {
         /// Features out.
         outputs: u32,
     },
-    /// A convolution: from `side` pixels to `⌈side/stride⌉`, as with TensorFlow's SAME padding, unless `padding` is given.
+    /// A convolution from `side` pixels to `⌈side/stride⌉`, as with TensorFlow's SAME padding, unless `padding` is set.
     Conv {
         /// Maps out.
         maps: u32,
-        /// Pixels along a side of the kernel.
+        /// Side of the kernel, in pixels.
         kernel: u32,
-        /// Pixels from one position of the kernel to the next.
+        /// Pixels between kernel positions.
         stride: u32,
-        /// Zeros around the input, as PyTorch counts them.
+        /// Zeros around the input, as in PyTorch.
         padding: Option<u32>,
     },
-    /// The way of [`Written::Conv`] back.
+    /// A transposed convolution: the reverse of [`Written::Conv`].
     ConvTranspose {
         /// Maps out.
         maps: u32,
-        /// Pixels along a side of the kernel.
+        /// Side of the kernel, in pixels.
         kernel: u32,
-        /// Pixels of the output from one position of the kernel to the next.
+        /// Output pixels between kernel positions.
         stride: u32,
-        /// Height and width of the output; if not given, `stride` times those of the input, or what follows from `padding`.
+        /// Height and width of the output. By default `stride` times those of the input, or what follows from
+        /// `padding`.
         side: Option<u32>,
-        /// What is cut off around the output, as PyTorch counts it.
+        /// Pixels cut off around the output, as in PyTorch.
         padding: Option<u32>,
     },
-    /// Features as so many maps of so many pixels a side; of a sample's own shape if not given.
+    /// Reshapes features into maps: their number and side, by default those of a sample.
     Unflatten(Option<[u32; 2]>),
-    /// Maps as features.
+    /// Reshapes maps into features.
     Flatten,
     /// Batch normalisation.
     BatchNorm,
@@ -48,9 +49,9 @@ pub enum Written {
     WeightNorm,
     /// Spectral normalisation of the weights of the layer before it.
     SpectralNorm,
-    /// The largest of each few features, or maps.
+    /// The maximum of each group of features or maps.
     Maxout {
-        /// How many make one.
+        /// Group size.
         pieces: u32,
     },
     /// Dropout.
@@ -60,26 +61,26 @@ pub enum Written {
     },
     /// An element-wise function.
     Activation(Activation),
-    /// A leaky ReLU whose slope is learnt.
+    /// A leaky ReLU with a learnt slope.
     Prelu,
-    /// Larger maps, of squares of one value.
+    /// Enlarges maps by repeating pixels.
     Upsample {
-        /// How many times height and width grow.
+        /// The factor by which height and width grow.
         factor: u32,
     },
-    /// Smaller maps, of means.
+    /// Shrinks maps by averaging.
     AvgPool {
-        /// How many times height and width shrink.
+        /// The factor by which height and width shrink.
         factor: u32,
     },
     /// The sum of each map's pixels.
     SumPool,
-    /// What these layers make of what comes in, and that itself, added up.
+    /// Adds the output of these layers to their input.
     Residual(Vec<Written>),
 }
 
 impl Written {
-    /// One of each kind, activations left out.
+    /// One of each kind, except activations.
     pub const EXAMPLES: [Written; 16] = [
         Written::Linear { outputs: 400 },
         Written::Conv { maps: 64, kernel: 5, stride: 2, padding: None },
@@ -99,7 +100,7 @@ impl Written {
         Written::Residual(Vec::new()),
     ];
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(&self) -> &'static str {
         match self {
             Written::Linear { .. } => "linear",
@@ -122,12 +123,12 @@ impl Written {
         }
     }
 
-    /// Whether it has weights that can be normalised.
+    /// Returns whether it has weights that can be normalised.
     pub(super) fn has_matrix(&self) -> bool {
         matches!(self, Written::Linear { .. } | Written::Conv { .. } | Written::ConvTranspose { .. })
     }
 
-    /// How many layers it is, those that it holds among them.
+    /// Returns the number of layers, including those inside it.
     pub fn count(&self) -> usize {
         match self {
             Written::Residual(body) => 1 + body.iter().map(Written::count).sum::<usize>(),
@@ -135,7 +136,7 @@ impl Written {
         }
     }
 
-    /// Whether it is such a layer, or holds one.
+    /// Returns whether `is_such` holds for the layer or one inside it.
     pub fn any(&self, is_such: &impl Fn(&Written) -> bool) -> bool {
         let within = match self {
             Written::Residual(body) => body.iter().any(|layer| layer.any(is_such)),
@@ -145,7 +146,7 @@ impl Written {
     }
 }
 
-/// As a sweep file would spell it.
+/// As written in a sweep file.
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
@@ -184,7 +185,7 @@ impl fmt::Display for Written {
     }
 }
 
-/// A setting that may not be given.
+/// An optional setting.
 struct Also(&'static str, Option<u32>);
 
 impl fmt::Display for Also {

@@ -6,38 +6,38 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::own::MAX_DIMS;
+use super::own_data::MAX_DIMS;
 use written::Written;
 
-/// Modes of a mixture at most.
+/// Maximum number of modes of a mixture.
 pub(crate) const MAX_MODES: usize = 10_000;
-/// Coordinates of all means of a mixture together at most: they are in every blueprint.
+/// Maximum total number of coordinates of all means, which are stored in every blueprint.
 pub(crate) const MAX_MEANS: usize = 1 << 16;
-/// Draws of a limited number at most, and their coordinates together: they are in memory.
+/// Maximum number of samples of a limited mixture, and of all their coordinates, which are kept in memory.
 pub(crate) const MAX_LIMIT: u64 = 10_000_000;
 const MAX_LIMITED: u64 = 1 << 28;
 /// The smallest share of a mode.
 const LEAST_SHARE: f64 = 1e-9;
-/// By how much weights may miss a sum of 1 and stay as they are.
+/// By how much the sum of weights may differ from 1 without rescaling.
 const SUM: f64 = 1e-12;
 
-/// A mixture of Gaussians of one covariance, drawn afresh at each step.
+/// A mixture of Gaussians with a common covariance, drawn afresh at each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Gaussians {
-    /// Where the modes lie.
+    /// Where the modes are.
     pub layout: Layout,
-    /// How far samples are from their modes.
+    /// The covariance of samples around their modes.
     pub covariance: Covariance,
-    /// Coordinates of a sample.
+    /// Number of coordinates of a sample.
     pub dims: usize,
-    /// The share of each mode; they sum to 1. None: even shares.
+    /// The share of each mode, with sum 1. `None`: equal shares.
     pub weights: Option<&'static [f64]>,
-    /// How many samples there are in all: draws that are the same for all jobs. None: drawn without end.
+    /// The number of samples, which are the same for all jobs. `None`: unlimited draws.
     pub limit: Option<u32>,
 }
 
-/// Where the modes of a mixture lie, in data units: in the first two coordinates, unless it says otherwise.
+/// The positions of the modes, in data units. Unless stated otherwise, they differ in the first two coordinates only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Layout {
     /// Mode k at (r sin θ, r cos θ), θ = 2πk/modes.
@@ -47,30 +47,30 @@ pub enum Layout {
         /// Radius of the circle.
         radius: f64,
     },
-    /// side × side modes on a square grid about the origin.
+    /// side × side modes on a square grid around the origin.
     Grid {
         /// Modes along one side.
         side: u32,
         /// Distance between neighbours.
         spacing: f64,
     },
-    /// At these places, `[modes, dims]`.
+    /// At these positions, `[modes, dims]`.
     Means(&'static [f64]),
-    /// Mode k at (o, o, …, o), o its offset, with noise in the first coordinates alone (Srivastava et al. 2017).
+    /// Mode k at (o, o, …, o), with o its offset, and noise in the first coordinates only (Srivastava et al. 2017).
     Manifolds {
         /// The offset of each mode.
         offsets: &'static [f64],
-        /// Coordinates with noise.
+        /// The number of coordinates with noise.
         noise_dims: usize,
     },
 }
 
-/// The covariance of samples about their modes, in squared data units.
+/// The covariance of samples around their modes, in squared data units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Covariance {
-    /// The variance σ² of every coordinate (not σ).
+    /// The same variance σ² (not σ) for every coordinate.
     Even(f64),
-    /// That of each.
+    /// One variance per coordinate.
     Each(&'static [f64]),
 }
 
@@ -87,23 +87,24 @@ impl Gaussians {
     pub const RING: Gaussians = Gaussians::of(Layout::Ring { modes: 8, radius: 2.0 }, 0.02, 2);
     /// The usual 25-mode grid: spacing 2, σ = 0.05.
     pub const GRID: Gaussians = Gaussians::of(Layout::Grid { side: 5, spacing: 2.0 }, 0.0025, 2);
-    /// Ten normals of 700 dimensions in a space of 1200 (Srivastava et al. 2017, by the code of Lin et al. 2018).
+    /// Ten normal distributions of 700 dimensions in a space of 1200 (Srivastava et al. 2017, as in the code of Lin et
+    /// al. 2018).
     pub const MANIFOLDS: Gaussians = {
         const OFFSETS: &[f64] = &[-1.0, -0.5, 0.0, 0.5, -2.0, -2.5, 10.0, 0.25, -13.0, -5.5];
         Gaussians::of(Layout::Manifolds { offsets: OFFSETS, noise_dims: 700 }, 1.0, 1200)
     };
 
-    /// Even shares, without end.
+    /// Returns a mixture with equal shares and unlimited draws.
     pub const fn of(layout: Layout, variance: f64, dims: usize) -> Gaussians {
         Gaussians { layout, covariance: Covariance::Even(variance), dims, weights: None, limit: None }
     }
 
-    /// One mode at the origin, of unit variance.
+    /// Returns one mode at the origin with unit variance.
     pub fn normal(dims: usize) -> Gaussians {
         Gaussians::of(Layout::Means(interned(vec![0.0; dims])), 1.0, dims)
     }
 
-    /// How many modes it has.
+    /// Returns the number of modes.
     pub fn modes(&self) -> usize {
         match self.layout {
             Layout::Ring { modes, .. } => modes as usize,
@@ -113,7 +114,7 @@ impl Gaussians {
         }
     }
 
-    /// The centres of the modes, `[modes, dims]`.
+    /// Returns the centres of the modes, `[modes, dims]`.
     pub fn means(&self) -> Vec<f64> {
         let plane: Vec<[f64; 2]> = match self.layout {
             Layout::Ring { modes, radius } => (0..modes)
@@ -135,13 +136,13 @@ impl Gaussians {
         plane.into_iter().flat_map(|centre| centre.into_iter().chain(rest.clone())).collect()
     }
 
-    /// The first two coordinates of the centres; of one coordinate the second is 0.
+    /// Returns the first two coordinates of the centres; with one coordinate, the second is 0.
     pub fn centres(&self) -> Vec<[f64; 2]> {
         let first = |mean: &[f64]| [mean[0], mean.get(1).copied().unwrap_or(0.0)];
         self.means().chunks_exact(self.dims).map(first).collect()
     }
 
-    /// The variance of each coordinate about its mode.
+    /// Returns the variance of each coordinate around its mode.
     pub fn variances(&self) -> Vec<f64> {
         match self.covariance {
             Covariance::Each(variances) => variances.to_vec(),
@@ -152,7 +153,7 @@ impl Gaussians {
         }
     }
 
-    /// Coordinates with noise.
+    /// Returns the number of coordinates with noise.
     pub fn noise_dims(&self) -> usize {
         match self.layout {
             Layout::Manifolds { noise_dims, .. } => noise_dims,
@@ -160,7 +161,7 @@ impl Gaussians {
         }
     }
 
-    /// σ of the coordinates, where all with noise have one.
+    /// Returns σ if it is the same for all coordinates with noise.
     pub fn sigma(&self) -> Option<f64> {
         match self.covariance {
             Covariance::Even(variance) => Some(variance.sqrt()),
@@ -168,7 +169,7 @@ impl Gaussians {
         }
     }
 
-    /// What can't be, whoever wrote it.
+    /// Returns an error for a mixture that is impossible.
     pub(super) fn check(&self) -> Result<(), Flaw> {
         let flaw = |setting, message: String, help: &str| {
             let help = (!help.is_empty()).then(|| help.to_owned());
@@ -191,25 +192,25 @@ impl Gaussians {
             && (means.len() > MAX_MEANS || !means.len().is_multiple_of(dims))
         {
             let message = format!("expected at most {MAX_MEANS} coordinates in all, found {}", means.len());
-            return flaw("means", message, "take fewer modes or fewer coordinates");
+            return flaw("means", message, "use fewer modes or fewer coordinates");
         }
         if let Layout::Manifolds { noise_dims, .. } = layout
             && !(1..=dims).contains(&noise_dims)
         {
-            let message = format!("expected 1 to {dims} coordinates with noise, as `dims` says, found {noise_dims}");
+            let message = format!("expected noise in 1 to {dims} coordinates, because of `dims`, found {noise_dims}");
             return flaw("noise_dims", message, "");
         }
         if let Some((one, other)) = self.twins() {
-            let message = format!("modes {one} and {other}, counted from 0, are in one place");
-            let help = "a generator that makes both would cover two modes with one; give one mode twice the weight with \
+            let message = format!("modes {one} and {other} (from 0) are at the same place");
+            let help = "a generator could cover both modes with one; give one mode twice the weight with \
                         `weights`";
             return flaw(places, message, help);
         }
         if let Covariance::Each(variances) = covariance
             && variances.len() != dims
         {
-            let message = format!("expected {dims} variances, one a coordinate, found {}", variances.len());
-            return flaw("covariance", message, "one number stands for all coordinates");
+            let message = format!("expected {dims} variances, one per coordinate, found {}", variances.len());
+            return flaw("covariance", message, "a single number applies to all coordinates");
         }
         if let Some(limit) = limit
             && !(1..=MAX_LIMITED / dims as u64).contains(&limit.into())
@@ -220,24 +221,22 @@ impl Gaussians {
         Ok(())
     }
 
-    /// With modes of these weights, numbers above 0.
+    /// Returns the mixture with modes of these weights, which must be above 0.
     pub(super) fn weighted(self, weights: &[f64]) -> Result<Gaussians, Flaw> {
         let flaw = |message| Err(Flaw { setting: "weights", message, help: None });
         if weights.len() != self.modes() {
-            return flaw(format!("expected {} weights, one a mode, found {}", self.modes(), weights.len()));
+            return flaw(format!("expected {} weights, one per mode, found {}", self.modes(), weights.len()));
         }
         let weights = shares(weights);
         if let Some((mode, share)) =
             weights.iter().copied().flatten().enumerate().find(|(_, share)| **share < LEAST_SHARE)
         {
-            return flaw(format!(
-                "expected shares of {LEAST_SHARE} at least, found {share} for mode {mode}, counted from 0"
-            ));
+            return flaw(format!("expected shares of at least {LEAST_SHARE}, found {share} for mode {mode} (from 0)"));
         }
         Ok(Gaussians { weights, ..self })
     }
 
-    /// Two modes that were given one place.
+    /// Returns two modes at the same place, if there are any.
     fn twins(&self) -> Option<(usize, usize)> {
         let (values, width) = match self.layout {
             Layout::Means(means) => (means, self.dims),
@@ -255,14 +254,14 @@ impl Gaussians {
     }
 }
 
-/// Shares that sum to 1, of numbers above 0; none where all are the same.
+/// Scales weights above 0 to the sum 1; returns `None` if all are equal.
 fn shares(weights: &[f64]) -> Option<&'static [f64]> {
     if weights.iter().all(|weight| *weight == weights[0]) {
         return None;
     }
     let largest = weights.iter().fold(0.0, |most: f64, &weight| most.max(weight));
     let sum: f64 = weights.iter().sum();
-    // What has been divided once stays as it is, so that a mixture reads as itself.
+    // Weights that were scaled before stay unchanged, so that a mixture is read back as itself.
     if (sum - 1.0).abs() <= SUM {
         return Some(interned(weights.to_vec()));
     }
@@ -270,10 +269,10 @@ fn shares(weights: &[f64]) -> Option<&'static [f64]> {
     Some(interned(weights.iter().map(|weight| weight / largest / sum).collect()))
 }
 
-/// The same numbers, once for as long as the program runs: so that blueprints with them are as easily copied as others.
+/// Returns a copy of the numbers that lives as long as the program, so that blueprints with them stay cheap to copy.
 pub(super) fn interned(list: Vec<f64>) -> &'static [f64] {
     static LISTS: Mutex<Vec<&'static [f64]>> = Mutex::new(Vec::new());
-    // −0 is 0.
+    // Turns −0 into 0.
     let list: Vec<f64> = list.into_iter().map(|x| x + 0.0).collect();
     let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
     match lists.iter().find(|known| **known == list) {

@@ -1,4 +1,4 @@
-//! A mixture as it is written: in a blueprint, and in a sweep file.
+//! A mixture as written in a blueprint and in a sweep file.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Covariance, Flaw, Gaussians, Layout, interned};
 
-/// A mixture as it stands in a blueprint.
+/// A mixture as stored in a blueprint.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
@@ -44,7 +44,7 @@ enum Word {
     Manifolds,
 }
 
-/// One variance, or one a coordinate.
+/// One variance for all coordinates, or one per coordinate.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Variances {
@@ -69,7 +69,7 @@ impl From<Gaussians> for Written {
             offsets: None,
             noise_dims: None,
             covariance: covariance.clone(),
-            // Of the plane unless it is said.
+            // Points are in the plane by default.
             dims: (dims != 2).then_some(dims),
             weights: weights.map(<[f64]>::to_vec),
             limit,
@@ -119,14 +119,14 @@ impl TryFrom<Written> for Gaussians {
             (Word::Means, None, None, None, None, Some(means), None, None) if dims.is_none() => {
                 let dims = means.first().map_or(0, Vec::len);
                 if means.iter().any(|mean| mean.len() != dims) {
-                    return Err("means have one number of coordinates".to_owned());
+                    return Err("all means must have the same number of coordinates".to_owned());
                 }
                 (Layout::Means(interned(means.concat())), dims)
             }
             (Word::Manifolds, None, None, None, None, None, Some(offsets), Some(noise_dims)) => {
                 (Layout::Manifolds { offsets: interned(offsets), noise_dims }, dims.unwrap_or(0))
             }
-            _ => return Err("a mixture has the settings of its layout, all of them and no others".to_owned()),
+            _ => return Err("a mixture must have exactly the settings of its layout".to_owned()),
         };
         let covariance = match covariance {
             Variances::Even(variance) => Covariance::Even(variance),
@@ -137,7 +137,7 @@ impl TryFrom<Written> for Gaussians {
         mixture.check().map_err(flawed)?;
         match weights {
             Some(weights) if !weights.iter().all(|&weight| weight > 0.0 && weight.is_finite()) => {
-                Err("weights are above 0".to_owned())
+                Err("weights must be above 0".to_owned())
             }
             Some(weights) => mixture.weighted(&weights).map_err(flawed),
             None => Ok(mixture),
@@ -145,7 +145,7 @@ impl TryFrom<Written> for Gaussians {
     }
 }
 
-/// As a sweep file would spell it, on one line.
+/// As written in a sweep file, on one line.
 impl fmt::Display for Gaussians {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
@@ -225,7 +225,7 @@ mod tests {
         assert!(serde_json::from_str::<Gaussians>(ring).is_ok());
     }
 
-    /// The code of Lin et al. 2018: all 1200 coordinates at the offset, noise in the first 700.
+    /// The code of Lin et al. 2018: all 1200 coordinates at the offset, and noise in the first 700.
     #[test]
     fn the_manifolds_are_those_that_were_published() {
         let mixture = Gaussians::MANIFOLDS;
@@ -278,7 +278,7 @@ mod tests {
     }
 
     proptest! {
-        /// To the last digit: the id of a job is of what is written.
+        /// Exact to the last digit, because the id of a job depends on it.
         #[test]
         fn a_mixture_reads_as_itself(mixture in mixtures()) {
             prop_assert_eq!(mixture.check(), Ok(()));

@@ -1,4 +1,4 @@
-//! Which values a key takes: how they are read, told and held.
+//! The kinds of values of keys: how they are read, described and stored.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,16 +11,16 @@ use crate::dataset::{Dataset, Gaussians, Toy};
 use crate::metric::Metric;
 use crate::moves::{Moves, Weights};
 use crate::objective::Objective;
-use crate::own;
+use crate::own_data;
 use crate::parameters::Plain;
 use crate::penalty::Penalty;
 use crate::scoring::ScoringNetwork;
-use crate::value::{Arch, Hidden, Reader, Value};
+use crate::value::{Arch, Hidden, Reader, SettingValue};
 
-/// Which values a key takes.
+/// The kind of values that a key takes.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// A whole number from the first to the second.
+    /// A whole number in this range, ends included.
     Whole(u64, u64),
     /// A number.
     Number(Range),
@@ -28,15 +28,15 @@ pub enum Kind {
     Flag,
     /// Adam's two decay rates.
     Betas,
-    /// One of these names; what it names is told in words.
-    Choice(&'static str, fn() -> Vec<(&'static str, Value)>),
+    /// One of these names. The text describes what they name.
+    Choice(&'static str, fn() -> Vec<(&'static str, SettingValue)>),
     /// Hidden sizes.
     Sizes,
     /// Hidden sizes, or a network layer by layer.
     Network,
-    /// An activation, or, where this is so, none.
+    /// An activation, or `none` if this is true.
     Activation(bool),
-    /// How weights start.
+    /// An initialisation of weights.
     Init,
     /// Scores.
     Metrics,
@@ -49,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a value is never a list.
+    /// Returns whether a value is never a list.
     pub(crate) fn is_one_value(&self) -> bool {
         match self {
             Kind::Whole(..) | Kind::Number(_) | Kind::Flag | Kind::Choice(..) | Kind::Activation(_) | Kind::Init => {
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// Whether its values are numbers, which have an order.
+    /// Returns whether values are ordered numbers.
     pub fn numeric(&self) -> bool {
         match self {
             Kind::Whole(..) | Kind::Number(_) => true,
@@ -83,7 +83,7 @@ impl Kind {
         }
     }
 
-    /// Whether one value is a list, so that several are a list of lists.
+    /// Returns whether a single value is a list, so that several are a list of lists.
     pub(crate) fn listed(&self) -> bool {
         match self {
             Kind::Betas | Kind::Sizes | Kind::Network | Kind::Metrics | Kind::Penalties => true,
@@ -99,10 +99,10 @@ impl Kind {
     }
 
     /// Reads a value; `None` after a mistake, which is reported.
-    pub(crate) fn read(&self, mut reader: Reader) -> Option<Value> {
+    pub(crate) fn read(&self, mut reader: Reader) -> Option<SettingValue> {
         match self {
-            Kind::Whole(least, most) => reader.count(*least, *most).map(Value::count),
-            Kind::Number(range) => reader.number(&range.to_string(), |x| range.holds(x)).map(Value::number),
+            Kind::Whole(least, most) => reader.count(*least, *most).map(SettingValue::count),
+            Kind::Number(range) => reader.number(&range.to_string(), |x| range.holds(x)).map(SettingValue::number),
             Kind::Flag => reader.flag(),
             Kind::Betas => reader.betas(),
             Kind::Choice(what, known) => reader.named(what, &known()),
@@ -117,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// What it takes, in words.
+    /// Describes the accepted values in words.
     pub fn words(&self) -> String {
         let names = |known: Vec<String>| format!("`{}`", known.join("`, `"));
         match self {
@@ -144,15 +144,15 @@ impl Kind {
                     vec![Gaussians::RING, Gaussians::GRID].into_iter().map(Dataset::Gaussians).collect::<Vec<_>>();
                 takes.extend(Toy::ALL.map(Dataset::Toy));
                 takes.extend(Dataset::IMAGES);
-                let known = takes.into_iter().map(|dataset| Value::Dataset(dataset).to_string());
-                let own = own::Kind::ALL.into_iter().map(|kind| own::Source::example(kind).to_string());
+                let known = takes.into_iter().map(|dataset| SettingValue::Dataset(dataset).to_string());
+                let own = own_data::Kind::ALL.into_iter().map(|kind| own_data::Source::example(kind).to_string());
                 names(known.chain(own).collect())
             }
         }
     }
 }
 
-/// Numbers between two bounds.
+/// A range of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     low: f64,
@@ -162,56 +162,56 @@ pub struct Range {
 }
 
 impl Range {
-    /// All numbers.
+    /// Returns the range of all numbers.
     pub const fn any() -> Range {
         Range { low: f64::NEG_INFINITY, with_low: false, high: f64::INFINITY, with_high: false }
     }
 
-    /// Those between two bounds, each with whether it is one of them.
+    /// Returns the range between two bounds, each with whether it is included.
     pub(crate) fn between(low: Option<(f64, bool)>, high: Option<(f64, bool)>) -> Range {
         let Range { low: no_low, high: no_high, .. } = Range::any();
         let ((low, with_low), (high, with_high)) = (low.unwrap_or((no_low, false)), high.unwrap_or((no_high, false)));
         Range { low, with_low, high, with_high }
     }
 
-    /// The bounds.
+    /// Returns the bounds.
     pub(crate) fn bounds(&self) -> (f64, f64) {
         (self.low, self.high)
     }
 
-    /// All above `low`.
+    /// Returns the range of numbers above `low`.
     pub const fn above(low: f64) -> Range {
         Range { low, with_low: false, high: f64::INFINITY, with_high: false }
     }
 
-    /// All from `low` on.
+    /// Returns the range of numbers of at least `low`.
     pub const fn from(low: f64) -> Range {
         Range { low, with_low: true, high: f64::INFINITY, with_high: false }
     }
 
-    /// Those of them up to `high`.
+    /// Limits the range to numbers up to and including `high`.
     pub const fn up_to(self, high: f64) -> Range {
         Range { high, with_high: true, ..self }
     }
 
-    /// Those of them below `high`.
+    /// Limits the range to numbers below `high`.
     pub const fn below(self, high: f64) -> Range {
         Range { high, with_high: false, ..self }
     }
 
-    /// Those of them above 0.
+    /// Limits the range to numbers above 0.
     pub(crate) fn above_0(self) -> Range {
         if self.low > 0.0 { self } else { Range { low: 0.0, with_low: false, ..self } }
     }
 
-    /// Whether it is one of them; none is infinite.
+    /// Returns whether the range contains `x`, which must be finite.
     pub fn holds(&self, x: f64) -> bool {
         let low = if self.with_low { self.low <= x } else { self.low < x };
         let high = if self.with_high { x <= self.high } else { x < self.high };
         low && high
     }
 
-    /// Whether it is one of them, or a bound that they come as near to as one likes.
+    /// Returns whether the range contains `x`, or has it as an excluded bound that values can approach.
     pub(crate) fn nears(&self, x: f64) -> bool {
         self.holds(x) || x.is_finite() && (x == self.low || x == self.high)
     }
@@ -225,7 +225,7 @@ impl fmt::Display for Range {
             (false, _) if low.is_infinite() => f.write_str("a number"),
             (true, _) if low.is_infinite() && *with_high => write!(f, "a number up to {high}"),
             (true, _) if low.is_infinite() => write!(f, "a number below {high}"),
-            (false, true) => write!(f, "a number from {low} on"),
+            (false, true) => write!(f, "a number of at least {low}"),
             (false, false) => write!(f, "a number above {low}"),
             (true, _) => {
                 let (open, close) = (if *with_low { '[' } else { '(' }, if *with_high { ']' } else { ')' });
@@ -235,25 +235,25 @@ impl fmt::Display for Range {
     }
 }
 
-/// What a [`Value`] of some kind holds.
+/// The Rust type of the values of some kind.
 pub trait Held: Sized {
-    /// What is in `value`; none if that is another kind.
-    fn of(value: &Value) -> Option<Self>;
+    /// Returns the content of `value`, or `None` if it is of another kind.
+    fn of(value: &SettingValue) -> Option<Self>;
 }
 
-/// What goes by one of a few names.
+/// Types whose values have names.
 pub trait Named: Held + Copy + 'static {
     /// What it is, as in "`sgdd` is not an optimiser".
     const WHAT: &'static str;
 
-    /// All, with their names in YAML.
-    fn known() -> Vec<(&'static str, Value)>;
+    /// Returns all values with their names in YAML.
+    fn known() -> Vec<(&'static str, SettingValue)>;
 }
 
 macro_rules! held {
     ($($type:ty: $pattern:pat => $held:expr;)*) => {
         $(impl Held for $type {
-            fn of(value: &Value) -> Option<Self> {
+            fn of(value: &SettingValue) -> Option<Self> {
                 match value {
                     $pattern => Some($held),
                     _ => None,
@@ -264,58 +264,58 @@ macro_rules! held {
 }
 
 held! {
-    f64: Value::Plain(Plain::Number(number)) => *number;
-    bool: Value::Plain(Plain::Flag(flag)) => *flag;
-    (f64, f64): Value::Pair(first, second) => (*first, *second);
-    Vec<u32>: Value::Hidden(Hidden::Sizes(sizes)) => sizes.clone();
-    Hidden: Value::Hidden(hidden) => hidden.clone();
-    Option<Activation>: Value::Activation(activation) => *activation;
-    Activation: Value::Activation(Some(activation)) => *activation;
-    Init: Value::Init(init) => *init;
-    BTreeSet<Metric>: Value::Metrics(metrics) => metrics.clone();
-    Arch: Value::Arch(arch) => *arch;
-    NoiseDistribution: Value::NoiseDistribution(distribution) => *distribution;
-    Norm: Value::Norm(norm) => *norm;
-    Optimizer: Value::Optimizer(optimizer) => *optimizer;
-    Precision: Value::Precision(precision) => *precision;
-    Checkpoints: Value::Checkpoints(checkpoints) => *checkpoints;
-    Sheets: Value::Sheets(sheets) => *sheets;
-    Moves: Value::Moves(moves) => *moves;
-    Weights: Value::Weights(weights) => *weights;
-    Arc<[Penalty]>: Value::Penalties(penalties) => Arc::clone(penalties);
-    ScoringNetwork: Value::Network(network) => *network;
+    f64: SettingValue::Plain(Plain::Number(number)) => *number;
+    bool: SettingValue::Plain(Plain::Flag(flag)) => *flag;
+    (f64, f64): SettingValue::Pair(first, second) => (*first, *second);
+    Vec<u32>: SettingValue::Hidden(Hidden::Sizes(sizes)) => sizes.clone();
+    Hidden: SettingValue::Hidden(hidden) => hidden.clone();
+    Option<Activation>: SettingValue::Activation(activation) => *activation;
+    Activation: SettingValue::Activation(Some(activation)) => *activation;
+    Init: SettingValue::Init(init) => *init;
+    BTreeSet<Metric>: SettingValue::Metrics(metrics) => metrics.clone();
+    Arch: SettingValue::Arch(arch) => *arch;
+    NoiseDistribution: SettingValue::NoiseDistribution(distribution) => *distribution;
+    Norm: SettingValue::Norm(norm) => *norm;
+    Optimizer: SettingValue::Optimizer(optimizer) => *optimizer;
+    Precision: SettingValue::Precision(precision) => *precision;
+    Checkpoints: SettingValue::Checkpoints(checkpoints) => *checkpoints;
+    Sheets: SettingValue::Sheets(sheets) => *sheets;
+    Moves: SettingValue::Moves(moves) => *moves;
+    Weights: SettingValue::Weights(weights) => *weights;
+    Arc<[Penalty]>: SettingValue::Penalties(penalties) => Arc::clone(penalties);
+    ScoringNetwork: SettingValue::Network(network) => *network;
 }
 
 impl Held for u64 {
-    fn of(value: &Value) -> Option<Self> {
+    fn of(value: &SettingValue) -> Option<Self> {
         match value {
-            Value::Plain(Plain::Whole(whole)) => u64::try_from(*whole).ok(),
+            SettingValue::Plain(Plain::Whole(whole)) => u64::try_from(*whole).ok(),
             _ => None,
         }
     }
 }
 
 impl Held for u32 {
-    fn of(value: &Value) -> Option<Self> {
+    fn of(value: &SettingValue) -> Option<Self> {
         u64::of(value).and_then(|whole| whole.try_into().ok())
     }
 }
 
 impl Held for Objective {
-    fn of(value: &Value) -> Option<Self> {
+    fn of(value: &SettingValue) -> Option<Self> {
         match value {
-            Value::Objective(objective) => Some(*objective),
-            Value::Formulas(written) => Some(written.objective),
+            SettingValue::Objective(objective) => Some(*objective),
+            SettingValue::Formulas(written) => Some(written.objective),
             _ => None,
         }
     }
 }
 
 impl Held for Dataset {
-    fn of(value: &Value) -> Option<Self> {
+    fn of(value: &SettingValue) -> Option<Self> {
         match value {
-            Value::Dataset(dataset) => Some(*dataset),
-            Value::Own(_, own) => Some(Dataset::Own(*own)),
+            SettingValue::Dataset(dataset) => Some(*dataset),
+            SettingValue::Own(_, own) => Some(Dataset::Own(*own)),
             _ => None,
         }
     }
@@ -326,7 +326,7 @@ macro_rules! named {
         $(impl Named for $type {
             const WHAT: &'static str = $what;
 
-            fn known() -> Vec<(&'static str, Value)> {
+            fn known() -> Vec<(&'static str, SettingValue)> {
                 Self::ALL.into_iter().map(|one| (one.name(), $value(one))).collect()
             }
         })*
@@ -334,17 +334,17 @@ macro_rules! named {
 }
 
 named! {
-    Arch: "an architecture", Value::Arch;
-    NoiseDistribution: "a distribution of noise", Value::NoiseDistribution;
-    Norm: "a normalisation", Value::Norm;
-    Optimizer: "an optimiser", Value::Optimizer;
-    Precision: "a precision", Value::Precision;
-    Checkpoints: "what becomes of a state", Value::Checkpoints;
-    Sheets: "a choice of sheets", Value::Sheets;
-    Moves: "an order of moves", Value::Moves;
-    Weights: "a choice of weights", Value::Weights;
-    Objective: "an objective", Value::Objective;
-    ScoringNetwork: "what sees images", Value::Network;
+    Arch: "an architecture", SettingValue::Arch;
+    NoiseDistribution: "a distribution of noise", SettingValue::NoiseDistribution;
+    Norm: "a normalisation", SettingValue::Norm;
+    Optimizer: "an optimiser", SettingValue::Optimizer;
+    Precision: "a precision", SettingValue::Precision;
+    Checkpoints: "a choice for checkpoints", SettingValue::Checkpoints;
+    Sheets: "a choice of sheets", SettingValue::Sheets;
+    Moves: "an order of moves", SettingValue::Moves;
+    Weights: "a choice of weights", SettingValue::Weights;
+    Objective: "an objective", SettingValue::Objective;
+    ScoringNetwork: "a scoring network", SettingValue::Network;
 }
 
 impl<T: Named> Typed<T> {
@@ -396,7 +396,7 @@ impl Typed<Option<Activation>> {
 }
 
 impl Typed<Activation> {
-    // A hidden layer without an activation is no layer.
+    // A hidden layer needs an activation.
     pub(super) const fn activation(head: Head) -> Self {
         Typed::of(head, Kind::Activation(false))
     }

@@ -1,9 +1,10 @@
-//! The keys of a sweep file, each described once: its name, its section, which values it takes, what holds where the file says nothing, and
-//! what uses it. Reading, advice on misspelled names, axes, defaults, warnings of keys that change nothing, flags of `sweep score` and the
-//! reference page follow from that.
+//! The keys of a sweep file, each described once: its name, section, kind of values, default, and what uses it.
+//! Reading, advice on misspelled names, axes, defaults, warnings about keys without effect, flags of `sweep score` and
+//! the reference page all follow from the descriptions.
 //!
-//! A key of training or of a model is an entry in `train.rs` or `model.rs`, and the code that uses it; one of a score is an entry in
-//! `score.rs`, and the score. Parameters of an objective are described with it: [`super::objective`].
+//! To add a key of training or of a model, add an entry in `train.rs` or `model.rs` and the code that uses it. For a
+//! key of a score, add an entry in `score.rs` and use it in the score. Parameters of an objective are described with
+//! it: [`super::objective`].
 
 pub mod job;
 pub mod kind;
@@ -28,14 +29,14 @@ use super::objective::{Declaration, Objective};
 use super::parameters::Plain;
 use super::settings::Settings;
 use super::trainer::Declared;
-use super::value::{Reader, Value};
+use super::value::{Reader, SettingValue};
 use super::vocabulary::Vocabulary;
 use super::yaml;
 
-/// A part of the file, and of each variant, that holds keys.
+/// A section of the file and of each variant that contains keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
-    /// Not in a section.
+    /// Outside of the sections.
     Top,
     /// `model:`
     Model,
@@ -46,10 +47,10 @@ pub enum Section {
 }
 
 impl Section {
-    /// The sections with a name.
+    /// The sections that have a name.
     pub const NAMED: [Section; 3] = [Section::Model, Section::Train, Section::Score];
 
-    /// The name in YAML; empty at the top.
+    /// Returns the name in YAML; empty at the top.
     pub fn name(self) -> &'static str {
         match self {
             Section::Top => "",
@@ -59,7 +60,7 @@ impl Section {
         }
     }
 
-    /// The keys in it.
+    /// Returns its keys.
     pub fn keys(self) -> &'static [&'static Described] {
         match self {
             Section::Top => job::ALL,
@@ -70,59 +71,59 @@ impl Section {
     }
 }
 
-/// What holds where the file says nothing.
+/// The default value of a key.
 #[derive(Clone, Copy)]
 pub enum Usual {
-    /// Nothing: a file has to say it, such as this.
+    /// None: a file must set it. The text is an example.
     Said(&'static str),
-    /// Always the same.
-    Always(fn() -> Value),
-    /// This number, which a file declares.
+    /// A fixed value.
+    Always(fn() -> SettingValue),
+    /// A number that a file declares.
     Number(f64),
-    /// What follows from other settings: in words, and by them.
-    From(&'static str, fn(&Settings) -> Option<Value>),
+    /// A value that depends on other settings: described in words, and as a function.
+    From(&'static str, fn(&Settings) -> Option<SettingValue>),
 }
 
-/// Which jobs have the key: in others it changes nothing.
+/// Which jobs use the key. In others it has no effect.
 #[derive(Clone, Copy)]
 pub enum Used {
-    /// All.
+    /// All jobs.
     Always,
-    /// Those of objectives that declare this.
+    /// Jobs whose objective declares this.
     ByObjectives(fn(&Declaration) -> bool),
-    /// Those of them for which this holds, too; what they have is said in words.
+    /// Jobs whose objective declares this and for which the function holds. The text describes them.
     ByObjectivesWith(fn(&Declaration) -> bool, &'static str, fn(&Settings) -> bool),
-    /// Those with a score that reads it.
+    /// Jobs with a score that reads it.
     ByScores,
-    /// Those with a player that one of these optimisers moves.
+    /// Jobs with a player that one of these optimisers moves.
     ByOptimizer(&'static [Optimizer]),
-    /// Those for which this holds; what they have is said in words.
+    /// Jobs for which the function holds. The text describes them.
     Where(&'static str, fn(&Settings) -> bool),
 }
 
-/// A key as it is described.
+/// The description of a key.
 pub struct Described {
-    /// The name in YAML, in the database and in reports: unique over all sections.
+    /// The name in YAML, in the database and in reports; unique over all sections.
     pub name: &'static str,
-    /// Where it stands.
+    /// The section it belongs to.
     pub section: Section,
     /// What it is, in a sentence or two.
     pub help: &'static str,
-    /// Which values it takes.
+    /// The kind of its values.
     pub kind: Kind,
-    /// What a group sets; empty for a key that stands for itself.
+    /// The keys that a group sets; empty for other keys.
     pub parts: &'static [&'static Described],
-    /// Whether it is a parameter: a number that may differ between the members of a cohort.
+    /// Whether it is a parameter: a number that may differ between members of a cohort.
     pub parameter: bool,
-    /// Of a parameter that there was not always: the number that jobs without it have.
+    /// For a parameter that was added later: the number that older jobs used.
     pub before: Option<f64>,
-    /// Whether it is a matter of its value which other keys change something, though it is a parameter.
+    /// Whether its value decides which other keys matter, although it is a parameter.
     pub decides: bool,
-    /// What holds where the file says nothing.
+    /// The default.
     pub usual: Usual,
-    /// Which jobs have it.
+    /// Which jobs use it.
     pub used: Used,
-    /// The flag of `sweep score` and `sweep rescore` that sets it, and what stands for its value.
+    /// The flag of `sweep score` and `sweep rescore` that sets it, and the placeholder for its value.
     pub flag: Option<(&'static str, &'static str)>,
 }
 
@@ -143,20 +144,21 @@ impl Described {
         }
     }
 
-    /// A parameter of an objective: of a number, one that may differ between the members of a cohort; of another kind, one that changes
-    /// the program.
+    /// Describes a parameter of an objective. A number may differ between members of a cohort; another kind changes the
+    /// program.
     pub(super) const fn of_objective(name: &'static str, help: &'static str, kind: Kind, usual: Usual) -> Described {
         let parameter = matches!(kind, Kind::Number(_));
         Described { parameter, usual, ..Described::new(name, Section::Top, help, kind) }
     }
 
-    /// A parameter that jobs had not at first, and were as those are that have this value now: where they have it, it is no part of them.
+    /// Marks a parameter that was added later. Older jobs behaved as with this value, so a parameter with this value is
+    /// not part of a job.
     pub(super) const fn since(mut self, value: f64) -> Described {
         self.before = Some(value);
         self
     }
 
-    /// Between which numbers its schedules go; none if it takes none.
+    /// Returns the range of values that a schedule may have, or `None` if the key cannot have one.
     pub fn scheduled(&self) -> Option<Range> {
         let parameter = match self.parts {
             [] => self.parameter,
@@ -168,7 +170,7 @@ impl Described {
         }
     }
 
-    /// The full path inside the file or a variant: `train.lr`.
+    /// Returns the full path inside the file or a variant, such as `train.lr`.
     pub fn path(&self) -> String {
         match self.section {
             Section::Top => self.name.to_owned(),
@@ -176,18 +178,18 @@ impl Described {
         }
     }
 
-    /// The value that `text` is, where it stands by itself.
+    /// Parses `text`, which is not in a file, as a value.
     ///
     /// # Errors
     ///
-    /// What is expected, and what was found.
-    pub fn parse(&self, text: &str) -> Result<Value, String> {
+    /// Says what was expected and what was found.
+    pub fn parse(&self, text: &str) -> Result<SettingValue, String> {
         let node = yaml::scalar(text);
         let mut mistakes = Mistakes::default();
         self.kind.read(Reader { node: &node, path: self.name, mistakes: &mut mistakes }).ok_or_else(|| mistakes.words())
     }
 
-    /// What has it, in words; none if every job does.
+    /// Says in words which jobs use it; `None` if all do.
     pub fn owner(&self) -> Option<String> {
         match self.used {
             Used::Always => None,
@@ -209,7 +211,7 @@ impl Described {
     }
 }
 
-/// The objectives for which `has` holds.
+/// Lists the objectives for which `has` holds.
 fn objectives(has: impl Fn(Objective) -> bool) -> String {
     let names: Vec<&str> =
         Objective::ALL.into_iter().filter(|&objective| has(objective)).map(Objective::name).collect();
@@ -225,18 +227,18 @@ impl fmt::Debug for Described {
 /// Anything that can be set for a job, and swept.
 #[derive(Clone)]
 pub enum Key {
-    /// A key that the program describes.
+    /// A built-in key.
     Fixed(&'static Described),
-    /// A parameter of objectives or penalties, by its name: what it takes depends on them.
+    /// A parameter of objectives or penalties, by name. Its range depends on them.
     Parameter(Arc<str>),
-    /// A parameter of a trainer of the user's own.
+    /// A parameter of the user's own trainer.
     Own(Arc<Declared>),
-    /// What is known where others read the same part of the file, and not here: no job here has it.
+    /// A key that only other variants have, which read the same part of the file. No job here has it.
     Elsewhere(Arc<str>),
 }
 
 impl Key {
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(&self) -> &str {
         match self {
             Key::Fixed(described) => described.name,
@@ -245,7 +247,7 @@ impl Key {
         }
     }
 
-    /// The name that no other key has, of whichever kind.
+    /// Returns a name that is unique over all kinds of keys.
     fn identity(&self) -> &str {
         match self {
             Key::Own(declared) => declared.path(),
@@ -253,7 +255,7 @@ impl Key {
         }
     }
 
-    /// The full path inside the file or a variant: `train.lr`.
+    /// Returns the full path inside the file or a variant, such as `train.lr`.
     pub fn path(&self) -> String {
         match self {
             Key::Fixed(described) => described.path(),
@@ -261,13 +263,13 @@ impl Key {
         }
     }
 
-    /// The key with this full path or name.
+    /// Returns the key with this full path or name.
     pub fn find(text: &str) -> Option<Key> {
         let fixed = fixed().find(|key| key.name == text || key.path() == text).map(Key::Fixed);
         fixed.or_else(|| parameters().any(|known| known.name == text).then(|| Key::Parameter(text.into())))
     }
 
-    /// Where it stands.
+    /// Returns the section it belongs to.
     pub fn section(&self) -> Section {
         match self {
             Key::Fixed(described) => described.section,
@@ -275,8 +277,8 @@ impl Key {
         }
     }
 
-    /// Its description, where the program has one; of a parameter that several objectives have, that of one of them, which take the same
-    /// values.
+    /// Returns its description if it is built in. If several objectives have the parameter, returns one description,
+    /// since they take the same values.
     pub(super) fn described(&self) -> Option<&'static Described> {
         match self {
             Key::Fixed(described) => Some(described),
@@ -285,7 +287,7 @@ impl Key {
         }
     }
 
-    /// Whether its values are numbers, which have an order.
+    /// Returns whether its values are ordered numbers.
     pub fn numeric(&self) -> bool {
         match self {
             Key::Own(declared) => declared.usual.number().is_some(),
@@ -295,17 +297,17 @@ impl Key {
         }
     }
 
-    /// Between which numbers its schedules go; none if it takes none.
+    /// Returns the range of values that a schedule may have, or `None` if the key cannot have one.
     pub(super) fn scheduled(&self, vocabulary: &Vocabulary) -> Option<Range> {
         match self {
-            // Of several with one name, each says where it is used which numbers it takes.
+            // Several objectives may have a parameter of this name, so the range is checked where it is used.
             Key::Parameter(name) if vocabulary.named.contains(&**name) => Some(Range::any()),
             Key::Fixed(_) | Key::Parameter(_) => self.described()?.scheduled(),
             Key::Own(_) | Key::Elsewhere(_) => None,
         }
     }
 
-    /// Whether one value is a list, so that several are a list of lists.
+    /// Returns whether a single value is a list, so that several are a list of lists.
     pub(super) fn listed(&self) -> bool {
         match self {
             Key::Own(declared) => matches!(declared.usual, Plain::List(_)),
@@ -315,7 +317,7 @@ impl Key {
         }
     }
 
-    /// What a group sets; empty for a key that stands for itself.
+    /// Returns the keys that a group sets; empty for other keys.
     pub(super) fn parts(&self) -> &'static [&'static Described] {
         match self {
             Key::Fixed(described) => described.parts,
@@ -323,7 +325,7 @@ impl Key {
         }
     }
 
-    /// Whether it sets parameters and nothing else, so that it can change neither the blueprint nor which other keys matter.
+    /// Returns whether it only sets parameters, so that it changes neither the blueprint nor which other keys matter.
     pub(super) fn only_parameters(&self) -> bool {
         match self.described() {
             Some(Described { parts: [], parameter, decides, .. }) => *parameter && !decides,
@@ -332,7 +334,7 @@ impl Key {
         }
     }
 
-    /// A value that it may have, where a file has to say one.
+    /// Returns an example value for a key that a file must set.
     pub(super) fn example(&self) -> &'static str {
         match self.described().map(|described| described.usual) {
             Some(Usual::Said(example)) => example,
@@ -340,23 +342,22 @@ impl Key {
         }
     }
 
-    /// What has it, in words; none if every job does.
+    /// Says in words which jobs use it; `None` if all do.
     pub(super) fn owner(&self) -> Option<String> {
         match self {
             Key::Fixed(described) => described.owner(),
             Key::Parameter(name) => {
                 self.described()?;
                 let named = objectives(|objective| objective.declares().parameter(name).is_some());
-                // The one that objectives of the file's own have, too.
-                let formulas =
-                    if **name == *"clip" { "; that of a formula stands inside `objective: {…}`" } else { "" };
+                // The file's own objectives can have `clip` too.
+                let formulas = if **name == *"clip" { "; for formulas, set it inside `objective: {…}`" } else { "" };
                 Some(named + formulas)
             }
             Key::Own(_) | Key::Elsewhere(_) => None,
         }
     }
 
-    /// The names of all that stand in this section.
+    /// Returns the names of all keys in this section.
     pub(super) fn names(section: Section) -> Vec<&'static str> {
         let mut names: Vec<&str> = section.keys().iter().map(|key| key.name).collect();
         if section == Section::Top {
@@ -368,17 +369,18 @@ impl Key {
     }
 }
 
-/// The keys that the program describes, section by section.
+/// Returns the built-in keys, section by section.
 pub fn fixed() -> impl Iterator<Item = &'static Described> {
     [Section::Top].into_iter().chain(Section::NAMED).flat_map(|section| section.keys().iter().copied())
 }
 
-/// The parameters of all objectives; of those with one name, each.
+/// Returns the parameters of all objectives, repeated if objectives share a name.
 pub fn parameters() -> impl Iterator<Item = &'static Described> {
     Objective::ALL.into_iter().flat_map(|objective| objective.declares().parameters)
 }
 
-/// The names of the numbers that may differ between the members of a cohort, in the order in which tables show them.
+/// Returns the names of the numbers that may differ between members of a cohort, in the order in which tables show
+/// them.
 pub fn parameter_names() -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
     for key in parameters().chain(fixed()).filter(|key| key.parameter && key.parts.is_empty()) {
@@ -415,7 +417,7 @@ impl Hash for Key {
     }
 }
 
-/// Names of the program's own keys are unique.
+/// Names of built-in keys are unique, so a key can be looked up by name.
 impl std::borrow::Borrow<str> for Key {
     fn borrow(&self) -> &str {
         self.identity()

@@ -1,30 +1,30 @@
-//! The reference: each key, parameter and objective in words, from their descriptions.
+//! The reference: describes each key, parameter and objective in words.
 
 use super::{Described, Section, Usual, fixed};
 use crate::objective::Objective;
 
-/// A key, or a parameter of objectives, in words.
+/// The description of a key, or of a parameter of objectives.
 #[derive(Debug, PartialEq)]
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
-    /// Where it stands; a parameter stands at the top.
+    /// The section it belongs to; parameters belong to the top.
     pub section: Section,
     /// Whether objectives declare it.
     pub of_objectives: bool,
     /// What it is.
     pub help: &'static str,
-    /// Which values it takes.
+    /// The accepted values.
     pub takes: String,
-    /// What holds where the file says nothing.
+    /// The default.
     pub usual: String,
-    /// What has it; none if every job does.
+    /// Which jobs use it; `None` if all do.
     pub belongs: Option<String>,
     /// The flag of `sweep score` and `sweep rescore` that sets it.
     pub flag: Option<&'static str>,
 }
 
-/// All of them: what stands at the top, the objectives' parameters, then section by section.
+/// Returns all entries: the keys at the top, the objectives' parameters, then section by section.
 pub fn entries() -> Vec<Entry> {
     let mut entries: Vec<Entry> = fixed().map(entry).collect();
     let top = entries.iter().filter(|entry| entry.section == Section::Top).count();
@@ -38,7 +38,7 @@ pub fn entries() -> Vec<Entry> {
     entries
 }
 
-/// Each objective with each of its parameters.
+/// Returns each objective with each of its parameters.
 fn parameters() -> impl Iterator<Item = (Objective, &'static Described)> {
     Objective::ALL
         .into_iter()
@@ -61,7 +61,7 @@ fn entry(key: &'static Described) -> Entry {
     }
 }
 
-/// What holds where the file says nothing, first what does so for most.
+/// Describes the default, the most common one first.
 fn usual(key: &'static Described) -> String {
     if !key.parts.is_empty() {
         let parts: Vec<String> = key.parts.iter().map(|part| format!("`{}`", part.name)).collect();
@@ -73,7 +73,7 @@ fn usual(key: &'static Described) -> String {
         Usual::Number(number) => format!("`{number}`"),
         Usual::From(words, _) => (*words).to_owned(),
     };
-    // Of objectives that agree, one after the other.
+    // Objectives that agree share one entry.
     let mut cases: Vec<(String, Vec<&str>)> = Vec::new();
     let mut case = |value: String, objective: Objective| match cases.iter_mut().find(|(known, _)| *known == value) {
         Some((_, names)) => names.push(objective.name()),
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(find("clip").usual, "`0.01`");
         assert_eq!(find("lr").usual, "sets `lr_generator` and `lr_discriminator`");
         assert_eq!(find("alpha").usual, "required, such as `0.2`");
-        // Those that are numbers in words are numbers of jobs, too.
+        // Defaults that are described as numbers are the numbers that jobs have.
         for objective in Objective::ALL {
             let text = format!(
                 "sweep: s\ndataset: gaussians\nalpha: 0.5\nbeta: 0.5\ntrain: {{steps: 9999}}\nobjective: {}\n",

@@ -1,4 +1,4 @@
-//! Keys with the type of their values, and how a section describes its own.
+//! Keys with a Rust type for their values, and a macro to describe the keys of a section.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -6,9 +6,9 @@ use std::ops::Deref;
 use super::{Described, Key, Kind, Section, Used, Usual};
 use crate::parameters::Parameters;
 use crate::settings::Settings;
-use crate::value::Value;
+use crate::value::SettingValue;
 
-/// A key whose values are such: it cannot be asked for others.
+/// A key with values of type `T`.
 pub struct Typed<T> {
     pub(super) described: Described,
     held: PhantomData<fn() -> T>,
@@ -28,10 +28,10 @@ impl<T> From<&'static Typed<T>> for Key {
     }
 }
 
-/// What a description begins with.
+/// The first part of a description: name, section and help.
 pub(super) struct Head(pub &'static str, pub Section, pub &'static str);
 
-/// Describes the keys of one section: each is a static of its name in capitals, and all of them are in `ALL`.
+/// Describes the keys of one section. Each is a static with its name in capitals, and all are in `ALL`.
 macro_rules! keys {
     ($section:ident: $($(#[doc = $help:literal])+ $key:ident: $type:ty = $name:literal,
         $kind:ident($($takes:expr),*) $(.$with:ident($($given:expr),*))*;)*) => {
@@ -40,7 +40,7 @@ macro_rules! keys {
             $crate::keys::Head($name, $crate::keys::Section::$section, concat!($($help),+)) $(, $takes)*
         )$(.$with($($given),*))*;)*
 
-        /// All of them, in the order in which they are explained.
+        /// All keys, in the order in which they are documented.
         pub(super) static ALL: &[&$crate::keys::Described] = &[$($key.described()),*];
     };
 }
@@ -51,43 +51,44 @@ impl<T> Typed<T> {
         Typed { described: Described::new(name, section, help, kind), held: PhantomData }
     }
 
-    /// A group, which sets all of `parts`.
+    /// Makes it a group, which sets all of `parts`.
     pub(super) const fn group(mut self, parts: &'static [&'static Described]) -> Self {
         self.described.parts = parts;
         self
     }
 
-    /// A parameter.
+    /// Makes it a parameter.
     pub(super) const fn parameter(mut self) -> Self {
         self.described.parameter = true;
         self
     }
 
-    /// A parameter that jobs had not at first, and were as those are that have this value now: where they have it, it is no part of them.
+    /// Makes it a parameter that was added later. Older jobs behaved as with this value, so a parameter with this value
+    /// is not part of a job.
     pub(super) const fn since(mut self, value: f64) -> Self {
         self.described.parameter = true;
         self.described.before = Some(value);
         self
     }
 
-    /// Whether other keys change something is a matter of its value.
+    /// Marks a key whose value decides which other keys matter.
     pub(super) const fn decides(mut self) -> Self {
         self.described.decides = true;
         self
     }
 
-    /// A file has to say it, such as `example`.
+    /// Marks a key that a file must set; `example` is an example value.
     pub(super) const fn said(mut self, example: &'static str) -> Self {
         self.described.usual = Usual::Said(example);
         self
     }
 
-    pub(super) const fn always(mut self, value: fn() -> Value) -> Self {
+    pub(super) const fn always(mut self, value: fn() -> SettingValue) -> Self {
         self.described.usual = Usual::Always(value);
         self
     }
 
-    pub(super) const fn usually(mut self, words: &'static str, from: fn(&Settings) -> Option<Value>) -> Self {
+    pub(super) const fn usually(mut self, words: &'static str, from: fn(&Settings) -> Option<SettingValue>) -> Self {
         self.described.usual = Usual::From(words, from);
         self
     }
@@ -102,14 +103,14 @@ impl<T> Typed<T> {
         self
     }
 
-    /// The same without the type of its values.
+    /// Returns the key without the type of its values.
     pub const fn described(&self) -> &Described {
         &self.described
     }
 }
 
 impl<T> Typed<T> {
-    /// The number that a job with these parameters has for it at training step `step`, counted from 0.
+    /// Returns the number that a job with these parameters uses at training step `step`, counted from 0.
     pub fn in_job(&self, parameters: &Parameters, step: u64) -> Option<f64> {
         parameters.at(self.name, step).or(self.before)
     }

@@ -1,5 +1,5 @@
-//! What scores take: seconds of one core, and memory beside the samples and their features. Measured on a core of an Intel Xeon with AVX-512,
-//! right within a factor of three or so: enough to plan by.
+//! What scores cost: seconds on one core, and memory in addition to the samples and their features. Measured on a core
+//! of an Intel Xeon with AVX-512, and right within a factor of about three, which is enough for planning.
 
 use std::collections::BTreeSet;
 use std::ops::Add;
@@ -10,37 +10,37 @@ use crate::dataset::Dataset;
 
 /// Bytes of a float64.
 const DOUBLE: f64 = 8.0;
-/// Seconds for a difference of two features and its square.
+/// Seconds to subtract two features and square the difference.
 const DIFFERENCE: f64 = 6e-10;
-/// Samples of a training set, of which a plan does not know how many there are.
+/// Assumed size of a training set, which a plan does not know.
 const TRAINING: f64 = 5e4;
-/// Seconds for an exponential of a squared distance.
+/// Seconds per exponential of a squared distance.
 const KERNEL: f64 = 6e-9;
-/// Classes of a classifier of the user's labels, of which a plan does not know how many there are.
+/// Assumed number of classes of a classifier trained on the user's labels, which a plan does not know.
 const CLASSES: usize = 10;
 
-/// What is scored, and how: what a cost follows from.
+/// The sizes and settings that the cost of scoring follows from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes<'a> {
-    /// Its parameters.
+    /// The scoring parameters.
     pub score: &'a Score,
-    /// Generated samples.
+    /// Number of generated samples.
     pub samples: f64,
-    /// Real ones that features are compared with.
+    /// Number of real samples that their features are compared with.
     pub real: f64,
-    /// Those of either side that transport looks at.
+    /// Number of samples on either side for optimal transport.
     pub part: f64,
-    /// Features of a sample.
+    /// Features per sample.
     pub features: f64,
-    /// Modes or classes that it may be of.
+    /// Number of modes or classes.
     pub classes: f64,
 }
 
 impl<'a> Sizes<'a> {
-    /// Of samples of `dataset`, scored as `score` says.
+    /// Returns the sizes for samples of `dataset`, scored as `score` says.
     pub fn new(dataset: &Dataset, score: &'a Score) -> Self {
         let (features, classes) = match score.network(dataset) {
-            // Each channel is seen by itself.
+            // The network evaluates each channel separately.
             Some(network) if *dataset == Dataset::Mnist1k => (3 * network.features(1), network.classes()),
             Some(network) => (network.features(dataset.shape()[0]), network.classes()),
             None => (dataset.features(), None),
@@ -59,13 +59,13 @@ impl<'a> Sizes<'a> {
 /// Time and memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Of one core.
+    /// Seconds on one core.
     pub seconds: f64,
-    /// At a time, beside samples and what a scoring network makes of them.
+    /// Peak bytes, in addition to the samples and what a scoring network computes from them.
     pub bytes: f64,
 }
 
-/// One after another.
+/// Costs of one computation after another: the seconds add up.
 impl Add for Cost {
     type Output = Cost;
 
@@ -74,7 +74,7 @@ impl Add for Cost {
     }
 }
 
-/// What all of these `metrics` take: each for itself, and once for all what they need.
+/// Returns what all of `metrics` cost: each score by itself, plus what they need, which is made once.
 pub fn together(metrics: &BTreeSet<Metric>, sizes: &Sizes) -> Cost {
     let needs: BTreeSet<Needs> = metrics.iter().map(|metric| metric.needs()).collect();
     let shared = needs.into_iter().map(|needs| needs.cost(sizes));
@@ -83,22 +83,22 @@ pub fn together(metrics: &BTreeSet<Metric>, sizes: &Sizes) -> Cost {
 }
 
 impl Needs {
-    /// What it takes to make it.
+    /// Returns the cost of making it.
     fn cost(self, sizes: &Sizes) -> Cost {
-        /// Seconds to look at a number.
+        /// Seconds to look at one number.
         const LOOK: f64 = 2e-9;
-        /// Seconds for a class probability.
+        /// Seconds per class probability.
         const PROBABILITY: f64 = 2e-8;
-        /// Seconds for each pair of samples whose distance decides about neighbourhoods, beside the distance.
+        /// Seconds per pair of samples for finding the neighbours, in addition to the distance.
         const PAIR: f64 = 5e-9;
-        /// The same where the nearest one decides.
+        /// Seconds per pair for finding only the nearest sample.
         const NEAREST: f64 = 4e-9;
         let &Sizes { samples, real, part, features, classes, .. } = sizes;
         let rows = |n: f64| Cost { seconds: LOOK * n * features, bytes: DOUBLE * n * features };
         match self {
             Needs::Part => rows(2.0 * part),
             Needs::Features | Needs::Plane => Cost { bytes: 0.0, ..rows(samples) },
-            // The real ones among each other are looked at once for all jobs; the rows stand in memory twice.
+            // Distances among real samples are computed once for all jobs; the rows are in memory twice.
             Needs::Neighbours => Cost {
                 seconds: samples * (samples + real) * (PAIR + DIFFERENCE * features),
                 ..rows(2.0 * (samples + real))
@@ -107,12 +107,12 @@ impl Needs {
                 seconds: samples * (samples + real) * (NEAREST + DIFFERENCE * features),
                 ..rows(2.0 * (samples + real))
             },
-            // How far training samples are from each other is looked at once for all jobs.
+            // Distances among training samples are computed once for all jobs.
             Needs::Training => Cost {
                 seconds: samples * TRAINING * (NEAREST + DIFFERENCE * features),
                 ..rows(2.0 * (samples + TRAINING))
             },
-            // In the place of the logits.
+            // Overwrites the logits.
             Needs::Probabilities | Needs::Labels => Cost { seconds: PROBABILITY * samples * classes, bytes: 0.0 },
             Needs::Hits | Needs::Shares | Needs::Modes => {
                 Cost { seconds: LOOK * samples * classes, bytes: DOUBLE * classes }
@@ -122,31 +122,32 @@ impl Needs {
     }
 }
 
-/// Of what is done when that is made which it needs.
+/// Nothing beyond the cost of [`Needs`].
 pub(super) fn nothing_more(_: &Sizes) -> Cost {
     Cost::default()
 }
 
-/// A look at each number.
+/// One look at each number.
 pub(super) fn of_probabilities(sizes: &Sizes) -> Cost {
     Cost { seconds: 2e-8 * sizes.samples * sizes.classes, bytes: 0.0 }
 }
 
-/// Exact transport: pairs of points, more often the more there are; of more than two features their distances are kept.
+/// Exact transport: each pair of points is visited several times, more often the more points there are. With more than
+/// two features, distances are stored.
 pub(super) fn wasserstein(sizes: &Sizes) -> Cost {
     let pairs = sizes.part * sizes.part;
     let seconds = pairs * (0.3 / (2048.0 * 2048.0) + DIFFERENCE * sizes.features);
     Cost { seconds, bytes: if sizes.features > 2.0 { DOUBLE * pairs } else { 0.0 } }
 }
 
-/// A sort of both sides along each direction.
+/// Sorts both sides along each direction.
 pub(super) fn sliced(sizes: &Sizes) -> Cost {
     let directions = f64::from(sizes.score.projections);
     let seconds = directions * sizes.part * (2e-4 / 2048.0 + 3e-9 * sizes.features);
     Cost { seconds, bytes: 4.0 * DOUBLE * sizes.part }
 }
 
-/// All distances and the plan; how many iterations that takes depends on the regularisation beside the distances.
+/// All distances and the plan. The number of iterations depends on the regularisation relative to the distances.
 pub(super) fn sinkhorn(sizes: &Sizes) -> Cost {
     let pairs = sizes.part * sizes.part;
     let seconds = pairs * (3.0 / (2048.0 * 2048.0) + DIFFERENCE * sizes.features);
@@ -159,7 +160,8 @@ pub(super) fn histograms(sizes: &Sizes) -> Cost {
     Cost { seconds: 1e-8 * sizes.samples + 2e-8 * cells, bytes: 2.0 * DOUBLE * cells }
 }
 
-/// A triangle of the generated features (that of the real ones is kept), and the singular values of its product with the other.
+/// A triangular factor of the generated features (the real ones' is kept), and the singular values of its product with
+/// the other.
 pub(super) fn frechet(sizes: &Sizes) -> Cost {
     let &Sizes { samples, features, .. } = sizes;
     let block = samples.min(4096.0) + features;
@@ -167,14 +169,15 @@ pub(super) fn frechet(sizes: &Sizes) -> Cost {
     Cost { seconds, bytes: 4.0 * DOUBLE * block * features }
 }
 
-/// A kernel for each pair of generated samples, and of one with a real one; those of the real ones are looked at once for all jobs.
+/// A kernel per pair of generated samples, and per generated and real sample. Pairs of real samples are computed once
+/// for all jobs.
 pub(super) fn mmd(sizes: &Sizes) -> Cost {
     let &Sizes { samples, real, features, .. } = sizes;
     let pairs = samples * (samples + real);
     Cost { seconds: pairs * (KERNEL + DIFFERENCE * features), bytes: 3.0 * DOUBLE * (samples + real) * features }
 }
 
-/// A hundred subsets of a thousand samples, or one where that is all of both sides.
+/// A hundred subsets of a thousand samples, or one subset if both sides have no more.
 pub(super) fn kid(sizes: &Sizes) -> Cost {
     let &Sizes { samples, real, features, .. } = sizes;
     let size = samples.min(real).min(1000.0);
@@ -189,7 +192,8 @@ mod tests {
     use crate::dataset::Gaussians;
     use crate::scoring::ScoringNetwork;
 
-    /// Every score takes some time, in no case less of more samples; asked for with others, it takes no more than by itself.
+    /// Every score costs some time, and never less with more samples. Together with others, it costs no more than by
+    /// itself.
     #[test]
     fn no_score_is_free() {
         let score = |samples: u32| Score { samples, wasserstein_samples: samples.min(2048), ..Score::default() };

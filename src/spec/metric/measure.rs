@@ -1,4 +1,4 @@
-//! Scores by their names: those that this program computes, and those that a trainer of the user's own reports.
+//! Scores by name: those that this program computes, and those that the user's own trainers report.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -10,25 +10,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Direction, Metric, Unit};
 
-/// Characters of a name at most.
+/// Maximum number of characters of a name.
 const LONG: usize = 64;
 
-/// A score of whichever kind. Two of one name are the same.
+/// A score of either kind. Two scores with the same name are equal.
 #[derive(Clone, Copy)]
 pub enum Measure {
     /// One that this program computes.
     Known(Metric),
-    /// One that a trainer of the user's own reports.
+    /// One that the user's own trainer reports.
     Own {
-        /// What the file calls it.
+        /// Its name in the file.
         name: &'static str,
-        /// Which way it improves, where a file has declared it.
+        /// Its direction, if a file has declared it.
         better: Option<Direction>,
     },
 }
 
 impl Measure {
-    /// The score of this name; none of a text that is no name.
+    /// Returns the score with this name, or `None` if the text is not a valid name.
     pub fn named(name: &str) -> Option<Measure> {
         if let Some(metric) = Metric::find(name) {
             return Some(Measure::Known(metric));
@@ -36,12 +36,12 @@ impl Measure {
         is_name(name).then(|| Measure::Own { name: interned(name), better: None })
     }
 
-    /// One that a file declares, whose name is [`is_name`].
+    /// Returns a score that a file declares. The name must pass [`is_name`].
     pub fn declared(name: &str, better: Direction) -> Measure {
         Measure::Own { name: interned(name), better: Some(better) }
     }
 
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Measure::Known(metric) => metric.name(),
@@ -49,7 +49,7 @@ impl Measure {
         }
     }
 
-    /// Which way it improves; none where nobody has said so.
+    /// Returns its direction, or `None` if it was never declared.
     pub fn better(self) -> Option<Direction> {
         match self {
             Measure::Known(metric) => Some(metric.better()),
@@ -57,7 +57,7 @@ impl Measure {
         }
     }
 
-    /// What one of it is.
+    /// Returns its unit.
     pub fn unit(self) -> Unit {
         match self {
             Measure::Known(metric) => metric.unit(),
@@ -65,7 +65,7 @@ impl Measure {
         }
     }
 
-    /// The score, if this program computes it.
+    /// Returns the score if this program computes it.
     pub fn known(self) -> Option<Metric> {
         match self {
             Measure::Known(metric) => Some(metric),
@@ -74,13 +74,14 @@ impl Measure {
     }
 }
 
-/// Whether a parameter or a score of the user's own may have this name: letters, digits and `_ - .`.
+/// Returns whether `text` is a valid name for a parameter or score of the user's own trainer: letters, digits and
+/// `_ - .`.
 pub fn is_name(text: &str) -> bool {
     let is_of_it = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     !text.is_empty() && text.chars().count() <= LONG && text.chars().all(is_of_it)
 }
 
-/// The same text, once for as long as the program runs: few names are many times in its tables.
+/// Returns a copy of the text that lives as long as the program. Few names occur many times in the program's tables.
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +121,7 @@ impl PartialOrd for Measure {
     }
 }
 
-/// The program's own first, in the order of their table; then by name.
+/// Built-in scores come first, in the order of their table; the others follow by name.
 impl Ord for Measure {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -154,7 +155,9 @@ impl<'de> Deserialize<'de> for Measure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Measure::named(&name).ok_or_else(|| {
-            serde::de::Error::custom("the name of a score has letters, digits and `_ - .`, at most 64 of them")
+            serde::de::Error::custom(
+                "the name of a score may have letters, digits and `_ - .`, and at most 64 characters",
+            )
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Scores: what each of them is, described once. `table` has an entry for each; whatever is asked of a score but its value follows from
-//! that entry, and the value is computed by a file of `metrics/`.
+//! Scores, each described once. `table` has one entry per score, and everything but the value follows from it. The
+//! values are computed in `metrics/`.
 
 mod cost;
 mod measure;
@@ -17,7 +17,7 @@ use super::dataset::Dataset;
 use super::keys::Described;
 use super::scoring::ScoringNetwork;
 
-/// Which way a score improves.
+/// The direction in which a score improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -28,7 +28,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The word for it.
+    /// Returns the direction as a word.
     pub fn name(self) -> &'static str {
         match self {
             Direction::Higher => "higher",
@@ -37,25 +37,25 @@ impl Direction {
     }
 }
 
-/// What one of a score is.
+/// The unit of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A pure number.
     Number,
-    /// Of points, the unit of the data; of images, of the scoring network's features.
+    /// The unit of the data for points, or of the scoring network's features for images.
     Data,
-    /// The square of that.
+    /// The square of [`Unit::Data`].
     SquaredData,
-    /// Of information, by the natural logarithm.
+    /// Information with the natural logarithm.
     Nats,
-    /// A part of a whole, from 0 to 1.
+    /// A fraction from 0 to 1.
     Share,
-    /// Whole numbers of modes or classes.
+    /// A whole number of modes or classes.
     Modes,
 }
 
 impl Unit {
-    /// The words for it; empty for pure numbers.
+    /// Returns the unit in words; empty for pure numbers.
     pub fn name(self) -> &'static str {
         match self {
             Unit::Number => "",
@@ -68,82 +68,82 @@ impl Unit {
     }
 }
 
-/// All that there is to say of a score beside its formula.
+/// Everything about a score except its formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     /// The name in YAML, in the database and in reports.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// A description in one line.
     pub help: &'static str,
-    /// Which way it improves.
+    /// The direction in which it improves.
     pub better: Direction,
-    /// What one of it is.
+    /// Its unit.
     pub unit: Unit,
-    /// What it is made from.
+    /// The data that it is computed from.
     pub needs: Needs,
-    /// The keys of `score:` that it reads, beside those that what it needs is made by: [`Metric::reads`] has both.
+    /// The keys of `score:` that the formula reads. What it needs reads further keys: [`Metric::reads`] covers both.
     pub keys: &'static [&'static Described],
-    /// Samples a side that the formula takes at least; what it needs may take more: [`Metric::least_samples`].
+    /// The fewest samples per side for the formula. What it needs may require more: [`Metric::least_samples`].
     pub least: u64,
-    /// Whether it draws at random (directions, subsets), so that its value follows a seed.
+    /// Whether it uses random numbers (directions, subsets), so that its value depends on a seed.
     pub draws: bool,
-    /// Why values of each version but the first are other ones than those before. Another way to measure makes a version, so that samples as
-    /// they come would give another value: values of two versions are not averaged. Digits that better arithmetic adds where there were few
-    /// (`kid` with one feature of 10⁴ deviations was 3·10⁻⁴ off, `frechet` of rank 1 2·10⁻⁶, transport of samples that are all far from the
-    /// origin more) are no other way to measure: of samples without such, values are the same to ten digits, and to part a sweep's seeds for
-    /// them would tell a difference where there is none.
+    /// Why each version after the first gives other values than the one before. A change that gives other values for
+    /// ordinary samples makes a new version, and values of two versions are never averaged. Higher numerical precision
+    /// does not make a new version: `kid` with one feature of 10⁴ deviations was 3·10⁻⁴ off, `frechet` of rank 1 was
+    /// 2·10⁻⁶ off, and transport of samples far from the origin more. For ordinary samples, the values agree to ten
+    /// digits, so separating the seeds of a sweep would show a difference where there is none.
     pub changes: &'static [&'static str],
-    /// What it takes, beside what it takes to make what it needs: [`together`] has both.
+    /// The cost of the formula, without making what it needs: [`together`] includes both.
     pub cost: fn(&Sizes) -> Cost,
 }
 
 impl Metric {
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(self) -> &'static str {
         self.description().name
     }
 
-    /// The score of this name.
+    /// Returns the score with this name.
     pub fn find(name: &str) -> Option<Metric> {
         Metric::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// Which way it improves.
+    /// Returns the direction in which it improves.
     pub fn better(self) -> Direction {
         self.description().better
     }
 
-    /// What one of it is.
+    /// Returns its unit.
     pub fn unit(self) -> Unit {
         self.description().unit
     }
 
-    /// What it is made from.
+    /// Returns the data that it is computed from.
     pub fn needs(self) -> Needs {
         self.description().needs
     }
 
-    /// Counts the ways in which it has been measured, from 1: see [`Description::changes`].
+    /// Returns the version of its measurement, from 1: see [`Description::changes`].
     pub fn version(self) -> u32 {
         self.description().changes.len() as u32 + 1
     }
 
-    /// Whether the score is defined on this data set, images of which are seen by `network`.
+    /// Returns whether the score is defined on this data set, with `network` scoring its images.
     pub fn applies(self, dataset: &Dataset, network: Option<ScoringNetwork>) -> bool {
         Needs::of(dataset, network).contains(&self.needs())
     }
 
-    /// Whether its value depends on this key of `score:`, where the samples are the same, and what sees them.
+    /// Returns whether its value depends on this key of `score:`, for the same samples and scoring network.
     pub fn reads(self, key: &Described) -> bool {
         self.description().keys.iter().chain(self.needs().keys()).any(|read| read.name == key.name)
     }
 
-    /// Samples a side that it takes at least, where it looks at so many `neighbours`.
+    /// Returns the fewest samples per side that it needs with this number of `neighbours`.
     pub fn least_samples(self, neighbours: u64) -> u64 {
         self.description().least.max(self.needs().least_samples(neighbours))
     }
 
-    /// Whether its value follows a seed, whatever part of the samples it looks at.
+    /// Returns whether its value depends on a seed even for the same samples.
     pub fn draws(self) -> bool {
         self.description().draws
     }
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(different(|metric| metric.description().help), Metric::ALL.len());
     }
 
-    /// The order is that of tables, and of a job's canonical form, and so part of its id; the names are in databases.
+    /// The order is that of tables and of a job's canonical form, so it is part of job ids. The names are in databases.
     #[test]
     fn names_and_their_order_stay() {
         let names = Metric::ALL.map(Metric::name);
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Of the scores that there were when this was written.
+    /// Covers the scores that existed when this test was written.
     #[test]
     fn what_is_defined_on_what() {
         use ScoringNetwork::{Inception, OwnLabels, Shipped};
@@ -232,16 +232,18 @@ mod tests {
             all(&ring, None),
             format!("{moved} symmetric_kl modes_covered high_quality mode_kl frechet kid {manifolds}")
         );
-        let own = |shape| Dataset::Own(crate::own::Own { kind: crate::own::Kind::Npy, shape, content: None });
-        let points = |dims| own(crate::own::Shape::Points([dims]));
+        let own =
+            |shape| Dataset::Own(crate::own_data::OwnData { kind: crate::own_data::Kind::Npy, shape, content: None });
+        let points = |dims| own(crate::own_data::Shape::Points([dims]));
         assert_eq!(all(&points(2), None), format!("{moved} symmetric_kl frechet kid {manifolds}"));
         for dims in [1, 3, 1200] {
             assert_eq!(all(&points(dims), None), format!("{moved} frechet kid {manifolds}"));
         }
         let classes = format!(
-            "{moved} modes_covered inception_score mode_score mode_score_printed mode_score_reversed mode_kl frechet kid {manifolds}"
+            "{moved} modes_covered inception_score mode_score mode_score_printed mode_score_reversed mode_kl frechet \
+            kid {manifolds}"
         );
-        let images = own(crate::own::Shape::Image([3, 8, 8]));
+        let images = own(crate::own_data::Shape::Image([3, 8, 8]));
         for (dataset, network) in [
             (Dataset::Mnist, Shipped),
             (Dataset::FashionMnist, Shipped),

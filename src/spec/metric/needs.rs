@@ -1,59 +1,60 @@
-//! What a score is made from.
+//! What a score is computed from.
 
 use crate::blueprint::Score;
 use crate::dataset::Dataset;
 use crate::keys::Described;
 use crate::keys::score::{NEIGHBOURS, REAL_SAMPLES, WASSERSTEIN_SAMPLES};
-use crate::own::{Own, Shape};
+use crate::own_data::{OwnData, Shape};
 use crate::scoring::ScoringNetwork;
 
-/// What a score is made from: made once for all scores that need it. Which data it is defined on, which real samples it compares with and
-/// which keys it reads follow from this. Points are features of themselves; images have those of a scoring network.
+/// What a score is computed from. It is made once for all scores that need it, and determines the data sets a score is
+/// defined on, the real samples it compares with and the keys it reads. Points are their own features; images have the
+/// features of a scoring network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
-    /// The features of a part of the samples: `wasserstein_samples` generated and as many real ones.
+    /// The features of `wasserstein_samples` generated and as many real samples.
     Part,
-    /// The features of all generated samples, and of `real_samples` real ones.
+    /// The features of all generated samples and of `real_samples` real ones.
     Features,
-    /// These, where they are points of the plane.
+    /// The same, for points in the plane.
     Plane,
     /// The `k` nearest neighbours among these, on both sides.
     Neighbours,
-    /// Probabilities of classes, whichever these are.
+    /// Class probabilities from any classifier.
     Probabilities,
-    /// Probabilities of the data set's own classes, and how frequent each of them is in the training set.
+    /// Probabilities of the data set's own classes, and the class frequencies in the training set.
     Labels,
     /// The nearest neighbour of each sample among these, on either side.
     Nearest,
-    /// The features of all generated samples, and of all training samples, of which there have to be so many and no more.
+    /// The features of all generated and all training samples. The training set must be finite.
     Training,
     /// How many samples hit each known mode or class.
     Hits,
-    /// The same, beside the share of the real samples that each has.
+    /// The same, plus the share of real samples in each mode or class.
     Shares,
-    /// The same of modes that reach so far and no farther, so that samples may hit none.
+    /// The same for modes with a limited extent, so that samples may hit none.
     Modes,
-    /// The density that real samples are drawn from, in closed form.
+    /// The density of the real samples in closed form.
     Density,
 }
 
 impl Needs {
-    /// What there is of samples of `dataset`, images of which are seen by `network`.
+    /// Returns what is available for samples of `dataset`, with `network` scoring its images.
     pub fn of(dataset: &Dataset, network: Option<ScoringNetwork>) -> Vec<Needs> {
         use Needs::{
             Density, Features, Hits, Labels, Modes, Nearest, Neighbours, Part, Plane, Probabilities, Shares, Training,
         };
         let mut there = match (dataset, network) {
             (Dataset::Gaussians(_), _) => vec![Part, Features, Neighbours, Nearest, Hits, Shares, Modes],
-            (Dataset::Toy(_), _) | (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => {
+            (Dataset::Toy(_), _) | (Dataset::Own(OwnData { shape: Shape::Points(_), .. }), _) => {
                 vec![Part, Features, Neighbours, Nearest]
             }
-            // Three digits an image, each seen by itself: its features are those of all three.
+            // Three digits per image, each scored separately; the image's features are those of all three.
             (Dataset::Mnist1k, _) => vec![Part, Features, Neighbours, Nearest, Hits, Shares],
             (_, Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels)) => {
                 vec![Part, Features, Neighbours, Nearest, Probabilities, Labels, Hits, Shares]
             }
-            // Probabilities of other classes.
+            // Probabilities of other classes than the data set's.
             (_, Some(ScoringNetwork::Inception)) => vec![Part, Features, Neighbours, Nearest, Probabilities],
             (_, None) => return Vec::new(),
         };
@@ -62,7 +63,7 @@ impl Needs {
         there
     }
 
-    /// The words for it.
+    /// Returns it in words.
     pub fn name(self) -> &'static str {
         match self {
             Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest => "points, features",
@@ -77,7 +78,7 @@ impl Needs {
         }
     }
 
-    /// Whether it is of features of both sides, whatever these are features of.
+    /// Returns whether it uses features of both sides.
     pub fn features(self) -> bool {
         match self {
             Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest | Needs::Training => true,
@@ -86,7 +87,7 @@ impl Needs {
         }
     }
 
-    /// How many real samples it is made from, where they are scored as `score` says; `u32::MAX`: all of them.
+    /// Returns how many real samples it uses if scored as `score` says; `u32::MAX`: all of them.
     pub fn real_samples(self, score: &Score) -> u32 {
         match self {
             Needs::Part => score.wasserstein_samples,
@@ -96,7 +97,7 @@ impl Needs {
         }
     }
 
-    /// The keys of `score:` that it is made by, beside how many samples are generated.
+    /// Returns the keys of `score:` that it depends on, in addition to the number of generated samples.
     pub fn keys(self) -> &'static [&'static Described] {
         match self {
             Needs::Part => const { &[WASSERSTEIN_SAMPLES.described()] },
@@ -107,10 +108,10 @@ impl Needs {
         }
     }
 
-    /// Samples a side that it takes at least, where it is of so many `neighbours`.
+    /// Returns the fewest samples per side that it needs with this number of `neighbours`.
     pub fn least_samples(self, neighbours: u64) -> u64 {
         match self {
-            // The k neighbours of a sample are others than itself.
+            // A sample is not its own neighbour.
             Needs::Neighbours => neighbours + 1,
             Needs::Part
             | Needs::Features
@@ -121,7 +122,7 @@ impl Needs {
             | Needs::Shares
             | Needs::Modes
             | Needs::Density => 1,
-            // That of a sample is another one.
+            // A sample is not its own nearest neighbour.
             Needs::Nearest | Needs::Training => 2,
         }
     }
@@ -143,14 +144,14 @@ mod tests {
             }
             assert!(!there(dataset, Needs::Training) && !there(dataset, Needs::Labels), "{dataset:?}");
         }
-        // A density where all coordinates have noise, in any number of dimensions.
+        // There is a density if all coordinates have noise, in any number of dimensions.
         let whole = Layout::Manifolds { offsets: &[0.0, 1.0], noise_dims: 1200 };
         assert!(there(ring, Needs::Density) && there(Dataset::Gaussians(Gaussians::normal(7)), Needs::Density));
         assert!(there(Dataset::Gaussians(Gaussians::of(whole, 1.0, 1200)), Needs::Density));
         assert!(!there(manifolds, Needs::Density) && !there(toy, Needs::Density));
         assert!(there(manifolds, Needs::Shares) && !there(toy, Needs::Shares));
         assert!(there(ring, Needs::Plane) && there(toy, Needs::Plane) && !there(manifolds, Needs::Plane));
-        // A training set where there are so many draws.
+        // There is a training set if the number of draws is limited.
         let limited = Toy::Circles { radius: 3.0, factor: 0.5, noise: 0.1, limit: Some(7) };
         assert!(there(Dataset::Toy(limited), Needs::Training));
         assert!(there(Dataset::Gaussians(Gaussians { limit: Some(9), ..Gaussians::RING }), Needs::Training));

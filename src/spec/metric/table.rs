@@ -1,4 +1,5 @@
-//! The table of scores. A new one is an entry here, and a line with its formula in the registry of `metrics/`, which the compiler asks for.
+//! The table of scores. To add one, add an entry here and its formula to the registry in `metrics/`; the compiler asks
+//! for the latter.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +10,17 @@ use crate::keys::score::{AT_LEAST, BINS, MMD_BANDWIDTH, PROJECTIONS, RANGE, SINK
 
 macro_rules! scores {
     ($($metric:ident = $name:literal, $help:literal { $($field:ident: $value:expr,)* })*) => {
-        /// One score.
+        /// A score that this program computes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Metric {
             $(#[doc = $help] #[serde(rename = $name)] $metric,)*
         }
 
         impl Metric {
-            /// Every one, in the order in which tables show them.
+            /// All scores, in the order in which tables show them.
             pub const ALL: [Metric; [$(Metric::$metric),*].len()] = [$(Metric::$metric),*];
 
-            /// All that there is to say of it.
+            /// Returns everything about the score except its formula.
             pub fn description(self) -> &'static Description {
                 match self {
                     $(Metric::$metric => {
@@ -32,13 +33,13 @@ macro_rules! scores {
     };
 }
 
-/// Why the scores of neighbourhoods are of version 2.
+/// Why the neighbourhood scores are at version 2.
 const EXACT_DISTANCES: &str =
     "distances lost digits far from the first sample, and equal samples were at a distance above 0";
 
 scores! {
     Wasserstein = "wasserstein",
-    "exact W1 (earth mover's distance) between generated and real samples, even weights on either side" {
+    "exact W1 (earth mover's distance) between generated and real samples, with equal weights on either side" {
         better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::wasserstein,
     }
@@ -46,26 +47,27 @@ scores! {
         better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[PROJECTIONS.described()], least: 1, draws: true,
         changes: &[], cost: cost::sliced,
     }
-    Sinkhorn = "sinkhorn", "what transport costs by the plan of entropic optimal transport (Cuturi 2013)" {
+    Sinkhorn = "sinkhorn", "transport cost of the entropic optimal transport plan (Cuturi 2013)" {
         better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[SINKHORN_REG.described()], least: 1, draws: false,
         changes: &[], cost: cost::sinkhorn,
     }
     SymmetricKl = "symmetric_kl", "mean of both KL divergences between 2-D histograms" {
-        better: Lower, unit: Unit::Nats, needs: Needs::Plane, keys: &[BINS.described(), RANGE.described()], least: 1, draws: false,
-        changes: &[], cost: cost::histograms,
+        better: Lower, unit: Unit::Nats, needs: Needs::Plane, keys: &[BINS.described(), RANGE.described()], least: 1,
+        draws: false, changes: &[], cost: cost::histograms,
     }
-    ModesCovered = "modes_covered", "modes or classes that at least `at_least` samples hit" {
+    ModesCovered = "modes_covered", "number of modes or classes hit by at least `at_least` samples" {
         better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[AT_LEAST.described()], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
-    HighQuality = "high_quality", "share of samples that hit a mode: within 3 σ of it in two dimensions, in others within the radius that holds as much of it" {
+    HighQuality = "high_quality", "share of samples that hit a mode: within 3 σ in two dimensions, otherwise within \
+        the radius that holds the same share of the mode" {
         better: Higher, unit: Unit::Share, needs: Needs::Modes, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
     InceptionScore = "inception_score",
     "exp(E KL(p(y|x) ‖ p(y))), mean and standard deviation over splits (Salimans et al. 2016)" {
-        better: Higher, unit: Unit::Number, needs: Needs::Probabilities, keys: &[SPLITS.described()], least: 1, draws: false,
-        changes: &[], cost: cost::of_probabilities,
+        better: Higher, unit: Unit::Number, needs: Needs::Probabilities, keys: &[SPLITS.described()], least: 1,
+        draws: false, changes: &[], cost: cost::of_probabilities,
     }
     ModeScore = "mode_score",
     "exp(E KL(p(y|x) ‖ p(y)) − KL(p(y) ‖ p̃)), p̃ the label frequencies of the training set (Xu et al. 2018)" {
@@ -81,18 +83,19 @@ scores! {
         better: Higher, unit: Unit::Number, needs: Needs::Labels, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::of_probabilities,
     }
-    ModeKl = "mode_kl", "KL divergence of the histogram of hit modes or classes from even shares, or from the weights of a mixture" {
+    ModeKl = "mode_kl", "KL divergence of the histogram of hit modes or classes from equal shares, or from the weights \
+        of a mixture" {
         better: Lower, unit: Unit::Nats, needs: Needs::Hits, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
     Frechet = "frechet",
-    "Fréchet distance of Gaussian fits to features: FID where the features are Inception's (Heusel et al. 2017)" {
+    "Fréchet distance of Gaussian fits to features: FID if the features are Inception's (Heusel et al. 2017)" {
         // One sample has no covariance.
         better: Lower, unit: Unit::SquaredData, needs: Needs::Features, keys: &[], least: 2, draws: false,
         changes: &[], cost: cost::frechet,
     }
     Kid = "kid", "unbiased MMD² of features with the kernel (x·y/d + 1)³, mean over subsets (Bińkowski et al. 2018)" {
-        // One sample is no pair.
+        // One sample does not make a pair.
         better: Lower, unit: Unit::Number, needs: Needs::Features, keys: &[], least: 2, draws: true,
         changes: &[], cost: cost::kid,
     }
@@ -104,7 +107,7 @@ scores! {
         better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
         changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
     }
-    Density = "density", "real neighbourhoods that a generated sample is in, over k (Naeem et al. 2020)" {
+    Density = "density", "number of real neighbourhoods a generated sample is in, divided by k (Naeem et al. 2020)" {
         better: Higher, unit: Unit::Number, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
         changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
     }
@@ -112,11 +115,12 @@ scores! {
         better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
         changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
     }    ModeForwardKl = "mode_forward_kl",
-    "KL divergence of the true shares of modes or classes from those of hits, one more added to each count of hits" {
+    "KL divergence of the true shares of modes or classes from those of hits, with one added to each count" {
         better: Lower, unit: Unit::Nats, needs: Needs::Shares, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
-    ModeJsd = "mode_jsd", "Jensen–Shannon divergence of the shares of hit modes or classes and the true ones; ln 2 at most" {
+    ModeJsd = "mode_jsd", "Jensen–Shannon divergence of the shares of hit modes or classes and the true ones; ln 2 at \
+        most" {
         better: Lower, unit: Unit::Nats, needs: Needs::Shares, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
@@ -124,17 +128,18 @@ scores! {
         better: Lower, unit: Unit::Share, needs: Needs::Shares, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
-    LogLikelihood = "log_likelihood", "mean log density of generated samples under the mixture that real ones are drawn from" {
+    LogLikelihood = "log_likelihood", "mean log density of generated samples under the mixture of the real samples" {
         better: Higher, unit: Unit::Nats, needs: Needs::Density, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
     Mmd = "mmd", "unbiased MMD² with the kernel exp(−‖x − y‖²/2h²) (Gretton et al. 2012)" {
-        // One sample is no pair.
-        better: Lower, unit: Unit::Number, needs: Needs::Features, keys: &[MMD_BANDWIDTH.described()], least: 2, draws: false,
-        changes: &[], cost: cost::mmd,
+        // One sample does not make a pair.
+        better: Lower, unit: Unit::Number, needs: Needs::Features, keys: &[MMD_BANDWIDTH.described()], least: 2,
+        draws: false, changes: &[], cost: cost::mmd,
     }
     NnAccuracy = "nn_accuracy",
-    "how often the nearest other sample tells a generated from a real one: mean of both sides (Lopez-Paz & Oquab 2017)" {
+    "accuracy of telling real from generated samples by the nearest other sample: mean of both sides (Lopez-Paz & \
+    Oquab 2017)" {
         better: Lower, unit: Unit::Share, needs: Needs::Nearest, keys: &[], least: 2, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
@@ -148,7 +153,8 @@ scores! {
         changes: &[], cost: cost::nothing_more,
     }
     Authenticity = "authenticity",
-    "share of generated samples farther from the nearest training sample than that is from the next one (Alaa et al. 2022)" {
+    "share of generated samples farther from the nearest training sample than that is from the next one (Alaa et al. \
+    2022)" {
         better: Higher, unit: Unit::Share, needs: Needs::Training, keys: &[], least: 2, draws: false,
         changes: &[], cost: cost::nothing_more,
     }

@@ -1,7 +1,7 @@
-//! The program's own games on logits alone: their papers, their losses as a sweep file would write them, and how they are trained. A new
-//! one is an entry here, and nothing else.
+//! Built-in games that only need logits: their papers, their losses as a sweep file would write them, and how they are
+//! trained. To add one, add an entry here.
 //!
-//! Every loss is minimised. Discriminators give logits d; D(x) = σ(d(x)) where a paper has probabilities.
+//! All losses are minimised. Discriminators output logits d; D(x) = σ(d(x)) where a paper has probabilities.
 
 use std::sync::LazyLock;
 
@@ -20,17 +20,17 @@ use crate::keys::train::{
 };
 use crate::keys::{Described, Range, Usual};
 use crate::penalty::{At, Form, Penalty};
-use crate::value::Value;
+use crate::value::SettingValue;
 
-/// A game of the program's own on logits alone.
+/// A built-in game that only needs logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Game(usize);
 
-/// A game as it is written here.
+/// A game as written in the table below.
 pub(super) struct Text {
     /// What it is, in a sentence.
     pub about: &'static str,
-    /// Its paper, and where its losses stand in it.
+    /// The paper, and where in it the losses are.
     source: &'static str,
     discriminator: &'static str,
     generator: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct Text {
 /// The losses of a game, with their source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Losses {
-    /// The paper, and where in it.
+    /// The paper, and where in it the losses are.
     pub source: &'static str,
     /// What the discriminators minimise.
     pub discriminator: &'static str,
@@ -65,7 +65,7 @@ const GAN: Text = Text {
     declaration: PLAIN,
 };
 
-/// With labels that need not be 0 and 1: a sum of cross entropies, each of which has one more term then.
+/// With labels other than 0 and 1: each is a sum of cross entropies, which then has one more term.
 const LABELLED: Text = Text {
     discriminator: "real_label * mean(softplus(-real)) + (1 - real_label) * mean(softplus(real)) \
                     + (1 - fake_label) * mean(softplus(fake)) + fake_label * mean(softplus(-fake))",
@@ -74,7 +74,7 @@ const LABELLED: Text = Text {
 
 static PLAIN_GAN: Text = GAN;
 static LABELLED_GAN: Text = LABELLED;
-/// Equation (1) itself: the generator descends E log(1 − D(G(z))).
+/// Equation (1) itself: the generator minimises E log(1 − D(G(z))).
 static SATURATING: Text =
     Text { source: "Goodfellow et al. 2014, equation 1", generator: "-mean(softplus(fake))", ..LABELLED };
 
@@ -82,7 +82,7 @@ fn amount(name: &str) -> Amount {
     Amount::Parameter(name.into())
 }
 
-/// λ E (‖∇d‖ − 1)².
+/// Returns the penalty λ E (‖∇d‖ − 1)².
 fn to_one(at: At) -> Vec<Penalty> {
     let form = Form::Distance { distance: amount("gradient_penalty"), target: Amount::Number(1.0) };
     vec![Penalty { at, form, every: 1 }]
@@ -101,7 +101,7 @@ macro_rules! games {
             $($(#[doc = $about])+ pub const $game: Objective = Objective::Game(Game(Place::$game as usize));)*
         }
 
-        /// Their names in YAML, in the database and in reports.
+        /// The names in YAML, in the database and in reports.
         pub(super) const NAMES: [&str; [$($name),*].len()] = [$($name),*];
 
         static TEXTS: [Text; NAMES.len()] = [$(Text { about: concat!($($about),+).trim_ascii(), ..$text }),*];
@@ -111,7 +111,7 @@ macro_rules! games {
 games! {
     /// The dual discriminator GAN of Nguyen et al. 2017.
     D2GAN = "d2gan": Text {
-        // D1, D2 = softplus(d). α and β multiply the logarithms alone.
+        // D1, D2 = softplus(d). α and β only multiply the logarithms.
         source: "Nguyen et al. 2017, equation 1",
         discriminator: "-(alpha * mean(log_softplus(real1)) - mean(softplus(fake1))) \
                         - (beta * mean(log_softplus(fake2)) - mean(softplus(real2)))",
@@ -126,15 +126,15 @@ games! {
         generator: "0.5 * mean((fake - generator_target)^2)",
         declaration: Declaration {
             parameters: &[
-                target("real_target", 1.0, "LSGAN's b: what the discriminator's output is to be for real samples."),
-                target("fake_target", 0.0, "LSGAN's a: what the discriminator's output is to be for generated samples."),
-                target("generator_target", 1.0, "LSGAN's c: what the generator wants the discriminator's output to be."),
+                target("real_target", 1.0, "LSGAN's b: the discriminator's target output for real samples."),
+                target("fake_target", 0.0, "LSGAN's a: the discriminator's target output for generated samples."),
+                target("generator_target", 1.0, "LSGAN's c: the generator's target for the discriminator's output."),
             ],
             ..PLAIN
         },
         ..GAN
     };
-    /// The Wasserstein GAN of Arjovsky et al. 2017, its critic's weights clipped.
+    /// The Wasserstein GAN of Arjovsky et al. 2017, with clipped critic weights.
     WGAN = "wgan": Text {
         source: "Arjovsky et al. 2017, algorithm 1",
         discriminator: WASSERSTEIN_D,
@@ -144,43 +144,43 @@ games! {
             parameters: &[number(
                 "clip",
                 Range::above(0.0),
-                Usual::Always(|| Value::number(0.01)),
-                "WGAN's c: after each of its steps, the critic's weights are cut to [−c, c].",
+                Usual::Always(|| SettingValue::number(0.01)),
+                "WGAN's c: the critic's weights are clipped to [−c, c] after each of its steps.",
             )],
             usual: &[
-                (OPTIMIZER_GENERATOR.described(), || Value::Optimizer(Optimizer::Rmsprop)),
-                (OPTIMIZER_DISCRIMINATOR.described(), || Value::Optimizer(Optimizer::Rmsprop)),
-                (LR_GENERATOR.described(), || Value::number(5e-5)),
-                (LR_DISCRIMINATOR.described(), || Value::number(5e-5)),
-                (D_STEPS.described(), || Value::count(5)),
+                (OPTIMIZER_GENERATOR.described(), || SettingValue::Optimizer(Optimizer::Rmsprop)),
+                (OPTIMIZER_DISCRIMINATOR.described(), || SettingValue::Optimizer(Optimizer::Rmsprop)),
+                (LR_GENERATOR.described(), || SettingValue::number(5e-5)),
+                (LR_DISCRIMINATOR.described(), || SettingValue::number(5e-5)),
+                (D_STEPS.described(), || SettingValue::count(5)),
             ],
             ..PLAIN
         },
         ..GAN
     };
-    /// WGAN with a gradient penalty, Gulrajani et al. 2017.
+    /// WGAN with a gradient penalty, by Gulrajani et al. 2017.
     WGAN_GP = "wgan_gp": Text {
         source: "Gulrajani et al. 2017, equation 3 and algorithm 1",
         discriminator: WASSERSTEIN_D,
         generator: WASSERSTEIN_G,
         penalties: || to_one(At::Between),
         declaration: Declaration {
-            parameters: &[gradient_penalty(|| Value::number(10.0))],
+            parameters: &[gradient_penalty(|| SettingValue::number(10.0))],
             usual: &[
-                (ADAM_BETA1.described(), || Value::number(0.0)),
-                (ADAM_BETA2.described(), || Value::number(0.9)),
-                (LR_GENERATOR.described(), || Value::number(1e-4)),
-                (LR_DISCRIMINATOR.described(), || Value::number(1e-4)),
-                (D_STEPS.described(), || Value::count(5)),
-                (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
+                (ADAM_BETA1.described(), || SettingValue::number(0.0)),
+                (ADAM_BETA2.described(), || SettingValue::number(0.9)),
+                (LR_GENERATOR.described(), || SettingValue::number(1e-4)),
+                (LR_DISCRIMINATOR.described(), || SettingValue::number(1e-4)),
+                (D_STEPS.described(), || SettingValue::count(5)),
+                (DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None)),
             ],
             ..PLAIN
         },
         ..GAN
     };
-    /// The Wasserstein divergence for GANs, Wu et al. 2018.
+    /// The Wasserstein divergence for GANs, by Wu et al. 2018.
     WGAN_DIV = "wgan_div": Text {
-        // The paper's signs are the other way round. k/2 · (E ‖∇d(x)‖ᵖ + E ‖∇d(G(z))‖ᵖ) is k times the mean over both.
+        // The paper has the opposite signs. k/2 · (E ‖∇d(x)‖ᵖ + E ‖∇d(G(z))‖ᵖ) is k times the mean over both.
         source: "Wu et al. 2018, algorithm 1",
         discriminator: WASSERSTEIN_D,
         generator: WASSERSTEIN_G,
@@ -190,32 +190,32 @@ games! {
         },
         declaration: Declaration {
             parameters: &[
-                gradient_penalty(|| Value::number(2.0)),
+                gradient_penalty(|| SettingValue::number(2.0)),
                 number(
                     "penalty_power",
                     Range::from(2.0).up_to(100.0),
-                    Usual::Always(|| Value::number(6.0)),
-                    "WGAN-div's p, the power of the slopes in its penalty.",
+                    Usual::Always(|| SettingValue::number(6.0)),
+                    "WGAN-div's p, the power of the gradient norm in its penalty.",
                 ),
             ],
             usual: &[
-                (D_STEPS.described(), || Value::count(5)),
-                (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
+                (D_STEPS.described(), || SettingValue::count(5)),
+                (DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None)),
             ],
             ..PLAIN
         },
         ..GAN
     };
-    /// The GAN with a gradient penalty around the real samples, Kodali et al. 2017.
+    /// The GAN with a gradient penalty around the real samples, by Kodali et al. 2017.
     DRAGAN = "dragan": Text {
-        // The paper's equation (1) has δ ~ N(0, cI). The noise is that of the authors' code, which goes with the spread of the data:
-        // δ = ½ std u, u ~ U[0, 1) for each number, std that of the whole batch. (Their code scales δ by one more number from U[0, 1)
-        // for each sample.)
+        // The paper's equation (1) has δ ~ N(0, cI). Here the noise is that of the authors' code, which scales with the
+        // data: δ = ½ std u, u ~ U[0, 1) per number, with std over the whole batch. (Their code also scales δ by
+        // another number from U[0, 1) per sample.)
         source: "Kodali et al. 2017, section 2.3",
         penalties: || to_one(At::Around),
         declaration: Declaration {
-            parameters: &[gradient_penalty(|| Value::number(10.0))],
-            usual: &[(DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None))],
+            parameters: &[gradient_penalty(|| SettingValue::number(10.0))],
+            usual: &[(DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None))],
             ..PLAIN
         },
         ..GAN
@@ -236,23 +236,25 @@ games! {
             parameters: &[number(
                 "margin",
                 Range::above(0.0),
-                Usual::Always(|| Value::number(1.0)),
-                "The hinge's margin: how far from 0 the discriminator's output is to be.",
+                Usual::Always(|| SettingValue::number(1.0)),
+                "The margin of the hinge: the target distance of the discriminator's output from 0.",
             )],
             ..PLAIN
         },
         ..GAN
     };
-    /// The relativistic pairing GAN of Jolicoeur-Martineau 2019: each generated sample against a real one.
+    /// The relativistic pairing GAN of Jolicoeur-Martineau 2019, which compares each generated sample with a real one.
     RPGAN = "rpgan": Text {
         source: "Jolicoeur-Martineau 2019, \"The relativistic discriminator\", equations 7 and 8 with f = softplus",
         discriminator: "mean(softplus(fake - real))",
         generator: "mean(softplus(real - fake))",
         ..GAN
     };
-    /// The relativistic average GAN of Jolicoeur-Martineau 2019: each sample against the mean of the others.
+    /// The relativistic average GAN of Jolicoeur-Martineau 2019, which compares each sample with the mean of the
+    /// others.
     RAGAN = "ragan": Text {
-        source: "Jolicoeur-Martineau 2019, \"The relativistic discriminator\", equations 9 to 12; halved, as in the author's code",
+        source: "Jolicoeur-Martineau 2019, \"The relativistic discriminator\", equations 9 to 12; halved, as in the \
+            author's code",
         discriminator: "(mean(softplus(-(real - mean(fake)))) + mean(softplus(fake - mean(real)))) / 2",
         generator: "(mean(softplus(-(fake - mean(real)))) + mean(softplus(real - mean(fake)))) / 2",
         ..GAN
@@ -260,13 +262,13 @@ games! {
 }
 
 impl Game {
-    /// The game at this place of the table.
+    /// Returns the game at this place in the table.
     pub(super) const fn at(at: usize) -> Game {
         assert!(at < NAMES.len());
         Game(at)
     }
 
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         NAMES[self.0]
     }
@@ -291,7 +293,7 @@ impl<'de> Deserialize<'de> for Game {
 }
 
 impl Objective {
-    /// The game as it is written here; none of one that needs more than logits, or of a file's own.
+    /// Returns the table entry; `None` if the objective needs more than logits, or is the file's own.
     fn text(self) -> Option<&'static Text> {
         match self {
             Objective::Gan { saturating: false } => Some(&LABELLED_GAN),
@@ -312,13 +314,14 @@ impl Objective {
         }
     }
 
-    /// The losses as a file would write them; none of an objective that needs more than logits, or of a file's own.
+    /// Returns the losses as a file would write them; `None` if the objective needs more than logits, or is the file's
+    /// own.
     pub fn losses(self) -> Option<Losses> {
         let Text { source, discriminator, generator, .. } = self.text()?;
         Some(Losses { source, discriminator, generator })
     }
 
-    /// The game as formulas; none of an objective that needs more than logits.
+    /// Returns the game as formulas; `None` if the objective needs more than logits.
     pub fn rules(self) -> Option<&'static Rules> {
         static GANS: LazyLock<[Rules; 2]> = LazyLock::new(|| [made(&LABELLED_GAN, 1), made(&SATURATING, 1)]);
         static GAMES: LazyLock<Vec<Rules>> =
@@ -342,7 +345,7 @@ impl Objective {
     }
 }
 
-/// The game of Goodfellow et al. 2014 without anything to set, which others have a part of.
+/// Returns the game of Goodfellow et al. 2014 without settings, which other objectives build on.
 pub fn plain_gan() -> &'static Rules {
     static MADE: LazyLock<Rules> = LazyLock::new(|| made(&PLAIN_GAN, 1));
     &MADE

@@ -1,32 +1,43 @@
-//! What is said of losses before anything trains, in a sweep file.
+//! Messages about the losses in a sweep file, before anything is trained.
 
 use super::tests::{expand, mistakes};
 use crate::sweep::Sweep;
 
-/// A fault that many values show is said once, of many discriminators that play one game for one of them.
+/// A problem at many values is reported once; if many discriminators play the same game, for one of them.
 #[test]
 fn a_fault_of_many_values_is_said_once() {
-    let text = "objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [-1, -2, -3, 4]}";
+    let text = "objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), \
+        generator: mean(softplus(-fake)), parameters: {w: 1}}\n\
+        grid: {w: [-1, -2, -3, 4]}";
     let found = mistakes(text);
     assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("the same way, with w = -1, and with 2 other values"), "{found}");
-    let many = "objective: {discriminators: 8, combine: {softmax: s}, discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake)), parameters: {s: 1}}\ngrid: {s: [1, 2]}";
+    assert!(found.contains("in the same direction, with w = -1, and with 2 other values"), "{found}");
+    let many = "objective: {discriminators: 8, combine: {softmax: s}, \
+        discriminator: mean(softplus(-real)) + mean(softplus(fake)), \
+        generator: mean(softplus(fake)), parameters: {s: 1}}\n\
+        grid: {s: [1, 2]}";
     let found = mistakes(many);
     assert_eq!(found.lines().count(), 1, "{found}");
     assert!(found.contains("the generator helps the discriminator"), "{found}");
-    // One that is swept widely does not keep another from being looked at.
-    let wide = "variants: [{name: a, objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}, random: {count: 1200, w: {min: 1, max: 2}}}, \
-                {name: b, objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake))}}]";
+    // A widely swept loss does not keep another from being linted.
+    let wide = "variants: \
+        [{name: a, objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), \
+        generator: mean(softplus(-fake)), parameters: {w: 1}}, random: {count: 1200, w: {min: 1, max: 2}}}, \
+        {name: b, objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), \
+        generator: mean(softplus(fake))}}]";
     let found = mistakes(wide);
     assert!(found.contains("variants[1].objective.generator: the generator helps"), "{found}");
-    // Not finite at another logit for each value; in two variants that have the objective from the file.
-    let text = "objective: {discriminator: mean(softplus(-real)) + mean(exp(w * fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [5, 6, 7, 8]}\nvariants: [{name: a}, {name: b, train: {lr: 1e-3}}]";
+    // Not finite at a different logit for each value, in two variants that get the objective from the file.
+    let text = "objective: {discriminator: mean(softplus(-real)) + mean(exp(w * fake)), \
+        generator: mean(softplus(-fake)), parameters: {w: 1}}\n\
+        grid: {w: [5, 6, 7, 8]}\n\
+        variants: [{name: a}, {name: b, train: {lr: 1e-3}}]";
     let found = mistakes(text);
     assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("where `fake` is 18, with w = 5, and with 3 other values"), "{found}");
+    assert!(found.contains("if `fake` is 18, with w = 5, and with 3 other values"), "{found}");
 }
 
-/// Labels and targets of the program's own objectives, too, may leave nothing to win.
+/// Labels and targets of built-in objectives can make a game unwinnable too.
 #[test]
 fn aims_that_help_the_other_side_are_mistakes() {
     for (text, says) in [
@@ -59,10 +70,11 @@ fn aims_that_help_the_other_side_are_mistakes() {
 
 #[test]
 fn spectral_normalisation_bounds_a_critic() {
-    let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: {discriminator_norm: NORM}";
+    let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: \
+        {discriminator_norm: NORM}";
     let warned = |norm: &str| expand(&critic.replace("NORM", norm)).warnings.len();
     assert_eq!((warned("spectral"), warned("none")), (0, 1));
-    // Of every layer with weights.
+    // In every layer with weights.
     let layers = |last: &str| {
         expand(&critic.replace(
             "{discriminator_norm: NORM}",
@@ -74,10 +86,11 @@ fn spectral_normalisation_bounds_a_critic() {
     assert_eq!((layers(", spectral_norm"), layers("")), (0, 1));
 }
 
-/// What a warning says of a loss may be what is wrong with it.
+/// A warning about a loss may explain a mistake.
 #[test]
 fn warnings_of_a_loss_come_with_its_mistakes() {
-    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 9}\nclip: 1\nobjective: {discriminator: mean(softplus(-real)) + mean(softplus(1 - fake)), generator: mean(softplus(-fake))}";
+    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 9}\nclip: 1\nobjective: \
+        {discriminator: mean(softplus(-real)) + mean(softplus(1 - fake)), generator: mean(softplus(-fake))}";
     let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err();
     assert!(errors.to_string().contains("the discriminator does not tell samples apart"), "{errors}");
     let [warning] = &errors.warnings[..] else { panic!("{:?}", errors.warnings) };

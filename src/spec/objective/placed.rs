@@ -1,4 +1,4 @@
-//! Formulas in their places in a file, so that what is wrong with them is said where it stands.
+//! Formulas with their places in the file, so that messages point to what is wrong.
 
 use std::fmt;
 use std::ops::Range as Span;
@@ -13,22 +13,22 @@ use super::rules::{Loss, Rules};
 use crate::error::Mistakes;
 use crate::keys::Kind;
 
-/// An objective with where it is written.
+/// An objective and where it is written.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// What is played.
+    /// The game.
     pub objective: Objective,
-    /// Whose logits the losses name: of many that play one game, those of one.
+    /// The number of discriminators whose logits the losses name: one if many play the same game.
     pub(super) discriminators: usize,
-    /// The losses as they were written, with helpers in their places.
+    /// The losses as written, with helpers expanded.
     pub(super) losses: [Expr; 2],
-    /// What is made of them, in the places of this file.
+    /// The compiled losses, with places in this file.
     pub(super) made: [Loss; 2],
-    /// The texts of the discriminator's loss and of the generator's; then of the helpers.
+    /// The texts of the discriminator's and the generator's loss, each followed by those of the helpers.
     pub(super) sources: [Arc<[Source]>; 2],
 }
 
-/// On one line, as a sweep file could spell it.
+/// On one line, in the syntax of a sweep file.
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.objective {
@@ -51,22 +51,23 @@ impl PartialEq for Written {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub path: Arc<str>,
-    /// For each byte of the text the character of the file that it is of; the last is where the text ends.
+    /// For each byte of the text, the character of the file that it comes from. The last entry is the end of the text.
     at: Arc<[Span<usize>]>,
 }
 
 impl Source {
-    /// The text that stands at `span` of `file`; what cannot be found there has the place of all of it.
+    /// Locates the text, which stands at `span` of `file`. Parts that cannot be located get the place of the whole
+    /// text.
     pub(super) fn new(path: &str, text: &str, span: &Span<usize>, file: &str) -> Source {
         let raw = file.get(span.clone()).unwrap_or("");
-        // A block begins with its sign, on a line of its own.
+        // A YAML block begins with its indicator on a separate line.
         let skipped = if raw.starts_with(['|', '>']) { raw.find('\n').map_or(0, |newline| newline + 1) } else { 0 };
         let start = span.start + skipped;
         let mut rest = raw[skipped..].char_indices();
         let mut at = Vec::with_capacity(text.len() + 1);
         let mut end = start;
         for c in text.chars() {
-            // A character that is escaped, or a line break that YAML folds, is not found: it has the place behind the last one.
+            // Escaped characters and folded line breaks are not found. They get the place after the previous character.
             let mut tried = rest.clone();
             let found = if c.is_whitespace() { None } else { tried.find(|(_, other)| *other == c) };
             let place = match found {
@@ -83,25 +84,25 @@ impl Source {
         Source { path: path.into(), at: at.into() }
     }
 
-    /// Where a part of the text stands in the file.
+    /// Returns where a part of the text stands in the file.
     pub(super) fn span(&self, span: &Span<usize>) -> Span<usize> {
         let at = |byte: usize| self.at.get(byte).or(self.at.last()).cloned().unwrap_or_default();
         let start = at(span.start).start;
-        // The end is that of the last character, behind which there may be a line break.
+        // Use the end of the last character, since a line break may follow it.
         let end = if span.is_empty() { start } else { at(span.end - 1).end };
         start..end.max(start)
     }
 }
 
 impl Written {
-    /// Where a part of a loss is.
+    /// Returns the place of a part of a loss.
     fn place(&self, whose: Whose, place: &Place) -> (Arc<str>, Span<usize>) {
         let sources = &self.sources[whose as usize];
         let source = sources.get(place.source).unwrap_or(&sources[0]);
         (Arc::clone(&source.path), source.span(&place.span))
     }
 
-    /// The game as a linter looks at it.
+    /// Returns the game as the linter needs it.
     fn game(&self, rules: &Rules, bounded: bool) -> game::Game<'_> {
         let loss = |i: usize| game::Loss { written: &self.losses[i], program: &self.made[i].program };
         game::Game {
@@ -112,7 +113,7 @@ impl Written {
         }
     }
 
-    /// Says what is wrong with it whatever its parameters are, or most likely not meant. Whether nothing is wrong.
+    /// Reports what is wrong or suspicious for any parameter values. Returns whether nothing is wrong.
     pub(crate) fn check(&self, mistakes: &mut Mistakes, warnings: &mut Mistakes) -> bool {
         let Some(rules) = self.objective.rules() else { return true };
         let found = lint::form(&self.game(rules, true));
@@ -124,26 +125,26 @@ impl Written {
                     _ => (f64::NEG_INFINITY, f64::INFINITY),
                 })
             };
-            for doubt in sweep_formula::bounds::doubts(&loss.formula, &bounds) {
-                self.say(&Finding { whose, fatal: false, what: doubt, values: String::new() }, mistakes, warnings);
+            for warning in sweep_formula::bounds::zero_warnings(&loss.formula, &bounds) {
+                self.say(&Finding { whose, fatal: false, what: warning, values: String::new() }, mistakes, warnings);
             }
         }
         found.iter().for_each(|finding| self.say(finding, mistakes, warnings));
         found.iter().all(|finding| !finding.fatal)
     }
 
-    /// What is wrong with it where its parameters have these values, or most likely not meant.
+    /// Returns what is wrong or suspicious for these parameter values.
     pub(crate) fn values(&self, parameter: impl Fn(&str) -> f64, bounded: bool, scheduled: bool) -> Vec<Finding> {
         let Some(rules) = self.objective.rules() else { return Vec::new() };
         lint::values(&self.game(rules, bounded), scheduled, parameter)
     }
 
-    /// The parameters that its losses name, those of the discriminators' first.
+    /// Returns the parameters that its losses name, the discriminators' first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.made.iter().flat_map(|loss| loss.program.parameters.iter().map(|name| &**name))
     }
 
-    /// Operations of its losses.
+    /// Returns the number of operations in its losses.
     pub(crate) fn size(&self) -> usize {
         self.made.iter().map(|loss| loss.program.operations.len()).sum()
     }

@@ -1,5 +1,5 @@
-//! Games on logits alone: what discriminators and generator minimise, as formulas. The program's own are in [`super::games`], those
-//! of a file are read by `written`; both are played by one piece of code.
+//! Games that only need logits: the losses of discriminators and generator as formulas. Built-in games are in
+//! [`super::games`]; those of a file are read by `written`. The same code plays both.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -18,23 +18,23 @@ use crate::amount::Amount;
 use crate::keys::{Described, Kind, Range, Usual};
 use crate::penalty::Penalty;
 
-/// A loss, in stable forms.
+/// A loss in numerically stable form.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// As a tree.
+    /// The formula as a tree.
     pub formula: Expr,
-    /// Its operations.
+    /// The formula as a list of operations.
     pub program: Program,
     /// Its terms, if it is a sum of c · mean f(±logit).
     pub terms: Option<Vec<Term>>,
 }
 
 impl Loss {
-    /// That of `written`.
+    /// Compiles a formula.
     ///
     /// # Errors
     ///
-    /// Where kinds do not go together.
+    /// If the kinds of values do not match.
     pub fn new(written: &Expr) -> Result<Loss, Mistake> {
         let formula = stable(written);
         Ok(Loss { program: Program::new(&formula)?, terms: terms(&formula), formula })
@@ -44,21 +44,21 @@ impl Loss {
 /// A game.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// How many discriminators give logits.
+    /// The number of discriminators that output logits.
     pub discriminators: usize,
-    /// What the discriminators minimise, together.
+    /// The joint loss of the discriminators.
     pub discriminator: Loss,
-    /// What the generator minimises.
+    /// The loss of the generator.
     pub generator: Loss,
-    /// What the discriminators' loss has beside that.
+    /// Penalties in the discriminators' loss.
     pub penalties: Vec<Penalty>,
-    /// To which bounds [−c, c] the discriminators' weights are cut after each of their moves.
+    /// The bound c of [−c, c] to which the discriminators' weights are clipped after each of their moves.
     pub clip: Option<Amount>,
 }
 
 impl Rules {
-    /// Whether the generator's loss looks at real samples.
-    pub fn generator_sees_real(&self) -> bool {
+    /// Returns whether the generator's loss includes real samples.
+    pub fn generator_uses_real(&self) -> bool {
         self.generator.program.rows.iter().any(|row| row.real)
     }
 }
@@ -71,21 +71,21 @@ pub(super) struct Parameter {
     pub range: Range,
 }
 
-/// A game with formulas of the file's own. A process sees few of them, and each is made once and stays.
+/// A game with formulas from the file. A process has few of them, so each is created once and never freed.
 #[derive(Clone, Copy, Debug)]
 pub struct Formulas(&'static Made);
 
 #[derive(Debug)]
 struct Made {
     rules: Rules,
-    /// What is hashed.
+    /// The part that is hashed.
     canonical: Canonical,
-    /// Its parameters as the file has them: no part of what is trained.
+    /// The parameters as declared in the file. They are not part of what is trained.
     parameters: Vec<Parameter>,
     declaration: Declaration,
 }
 
-/// What of a game determines what is trained.
+/// The part of a game that determines what is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Canonical {
     discriminators: usize,
@@ -96,7 +96,7 @@ struct Canonical {
 }
 
 impl Formulas {
-    /// The game with these `rules`, whose parameters are declared so.
+    /// Returns the game with these `rules` and declared parameters.
     pub(super) fn new(rules: Rules, parameters: Vec<Parameter>) -> Formulas {
         static ALL: LazyLock<Mutex<Vec<&'static Made>>> = LazyLock::new(Mutex::default);
         let canonical = Canonical {
@@ -105,7 +105,7 @@ impl Formulas {
             generator: rules.generator.formula.text(rules.discriminators),
             clip: rules.clip.clone(),
         };
-        // What another thread left behind when it panicked is whole: it is only added to.
+        // The list is only appended to, so it is still valid after another thread panicked.
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().find(|made| made.canonical == canonical && made.parameters == parameters);
         let made = known.copied().unwrap_or_else(|| {
@@ -121,17 +121,17 @@ impl Formulas {
         Formulas(made)
     }
 
-    /// What is played.
+    /// Returns the rules of the game.
     pub fn rules(self) -> &'static Rules {
         &self.0.rules
     }
 
-    /// Its parameters, and how many discriminators it has.
+    /// Returns the declaration with its parameters and number of discriminators.
     pub fn declares(self) -> &'static Declaration {
         &self.0.declaration
     }
 
-    /// What the discriminators minimise, and what the generator does, in their canonical form.
+    /// Returns the losses of discriminators and generator in their canonical form.
     pub fn texts(self) -> [&'static str; 2] {
         [&self.0.canonical.discriminator, &self.0.canonical.generator]
     }
@@ -143,7 +143,7 @@ fn described(parameter: &Parameter) -> Described {
     Described::of_objective(name, help, Kind::Number(parameter.range), Usual::Number(parameter.usual))
 }
 
-/// Games are the same where what they train is.
+/// Games are equal if they train the same.
 impl PartialEq for Formulas {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.0, other.0) || self.0.canonical == other.0.canonical

@@ -1,4 +1,5 @@
-//! Several discriminators that play one game (Durugkar, Gemp & Mahadevan, "Generative multi-adversarial networks", ICLR 2017).
+//! Several discriminators that play one game (Durugkar, Gemp & Mahadevan, "Generative multi-adversarial networks", ICLR
+//! 2017).
 
 use std::sync::Arc;
 
@@ -10,10 +11,12 @@ use crate::keys::Range;
 use crate::value::Reader;
 use crate::yaml::{Content, Node};
 
-/// What λ times a difference of losses is kept below where discriminators are weighed by a softmax: e⁸⁰ is finite in float32.
+/// The limit for λ times a difference of losses when discriminators are weighted by a softmax: e⁸⁰ is finite in
+/// float32.
 const MOST: f64 = 80.0;
 
-/// How the losses that discriminators give the generator become one: their mean, or weighed by a softmax of λ times them.
+/// Reads how the generator combines the losses from several discriminators: their mean, or a softmax of λ times them as
+/// weights.
 pub(super) fn combine(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Option<Amount>> {
     let help = "write `combine: mean`, or `combine: {softmax: 1}`";
     match &node.content {
@@ -21,19 +24,21 @@ pub(super) fn combine(node: &Node, path: &str, mistakes: &mut Mistakes) -> Optio
         Content::Map(entries) if entries.len() == 1 && entries[0].0.text == "softmax" => {
             let (name, node) = &entries[0];
             let path = format!("{path}.{}", name.text);
-            let example = "`softmax: s` here, `s: 1` in `parameters`, and `s: {from: 0, to: 1, shape: linear}` beside the objective";
+            let example = "`softmax: s` here, `s: 1` in `parameters`, and `s: {from: 0, to: 1, shape: linear}` next to \
+                the objective";
             Reader { node, path: &path, mistakes }.amount(Range::any(), example).map(Some)
         }
         Content::Scalar { .. } | Content::Map(_) | Content::List(_) => {
-            let message = format!("expected how several losses become one, found {}", node.describe());
+            let message = format!("expected a way to combine several losses, found {}", node.describe());
             mistakes.advise(path, &node.span, message, help);
             None
         }
     }
 }
 
-/// The loss of many discriminators, each of which has that of one, `of`: their sum; of a generator, by `combined` (Durugkar, Gemp &
-/// Mahadevan, "Generative multi-adversarial networks", ICLR 2017): their mean, or Σ wᵢ Lᵢ with w = softmax(λ L).
+/// Returns the joint loss of several discriminators that each have the loss `of`: their sum for the discriminators. For
+/// the generator, as `combined` says (Durugkar, Gemp & Mahadevan, "Generative multi-adversarial networks", ICLR 2017):
+/// their mean, or Σ wᵢ Lᵢ with w = softmax(λ L).
 pub(super) fn together(of: &Expr, discriminators: usize, combined: Option<&Option<Amount>>) -> Expr {
     let part = |kind| Expr::at(kind, &of.place);
     let binary = |operator, a, b| part(Part::Binary(operator, Box::new(a), Box::new(b)));
@@ -68,7 +73,7 @@ pub(super) fn together(of: &Expr, discriminators: usize, combined: Option<&Optio
     all.unwrap_or_else(|| unreachable!("at least one discriminator"))
 }
 
-/// `of`, about another discriminator.
+/// Returns `of` for another discriminator.
 fn of_discriminator(of: &Expr, discriminator: usize) -> Expr {
     let again = |part: &Expr| of_discriminator(part, discriminator);
     let kind = match &of.kind {

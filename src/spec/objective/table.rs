@@ -1,4 +1,4 @@
-//! What each objective declares: its parameters with its paper's values, and what else its paper has otherwise than others.
+//! What each objective declares: its parameters with the paper's values, and other defaults from the paper.
 
 use super::{Critic, Declaration, Encoder, PLAIN};
 use crate::arch::Norm;
@@ -7,18 +7,23 @@ use crate::keys::train::{FRESH_NOISE, MOVES};
 use crate::keys::{Described, Kind, Range, Usual};
 use crate::moves::Moves;
 use crate::settings::Settings;
-use crate::value::Value;
+use crate::value::SettingValue;
 
 pub(super) const fn number(name: &'static str, range: Range, usual: Usual, help: &'static str) -> Described {
     Described::of_objective(name, help, Kind::Number(range), usual)
 }
 
-const fn whole(name: &'static str, (least, most): (u64, u64), usual: fn() -> Value, help: &'static str) -> Described {
+const fn whole(
+    name: &'static str,
+    (least, most): (u64, u64),
+    usual: fn() -> SettingValue,
+    help: &'static str,
+) -> Described {
     Described::of_objective(name, help, Kind::Whole(least, most), Usual::Always(usual))
 }
 
 const fn flag(name: &'static str, help: &'static str) -> Described {
-    Described::of_objective(name, help, Kind::Flag, Usual::Always(|| Value::flag(false)))
+    Described::of_objective(name, help, Kind::Flag, Usual::Always(|| SettingValue::flag(false)))
 }
 
 const UNIT: Range = Range::above(0.0).up_to(1.0);
@@ -43,28 +48,32 @@ pub(super) const fn beta() -> Described {
     )
 }
 
-pub(super) const fn gradient_penalty(usual: fn() -> Value) -> Described {
+pub(super) const fn gradient_penalty(usual: fn() -> SettingValue) -> Described {
     let help = "The weight of the gradient penalty: λ of WGAN-GP and DRAGAN, k of WGAN-div.";
     number("gradient_penalty", WEIGHT, Usual::Always(usual), help)
 }
 
-/// The distance is a sum over pixels: with the papers' values, of 784 of them, it is all that the generator learns from.
-fn reconstruction(settings: &Settings, of_points: f64) -> Option<Value> {
-    Some(Value::number(if settings.images() { 0.01 } else { of_points }))
+/// The distance is a sum over pixels. With the papers' values and 784 pixels, the generator would learn from nothing
+/// else.
+fn reconstruction(settings: &Settings, of_points: f64) -> Option<SettingValue> {
+    Some(SettingValue::number(if settings.images() { 0.01 } else { of_points }))
 }
 
-const RECONSTRUCTION: &str = "λ1 of Reg-GAN and MDGAN, the weight of the squared distance of a sample from what the generator makes of its code.";
-const MODE_WEIGHT: &str = "λ2 of Reg-GAN, λ of MDGAN: the weight of the discriminator's opinion of what the generator makes of a sample's code.";
+const RECONSTRUCTION: &str = "λ1 of Reg-GAN and MDGAN, the weight of the squared distance between a sample and its \
+    reconstruction by the generator from its code.";
+const MODE_WEIGHT: &str =
+    "λ2 of Reg-GAN, λ of MDGAN: the weight of the discriminator's judgement of a sample's reconstruction.";
 
 const fn denoising() -> Described {
-    // Over as many features as there are: their distance is a sum.
-    let usual = Usual::From("0.03 over the number of the denoised features", |settings| {
-        Some(Value::number(0.03 / f64::from(settings.denoised().unwrap_or(1))))
+    // The distance is a sum over features, so divide by their number.
+    let usual = Usual::From("0.03 divided by the number of denoised features", |settings| {
+        Some(SettingValue::number(0.03 / f64::from(settings.denoised().unwrap_or(1))))
     });
     number("denoising", WEIGHT, usual, "The weight of denoising feature matching.")
 }
 
-const REAL_LABEL: &str = "The label of real samples in the discriminator's loss: 0.9 is the one-sided label smoothing of Salimans et al. 2016.";
+const REAL_LABEL: &str = "The label of real samples in the discriminator's loss: 0.9 is the one-sided label smoothing \
+    of Salimans et al. 2016.";
 const FAKE_LABEL: &str = "The label of generated samples in the discriminator's loss.";
 
 pub(super) static GAN: Declaration = Declaration {
@@ -80,8 +89,8 @@ pub(super) static UNROLLED: Declaration = Declaration {
     parameters: &[whole(
         "unroll_steps",
         (0, 100),
-        || Value::count(5),
-        "How many moves of the discriminator the generator looks ahead.",
+        || SettingValue::count(5),
+        "How many discriminator moves the generator looks ahead.",
     )],
     ..PLAIN
 };
@@ -94,7 +103,7 @@ pub(super) static REG_GAN: Declaration = Declaration {
             Usual::From("0.2, or 0.01 for images", |settings| reconstruction(settings, 0.2)),
             RECONSTRUCTION,
         ),
-        number("mode_weight", WEIGHT, Usual::Always(|| Value::number(0.4)), MODE_WEIGHT),
+        number("mode_weight", WEIGHT, Usual::Always(|| SettingValue::number(0.4)), MODE_WEIGHT),
     ],
     encoder: Some(Encoder::Code),
     ..PLAIN
@@ -108,7 +117,7 @@ pub(super) static MDGAN: Declaration = Declaration {
             Usual::From("1, or 0.01 for images", |settings| reconstruction(settings, 1.0)),
             RECONSTRUCTION,
         ),
-        number("mode_weight", WEIGHT, Usual::Always(|| Value::number(1.0)), MODE_WEIGHT),
+        number("mode_weight", WEIGHT, Usual::Always(|| SettingValue::number(1.0)), MODE_WEIGHT),
     ],
     discriminators: 2,
     encoder: Some(Encoder::Code),
@@ -134,19 +143,19 @@ pub(super) static BEGAN: Declaration = Declaration {
         number(
             "diversity_ratio",
             UNIT,
-            Usual::Always(|| Value::number(0.5)),
-            "BEGAN's γ: which share of the real samples' loss the generated samples' should be.",
+            Usual::Always(|| SettingValue::number(0.5)),
+            "BEGAN's γ: the target ratio of the generated samples' loss to the real samples' loss.",
         ),
         number(
             "balance_rate",
             WEIGHT,
-            Usual::Always(|| Value::number(1e-3)),
-            "BEGAN's λ of k: how fast k follows the balance.",
+            Usual::Always(|| SettingValue::number(1e-3)),
+            "BEGAN's λ for k: how fast k adapts to the balance.",
         ),
     ],
     usual: &[
-        (GENERATOR_NORM.described(), || Value::Norm(Norm::None)),
-        (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
+        (GENERATOR_NORM.described(), || SettingValue::Norm(Norm::None)),
+        (DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None)),
     ],
     critic: Critic::Sample,
     state: &[("k", 0.0)],
@@ -157,8 +166,8 @@ pub(super) static MAGAN: Declaration = Declaration {
     parameters: &[whole(
         "margin_epoch",
         (1, u32::MAX as u64),
-        || Value::count(1000),
-        "Steps from one look at MAGAN's margin to the next.",
+        || SettingValue::count(1000),
+        "Steps between updates of MAGAN's margin.",
     )],
     critic: Critic::Sample,
     state: &[("margin", 0.0), ("real", 0.0), ("fake", 0.0), ("fake_before", f32::MAX as f64)],
@@ -166,8 +175,9 @@ pub(super) static MAGAN: Declaration = Declaration {
 };
 
 pub(super) static ALI: Declaration = Declaration {
-    // With batch normalisation, convolutional discriminators of samples with codes teach nothing.
-    usual: &[(DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None))],
+    // With batch normalisation, convolutional discriminators of samples with codes give the generator nothing to learn
+    // from.
+    usual: &[(DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None))],
     critic: Critic::Joint,
     encoder: Some(Encoder::Moments),
     ..PLAIN
@@ -177,15 +187,16 @@ pub(super) static VEEGAN: Declaration = Declaration {
     parameters: &[number(
         "noise_reconstruction",
         WEIGHT,
-        Usual::Always(|| Value::number(1.0)),
-        "VEEGAN's weight of the squared distance of noise from what its reconstructor makes of the sample that it became; 1 in the paper.",
+        Usual::Always(|| SettingValue::number(1.0)),
+        "VEEGAN's weight of the squared distance between noise and its reconstruction from the generated sample; 1 in \
+        the paper.",
     )],
     usual: &[
-        // All gradients of a step are at the same weights, on the same samples.
-        (MOVES.described(), || Value::Moves(Moves::Simultaneous)),
-        (FRESH_NOISE.described(), || Value::flag(false)),
-        // As with ALI.
-        (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
+        // All gradients in a step are taken at the same weights and on the same samples.
+        (MOVES.described(), || SettingValue::Moves(Moves::Simultaneous)),
+        (FRESH_NOISE.described(), || SettingValue::flag(false)),
+        // The same as for ALI.
+        (DISCRIMINATOR_NORM.described(), || SettingValue::Norm(Norm::None)),
     ],
     critic: Critic::Joint,
     encoder: Some(Encoder::Code),
@@ -194,12 +205,12 @@ pub(super) static VEEGAN: Declaration = Declaration {
 
 pub(super) static MGAN: Declaration = Declaration {
     parameters: &[
-        whole("generators", (2, 1000), || Value::count(10), "How many generators MGAN has."),
+        whole("generators", (2, 1000), || SettingValue::count(10), "The number of generators."),
         number(
             "diversity",
             WEIGHT,
-            Usual::Always(|| Value::number(1.0)),
-            "MGAN's β: how much its generators shall differ.",
+            Usual::Always(|| SettingValue::number(1.0)),
+            "MGAN's β: the weight of making the generators differ.",
         ),
     ],
     critic: Critic::Classes,

@@ -5,7 +5,7 @@ use crate::keys::Usual;
 use crate::objective::Objective;
 use crate::sweep::Sweep;
 
-/// A file that says the least, with `rest` added.
+/// Returns a minimal file with `rest` added.
 fn file(rest: &str) -> String {
     format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\n{rest}\n")
 }
@@ -15,7 +15,7 @@ pub(super) fn expand(rest: &str) -> Expansion {
     expansion.unwrap_or_else(|errors| panic!("{rest}\n{errors}"))
 }
 
-/// The mistakes, one a line.
+/// Returns the mistakes, one per line.
 pub(super) fn mistakes(rest: &str) -> String {
     match Sweep::parse("f", &file(rest)).and_then(|sweep| sweep.expand()) {
         Ok(expansion) => panic!("{rest}: {} jobs", expansion.entries.len()),
@@ -43,7 +43,7 @@ fn a_file_writes_its_own_objective_and_sweeps_its_parameters() {
     assert_eq!((job.parameters.number("alpha_d"), job.parameters.number("alpha_g")), (Some(0.5), Some(1.0)));
     let axes: Vec<String> = expansion.entries[4].axes.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(axes, ["alpha_d=0.5", "alpha_g=1"]);
-    // A worker reads it as the same.
+    // A worker reads back the same.
     let json = serde_json::to_string(job).unwrap();
     assert!(
         json.contains(r#""generator":"mean(softplus(-fake) * exprel(-(1 - 1 / alpha_g) * softplus(-fake)))""#),
@@ -55,7 +55,7 @@ fn a_file_writes_its_own_objective_and_sweeps_its_parameters() {
     assert_eq!(summary.objectives.iter().copied().collect::<Vec<_>>(), ["formula"]);
 }
 
-/// What is trained is the same, however it is spelled; another order of additions is another job.
+/// Different spellings give the same job; another order of additions gives another job.
 #[test]
 fn spelling_is_no_part_of_a_job() {
     let id = |discriminator: &str, rest: &str| {
@@ -72,28 +72,32 @@ fn spelling_is_no_part_of_a_job() {
     }
     assert_eq!(id("h(-real) + h(fake)", ", where: {h(x): mean(softplus(x))}"), plain);
     assert_ne!(id("mean(softplus(fake)) + mean(softplus(-real))", ""), plain);
-    // A default is no part of it where a value is set.
+    // The default is not part of a job that sets a value.
     let with = |usual: &str, set: &str| {
         let text = format!(
-            "objective: {{discriminator: w * mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {{w: {usual}}}}}{set}"
+            "objective: {{discriminator: w * mean(softplus(-real)) + mean(softplus(fake)), generator: \
+            mean(softplus(-fake)), parameters: {{w: {usual}}}}}{set}"
         );
         expand(&text).entries[0].id
     };
     assert_eq!(with("1", "\nw: 2"), with("{default: 2, above: 0}", ""));
 }
 
-/// Where commas of calls split what YAML takes for entries, and over several lines.
+/// Entries that YAML splits at the commas of calls, and formulas over several lines.
 #[test]
 fn formulas_are_read_in_every_style_of_yaml() {
     for objective in [
         "{discriminator: mean(max(-real, 0)) + mean(max(fake, 0)), generator: mean(softplus(-fake))}",
-        "{discriminator: h(-real, 0) + h(fake, 0), where: {h(x, y): mean(max(x, y))}, generator: mean(softplus(-fake))}",
-        "\n  generator: >-\n    mean(\n      softplus(-fake)\n    )\n  discriminator: |\n    mean(max(-real, 0)) +\n    mean(max(fake, 0))",
+        "{discriminator: h(-real, 0) + h(fake, 0), where: {h(x, y): mean(max(x, y))}, \
+        generator: mean(softplus(-fake))}",
+        "\n  generator: >-\n    mean(\n      softplus(-fake)\n    )\n  discriminator: |\n    mean(max(-real, 0)) \
+        +\n    mean(max(fake, 0))",
         "\n  generator: mean(softplus(\n    -fake))\n  discriminator: 'mean(max(-real, 0)) + mean(max(fake, 0))'",
     ] {
         let ids: Vec<_> = expand(&format!("objective: {objective}")).entries.iter().map(|entry| entry.id).collect();
         let first = expand(
-            "objective: {discriminator: \"mean(max(-real, 0)) + mean(max(fake, 0))\", generator: mean(softplus(-fake))}",
+            "objective: \
+            {discriminator: \"mean(max(-real, 0)) + mean(max(fake, 0))\", generator: mean(softplus(-fake))}",
         );
         assert_eq!(ids, [first.entries[0].id], "{objective}");
     }
@@ -105,27 +109,30 @@ fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
     let with = |d: &str, g: &str, rest: &str| format!("objective:\n  discriminator: {d}\n  generator: {g}\n{rest}");
     let (d, g) = ("mean(softplus(-real)) + mean(softplus(fake))", "mean(softplus(-fake))");
     for (text, says) in [
-        (with("mean(softplus(-reel)) + mean(fake)", g, ""), "f:5:33: objective.discriminator: `reel` is no logits"),
+        (
+            with("mean(softplus(-reel)) + mean(fake)", g, ""),
+            "f:5:33: objective.discriminator: `reel` is neither logits",
+        ),
         (with(d, "mean(softplus(-fake)", ""), "f:6:14: objective.generator: a `(` without its `)`"),
-        (with(d, "softplus(-fake)", ""), "f:6:14: objective.generator: a loss is one number"),
+        (with(d, "softplus(-fake)", ""), "f:6:14: objective.generator: a loss must be one number"),
         (with(d, "mean(softplus(fake))", ""), "f:6:14: objective.generator: the generator helps the discriminator"),
         (with(d, "mean(softplus(-real))", ""), "f:6:14: objective.generator: `fake` is not in the generator's loss"),
         (
             with("mean(softplus(-real))", g, ""),
             "f:5:18: objective.discriminator: `fake` is not in the discriminator's loss",
         ),
-        (with(d, ">\n    mean(softplus(\n      -fak))", ""), "f:8:8: objective.generator: `fak` is no logits"),
-        (with(d, "'mean(softplus(-fak))'", ""), "f:6:30: objective.generator: `fak` is no logits"),
+        (with(d, ">\n    mean(softplus(\n      -fak))", ""), "f:8:8: objective.generator: `fak` is neither logits"),
+        (with(d, "'mean(softplus(-fak))'", ""), "f:6:30: objective.generator: `fak` is neither logits"),
         (
             with(d, "h(fake)", "  where: {h(x): mean(softplus(-y))}"),
-            "f:7:32: objective.where.h(x): `y` is no logits, and no parameter",
+            "f:7:32: objective.where.h(x): `y` is neither logits nor a parameter",
         ),
         (
             with(d, "h(fake, 1)", "  where: {h(x): mean(softplus(-x))}"),
             "f:6:14: objective.generator: `h` takes 1 argument",
         ),
         (with(d, g, "  where: {h: real}"), "f:7:11: objective.where.h: `h` is not the head of a helper"),
-        (with(d, g, "  parameters: {c: 1}"), "no formula names the parameter `c`"),
+        (with(d, g, "  parameters: {c: 1}"), "no formula uses the parameter `c`"),
         (
             with(d, "c * mean(softplus(-fake))", "  parameters: {c: x}"),
             "f:7:19: objective.parameters.c: expected a number",
@@ -134,38 +141,38 @@ fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
             with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: -1, above: 0}}"),
             "f:7:19: objective.parameters.c: expected a number above 0, found the default -1",
         ),
-        (with(d, "c * mean(softplus(-fake))", "  parameters: {c: 1}\nc: 0"), "the slope is 0"),
+        (with(d, "c * mean(softplus(-fake))", "  parameters: {c: 1}\nc: 0"), "the gradient is 0"),
         (
             with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: 1, from: 0, above: 0}}"),
-            "f:7:41: objective.parameters.c.above: a parameter has one lower bound, and this is the second",
+            "f:7:41: objective.parameters.c.above: a parameter has only one lower bound, and this is a second one",
         ),
         (
             with(d, "mean(softplus(-fake)) - std(fake)", "model: {pack: 4}\ntrain: {batch: 4}"),
-            "f:7:15: model.pack: `std` in the objective is of at least 2 logits, and a batch has 1",
+            "f:7:15: model.pack: `std` in the objective needs at least 2 logits, but a batch has 1",
         ),
-        (with(d, g, "  combine: mean"), "one discriminator gives one loss, which is combined with no other"),
+        (with(d, g, "  combine: mean"), "there is only one discriminator, so there are no losses to combine"),
         (
             with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: 1, above: 0}}\nc: -2"),
             "f:8:4: c: expected a number above 0, found -2",
         ),
-        (with(d, "lr * mean(softplus(-fake))", "  parameters: {lr: 1}"), "`lr` is a key of sweep's own"),
-        (with(d, "mean(saturating * fake)", "  parameters: {saturating: 1}"), "that is no number"),
+        (with(d, "lr * mean(softplus(-fake))", "  parameters: {lr: 1}"), "`lr` is a built-in key"),
+        (with(d, "mean(saturating * fake)", "  parameters: {saturating: 1}"), "that is not a number"),
         (
             with(d, "mean(log(fake))", ""),
             "f:6:19: objective.generator: this is not finite in float32 for logits between -2.4 and 1.9",
         ),
         (with(d, g, "  loss: 1"), "f:7:3: objective.loss: `loss` is not a key of an objective"),
         ("objective: {generator: mean(softplus(-fake))}".to_owned(), "`discriminator` has no formula"),
-        (with(d, g, "  discriminators: 2"), "of 2 discriminators, each has its own: `real1` to `real2`"),
+        (with(d, g, "  discriminators: 2"), "with 2 discriminators, each has its own: `real1` to `real2`"),
         (with(d, g, "  discriminators: 99"), "expected a whole number from 1 to 8"),
-        (with(d, g, "  combine: max"), "expected how several losses become one, found `max`"),
+        (with(d, g, "  combine: max"), "expected a way to combine several losses, found `max`"),
         (with(d, g, "  clip: 0"), "expected a number above 0, or the name of a parameter, found `0`"),
         ("objective: [gan]".to_owned(), "expected an objective"),
         (with(d, g, "grid: {alpha_d: [1]}"), "`alpha_d` is not a key that a job has"),
     ] {
         let found = mistakes(&text);
-        let says = if says == "the slope is 0" {
-            "its slope is 0 at all logits of generated samples, with c = 0"
+        let says = if says == "the gradient is 0" {
+            "its gradient is 0 at all logits of generated samples, with c = 0"
         } else {
             says
         };
@@ -203,7 +210,7 @@ fn what_is_doubtful_is_a_warning() {
     assert_eq!(of_weight("{from: 0, to: 10, shape: linear}"), [""; 0]);
     assert_eq!(of_weight("0").len(), 1);
     let found = of(d, "-mean(log(0.01 * sigmoid(fake) + 0.01 * sigmoid(-fake) * sigmoid(fake)))", "");
-    assert!(found.len() == 1 && found[0].contains("a logarithm of what can be 0"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("the argument of this logarithm can be 0"), "{found:?}");
 }
 
 #[test]
@@ -225,11 +232,12 @@ fn weights_are_clipped_to_a_bound_above_0() {
 
 #[test]
 fn a_value_is_looked_at_even_where_a_schedule_has_it_too() {
-    let text = "objective:\n  discriminator: mean(softplus(-real)) + mean(softplus(fake))\n  generator: c * mean(softplus(-fake))\n  \
+    let text = "objective:\n  discriminator: mean(softplus(-real)) + mean(softplus(fake))\n  generator: c * \
+        mean(softplus(-fake))\n  \
                 parameters: {c: {default: 1, from: 0}}\ngrid: {c: [SWEPT]}";
     for swept in ["{from: 0, to: 1, shape: linear}, 0", "0, {from: 0, to: 1, shape: linear}"] {
         let found = mistakes(&text.replace("SWEPT", swept));
-        assert!(found.contains("its slope is 0 at all logits of generated samples, with c = 0"), "{swept}: {found}");
+        assert!(found.contains("its gradient is 0 at all logits of generated samples, with c = 0"), "{swept}: {found}");
     }
 }
 
@@ -237,68 +245,67 @@ fn a_value_is_looked_at_even_where_a_schedule_has_it_too() {
 fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
     let of = |of_real: &str, rest: &str, below: &str| {
         format!(
-            "objective: {{discriminator: \"{of_real} + mean(softplus(fake))\", generator: mean(softplus(-fake)){rest}}}\n{below}"
+            "objective: {{discriminator: \"{of_real} + mean(softplus(fake))\", generator: \
+            mean(softplus(-fake)){rest}}}\n{below}"
         )
     };
     let (plain, helped) = ("mean(softplus(-real))", "mean(l(-real))");
     for (text, says) in [
         (of(helped, ", where: {\"l(u, u)\": softplus(u)}", ""), "`l` has the argument `u` twice"),
         (of(helped, ", where: {\"l()\": 2}", ""), "the helper `l` has no argument"),
-        (
-            of(helped, ", where: {l(u): softplus(u), l(v): v}", ""),
-            "`l` is a function already (give the helper another name)",
-        ),
+        (of(helped, ", where: {l(u): softplus(u), l(v): v}", ""), "`l` is already a function (rename the helper)"),
         (of(plain, ", where: {l(u): softplus(u)}", ""), "no formula calls the helper `l`"),
         (of(plain, ", where: {l(u): softplus(u), k(u): l(u)}", ""), "no formula calls the helper `k`"),
         (
             of("mean(a * softplus(-real))", ", parameters: {a: {from: 1, to: 2, shape: linear}}", ""),
-            "set the schedule beside the objective",
+            "set the schedule next to the objective",
         ),
         (
             of("mean(seeds * softplus(-real))", ", parameters: {seeds: 1}", ""),
-            "`seeds` means something else in a sweep file",
+            "`seeds` already has a meaning in sweep files",
         ),
         (
             of("mean(count * softplus(-real))", ", parameters: {count: 1}", ""),
-            "`count` means something else in a sweep file",
+            "`count` already has a meaning in sweep files",
         ),
         (
             of(plain, "", "penalties: [{at: real, half_square: {from: 1, to: 0, shape: linear}}]"),
-            "a schedule has a name",
+            "give the schedule a name",
         ),
-        (of(plain, "", "penalties: [{at: real, half_square: model}]"), "`model` means something else in a sweep file"),
-        (of(plain, "", "score: {weights: both}"), "several values are swept: `grid: {weights: […]}`"),
-        (of(plain, "", "score: {weights: [ema, raw]}"), "several values are swept: `grid: {weights: […]}`"),
-        (of(plain, "", "model: {dropout: [0, 0.5]}"), "several values are swept: `grid: {dropout: […]}`"),
+        (of(plain, "", "penalties: [{at: real, half_square: model}]"), "`model` already has a meaning in sweep files"),
+        (of(plain, "", "score: {weights: both}"), "to sweep several values, write `grid: {weights: […]}`"),
+        (of(plain, "", "score: {weights: [ema, raw]}"), "to sweep several values, write `grid: {weights: […]}`"),
+        (of(plain, "", "model: {dropout: [0, 0.5]}"), "to sweep several values, write `grid: {dropout: […]}`"),
     ] {
         let found = mistakes(&text);
         assert!(found.contains(says), "{text}\n{found}");
     }
-    let of_two = "objective: {discriminators: 2, combine: mean, discriminator: mean(softplus(-real1)) + mean(softplus(fake)), generator: mean(softplus(-fake))}";
+    let of_two = "objective: {discriminators: 2, combine: mean, \
+        discriminator: mean(softplus(-real1)) + mean(softplus(fake)), generator: mean(softplus(-fake))}";
     for (text, says) in [
-        (of(plain, ", parameters: {w: 1}", ""), "f:4:123: objective.parameters: no formula names the parameter `w`"),
+        (of(plain, ", parameters: {w: 1}", ""), "f:4:123: objective.parameters: no formula uses the parameter `w`"),
         (of(plain, ", clip: c", ""), "objective.clip: the parameter `c` is not declared"),
-        (of_two.to_owned(), "with `combine`, all play one game: formulas name `real` and `fake`"),
-        (of_two.replace("combine: mean, ", "").replace("fake)", "fake3)"), "for so many, say `discriminators: 3`"),
+        (of_two.to_owned(), "with `combine`, all play the same game, so formulas use `real` and `fake`"),
+        (of_two.replace("combine: mean, ", "").replace("fake)", "fake3)"), "for this many, set `discriminators: 3`"),
         (
             of(helped, ", where: {l(u): k(u), k(u): softplus(u)}", ""),
-            "a helper may call those above it, and `k` stands below",
+            "a helper may only call those above it, and `k` is below",
         ),
         (of(helped, ", where: {l(u): l(u)}", ""), "a helper cannot call itself"),
         (of(plain, "", "where: {l(u): u}"), "it belongs inside the objective: `objective: {…, where: …}`"),
-        (of(plain, ", penalties: []", ""), "`penalties` is not a key of an objective (it belongs beside `objective`)"),
+        (of(plain, ", penalties: []", ""), "`penalties` is not a key of an objective (it belongs next to `objective`)"),
         (
             of(plain, ", clip: {from: 1, to: 0.1, shape: linear}", ""),
-            "a schedule has a name: `clip: c` here, `c: 0.1` in `parameters`",
+            "give the schedule a name: `clip: c` here, `c: 0.1` in `parameters`",
         ),
         (
             of("mean(w * softplus(-real))", ", parameters: {w: {default: 1, above: 2, below: 0}}", ""),
-            "no number is between the bounds 2 and 0",
+            "there is no number between the bounds 2 and 0",
         ),
         (of(plain, "", "").replace("mean(softplus(-fake))}", "[mean(fake)]}"), "expected a formula, found the list"),
         (of(plain, "", "").replace("generator:", "generater:"), "did you mean `generator`?"),
-        (of("mean(softplus(-x))", "", ""), "what is known is real, fake; others are declared"),
-        (of("(1 + mean(y)) * mean(softplus(-real))", "", ""), "f:4:39: objective.discriminator: `y` is no logits"),
+        (of("mean(softplus(-x))", "", ""), "known names are real, fake; declare others"),
+        (of("(1 + mean(y)) * mean(softplus(-real))", "", ""), "f:4:39: objective.discriminator: `y` is neither logits"),
         (
             of("mean(softplus(-real)) + mean(softplus(", "", "").replace("softplus( + mean(softplus(fake))", ""),
             "the formula ends here",
@@ -312,18 +319,19 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
     let twice = mistakes(&of(helped, ", where: {l(u): softplus(u), l(u): u}", ""));
     assert_eq!(twice.lines().count(), 1, "{twice}");
     let below = |text: &str| expand(&of(plain, "", text)).warnings.join("\n");
-    assert!(below("clip: 0.1").contains("that of a formula stands inside `objective: {…}`"));
+    assert!(below("clip: 0.1").contains("for formulas, set it inside `objective: {…}`"));
 }
 
 #[test]
 fn several_discriminators_play_one_game() {
     let text = |combine: &str| {
         format!(
-            "objective: {{discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(-fake)), discriminators: 3, combine: {combine}, parameters: {{lambda: 1}}}}"
+            "objective: {{discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: \
+            mean(softplus(-fake)), discriminators: 3, combine: {combine}, parameters: {{lambda: 1}}}}"
         )
     };
     let found = mistakes(&text("mean"));
-    assert!(found.contains("no formula names the parameter `lambda`"), "{found}");
+    assert!(found.contains("no formula uses the parameter `lambda`"), "{found}");
     let text = text("{softmax: lambda}");
     let job = expand(&text).entries.remove(0).job;
     let Blueprint::BuiltIn(blueprint) = &*job.blueprint else { panic!() };
@@ -344,10 +352,11 @@ fn penalties_stand_beside_any_objective() {
     let json = serde_json::to_string(job).unwrap();
     assert!(json.contains(r#""penalties":[{"at":"real","half_square":"gamma"}]"#), "{json}");
     assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), *job);
-    // They are no part of jobs without them.
+    // Penalties are not part of jobs without them.
     assert!(!serde_json::to_string(&expand("objective: gan").entries[0].job).unwrap().contains("penalties"));
     let all = "objective: hinge_free\n".replace("hinge_free", "lsgan")
-        + "penalties: [{at: both, power: 2, exponent: p}, {at: around, excess: 1, target: c, every: 4}, {at: between, distance: 10, target: 0}]\np: 6\nc: 1";
+        + "penalties: [{at: both, power: 2, exponent: p}, {at: around, excess: 1, target: c, every: 4}, \
+            {at: between, distance: 10, target: 0}]\np: 6\nc: 1";
     let job = expand(&all).entries.remove(0).job;
     assert_eq!(serde_json::from_str::<Job>(&serde_json::to_string(&job).unwrap()).unwrap(), job);
     for (text, says) in [
@@ -355,17 +364,17 @@ fn penalties_stand_beside_any_objective() {
         ("penalties: [{half_square: 1}]", "`at` is missing"),
         ("penalties: [{at: real}]", "the penalty has no form"),
         ("penalties: [{at: nowhere, half_square: 1}]", "`nowhere` is not"),
-        ("penalties: [{at: real, half_square: 1, target: 2}]", "`target` means nothing to `half_square`"),
-        ("penalties: [{at: real, half_square: 1, distance: 2}]", "a penalty has one form"),
+        ("penalties: [{at: real, half_square: 1, target: 2}]", "`half_square` has no `target`"),
+        ("penalties: [{at: real, half_square: 1, distance: 2}]", "a penalty has only one form"),
         ("penalties: [{at: real, power: 1}]", "`exponent` is missing"),
         ("penalties: [{at: real, power: 1, exponent: 1}]", "expected a number in [2, 100], or the name of a parameter"),
-        ("penalties: [{at: real, half_square: -1}]", "expected a number from 0 on, or the name of a parameter"),
+        ("penalties: [{at: real, half_square: -1}]", "expected a number of at least 0, or the name of a parameter"),
         ("penalties: [{at: real, half_square: gamma}]", "penalties: a penalty needs `gamma`, which is not set"),
         (
             "penalties: [{at: real, half_square: gamma}]\ngamma: -1",
-            "f:6:8: gamma: expected a number from 0 on, found -1",
+            "f:6:8: gamma: expected a number of at least 0, found -1",
         ),
-        ("penalties: [{at: real, half_square: batch}]", "`batch` is a key of sweep's own"),
+        ("penalties: [{at: real, half_square: batch}]", "`batch` is a built-in key"),
     ] {
         let found = mistakes(&format!("objective: gan\n{text}"));
         assert!(found.contains(says), "{text}\n{found}");
@@ -376,12 +385,12 @@ fn penalties_stand_beside_any_objective() {
     }
     let found = mistakes("objective: began\npenalties: [{at: real, half_square: 1}]");
     assert!(
-        found.contains("the critic of `began` gives a sample, not a logit, so that there is no slope to penalise"),
+        found.contains("the critic of `began` outputs a sample, not a logit, so there is no gradient to penalise"),
         "{found}"
     );
 }
 
-/// Each of the program's games as formulas: what a file writes so has the same terms, and with them the same bits.
+/// Each built-in game written as formulas in a file has the same terms, and so exactly the same results.
 #[test]
 fn the_programs_own_games_can_be_written_in_a_file() {
     for objective in Objective::ALL {
@@ -416,7 +425,7 @@ fn the_programs_own_games_can_be_written_in_a_file() {
     }
 }
 
-/// A job without mode seeking is what it was before there was any; those with it train together with it.
+/// A job without mode seeking is the same as before mode seeking existed, and trains together with jobs that have it.
 #[test]
 fn modes_are_sought_where_a_file_says_so() {
     let plain = expand("objective: gan").entries.remove(0);
@@ -434,7 +443,7 @@ fn modes_are_sought_where_a_file_says_so() {
         assert_eq!(job.parameters.number("mode_seeking"), Some(0.1), "{name}");
     }
     let found = mistakes("objective: gan\nmode_seeking: -1");
-    assert!(found.contains("mode_seeking: expected a number from 0 on, found `-1`"), "{found}");
+    assert!(found.contains("mode_seeking: expected a number of at least 0, found `-1`"), "{found}");
 }
 
 /// Algorithm 1 of Srivastava et al.: all gradients at the same weights, on the same samples.

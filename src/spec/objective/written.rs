@@ -1,4 +1,4 @@
-//! Objectives as a sweep file writes them.
+//! Reads objectives written as formulas in a sweep file.
 //!
 //! ```yaml
 //! objective:
@@ -6,8 +6,8 @@
 //!   generator: mean(l(softplus(-fake), alpha_g))
 //!   where: {l(u, a): u * exprel(-(1 - 1/a) * u)}      # helpers
 //!   parameters: {alpha_d: 1, alpha_g: {default: 1, above: 0}}
-//!   discriminators: 1                                 # of more: real1, fake1, real2, …
-//!   combine: mean                                     # of more that play one game: mean, or {softmax: NAME}
+//!   discriminators: 1                                 # with more, logits are real1, fake1, real2, …
+//!   combine: mean                                     # if several play the same game: mean, or {softmax: NAME}
 //!   clip: 0.01
 //! ```
 
@@ -26,31 +26,33 @@ use crate::amount::Amount;
 use crate::error::Mistakes;
 use crate::keys::{Key, Range, Section};
 use crate::level::is_of_files;
-use crate::value::{Reader, Value};
+use crate::value::{Reader, SettingValue};
 use crate::yaml::{Content, Name, Node};
 
-/// The longest formula, in bytes.
+/// Maximum length of a formula, in bytes.
 const MAX_FORMULA: usize = 4000;
-/// Characters of a parameter's name at most: it is a column of the database.
+/// Maximum number of characters in a parameter's name, which is a column of the database.
 const MAX_NAME: usize = 64;
-/// Parameters of an objective at most.
+/// Maximum number of parameters of an objective.
 const MAX_PARAMETERS: usize = 32;
-/// Helpers of an objective at most.
+/// Maximum number of helpers of an objective.
 const MAX_HELPERS: usize = 32;
 
-/// Whether a parameter of the file's own may have this name; a mistake if not.
+/// Returns whether the file's own parameter may have this name, and reports a mistake if not.
 pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes: &mut Mistakes) -> bool {
     let trouble = if !is_name(name) || name.chars().count() > MAX_NAME {
-        format!("`{name}` is no name: at most {MAX_NAME} letters, digits and _, and no digit first")
+        format!(
+            "`{name}` is not a valid name: use at most {MAX_NAME} letters, digits and _, and do not start with a digit"
+        )
     } else if is_taken(name) {
-        format!("`{name}` means something else in a formula")
+        format!("`{name}` already has a meaning in formulas")
     } else if is_of_files(name) {
-        format!("`{name}` means something else in a sweep file")
+        format!("`{name}` already has a meaning in sweep files")
     } else {
         match Key::find(name).as_ref().map(|key| (key, key.described())) {
-            Some((Key::Fixed(_), _)) => format!("`{name}` is a key of sweep's own"),
+            Some((Key::Fixed(_), _)) => format!("`{name}` is a built-in key"),
             Some((_, Some(described))) if !described.parameter => {
-                format!("`{name}` is a parameter of sweep's own that is no number")
+                format!("`{name}` is a built-in parameter that is not a number")
             }
             _ => return true,
         }
@@ -59,11 +61,11 @@ pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes
     false
 }
 
-/// An entry of a map in which commas of calls have split what belongs together: YAML takes `{l(u, a): x}` for two entries.
+/// An entry of a map. Its name may have been split at commas: YAML reads `{l(u, a): x}` as two entries.
 struct Entry {
     name: String,
     name_span: Span<usize>,
-    /// The text of a scalar, and the place of all of it.
+    /// The text of a scalar, and its place.
     text: Option<(String, Span<usize>)>,
     node: Node,
 }
@@ -72,7 +74,7 @@ fn is_open(text: &str) -> bool {
     text.matches('(').count() > text.matches(')').count()
 }
 
-/// The entries, with what commas within parentheses have split put together again.
+/// Returns the entries, and rejoins those that were split at commas within parentheses.
 fn entries(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Entry>> {
     let Content::Map(all) = &node.content else {
         mistakes.add(path, &node.span, format!("expected a map, found {}", node.describe()));
@@ -109,7 +111,7 @@ fn entries(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Entry
     }
     for (at, entry) in found.iter().enumerate() {
         if found[..at].iter().any(|other| other.name == entry.name) {
-            mistakes.add(path, &entry.name_span, format!("`{}` stands here twice", entry.name));
+            mistakes.add(path, &entry.name_span, format!("`{}` is set twice", entry.name));
         }
     }
     Some(found)
@@ -119,11 +121,11 @@ fn entries(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Entry
 const KEYS: [&str; 7] = ["discriminator", "generator", "where", "parameters", "discriminators", "combine", "clip"];
 
 impl Reader<'_> {
-    /// An objective: its name, or its formulas.
-    pub(crate) fn objective(&mut self, what: &str, known: &[(&str, Value)]) -> Option<Value> {
+    /// Reads an objective: its name, or its formulas.
+    pub(crate) fn objective(&mut self, what: &str, known: &[(&str, SettingValue)]) -> Option<SettingValue> {
         match &self.node.content {
             Content::Map(_) => {
-                formulas(self.node, self.path, self.mistakes).map(|written| Value::Formulas(written.into()))
+                formulas(self.node, self.path, self.mistakes).map(|written| SettingValue::Formulas(written.into()))
             }
             Content::Scalar { .. } | Content::List(_) => self.named(what, known),
         }
@@ -147,7 +149,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     };
     let mut clip = None;
     if let Some((node, path)) = find("clip").map(|entry| reader(entry, "clip")) {
-        let example = "`clip: c` here, `c: 0.1` in `parameters`, and `c: {from: 0.1, to: 0.01, shape: linear}` beside the objective";
+        let example = "`clip: c` here, `c: 0.1` in `parameters`, and `c: {from: 0.1, to: 0.01, shape: linear}` next to \
+            the objective";
         let bound = Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0), example)?;
         if let Amount::Parameter(name) = &bound
             && let Some(parameter) = parameters.iter_mut().find(|parameter| *parameter.name == **name)
@@ -166,8 +169,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
         None => None,
     };
     if let (Some(_), 1, Some(entry)) = (&combine, discriminators, find("combine")) {
-        let help = "say how many: `discriminators: 3`";
-        let message = "one discriminator gives one loss, which is combined with no other";
+        let help = "set their number: `discriminators: 3`";
+        let message = "there is only one discriminator, so there are no losses to combine";
         mistakes.advise(format!("{path}.combine"), &entry.name_span, message, help);
     }
     let each = if combine.is_some() { 1 } else { discriminators };
@@ -192,8 +195,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
         };
         let written = match names.parse(&text) {
             Ok(_) if text.len() > MAX_FORMULA => {
-                let message = format!("a formula of {} bytes; at most {MAX_FORMULA} are read", text.len());
-                mistakes.advise(&*path, &span, message, "say what recurs once, in `where`");
+                let message = format!("the formula has {} bytes, but at most {MAX_FORMULA} are allowed", text.len());
+                mistakes.advise(&*path, &span, message, "define repeated parts in `where`");
                 return None;
             }
             Ok(written) => written,
@@ -202,7 +205,7 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
                 return None;
             }
         };
-        // Kinds are checked as they are written.
+        // Check the kinds of values in the formula as written.
         match Loss::new(&written) {
             Ok(made) => Some((written, made, sources)),
             Err(mistake) => {
@@ -221,7 +224,7 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     if mistakes.len() > before {
         return None;
     }
-    // Where all play one game, one of them is looked at.
+    // If all discriminators play the same game, lint only one of them.
     let [discriminator, generator] = match &combine {
         None => [made_d.clone(), made_g.clone()],
         Some(combined) => {
@@ -234,8 +237,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let used: Vec<Arc<str>> = [&d, &g].into_iter().flat_map(|loss| loss.parameters()).chain(named).collect();
     for parameter in &parameters {
         if !used.contains(&parameter.name) {
-            let message = format!("no formula names the parameter `{}`", parameter.name);
-            let help = "leave it out, or name it; what penalties name is set beside them";
+            let message = format!("no formula uses the parameter `{}`", parameter.name);
+            let help = "remove it, or use it; parameters of penalties are set next to the penalties";
             mistakes.advise(
                 format!("{path}.parameters"),
                 &place(find("parameters"), &parameter.name).unwrap_or(node.span.clone()),
@@ -252,12 +255,12 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     }
     let whole = Names::new(discriminators, None);
     for text in [&discriminator, &generator].map(|loss| loss.formula.text(discriminators)) {
-        // What a worker is told it has to read.
+        // The worker must be able to read what it gets.
         if let Err(mistake) = whole.parse(&text) {
             let message = format!("with its helpers and discriminators written out: {}", mistake.message);
             match find("combine") {
                 Some(entry) => {
-                    mistakes.advise(path, &entry.node.span, message, "take fewer discriminators, or a shorter formula");
+                    mistakes.advise(path, &entry.node.span, message, "use fewer discriminators, or a shorter formula");
                 }
                 None => mistakes.add(path, &node.span, message),
             }
@@ -272,25 +275,25 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     Some(Written { objective, discriminators: each, losses: [d, g], made: [made_d, made_g], sources })
 }
 
-/// Says which entries are no keys of an objective, and where they belong.
+/// Reports entries that are not keys of an objective, and where they belong.
 fn misplaced(all: &[Entry], path: &str, mistakes: &mut Mistakes) {
     for Entry { name, name_span: span, .. } in all.iter().filter(|entry| !KEYS.contains(&entry.name.as_str())) {
         let path = format!("{path}.{name}");
         let help = match Key::find(name).map(|key| key.section()) {
             Some(section) if section != Section::Top => {
-                format!("it belongs in `{0}`, beside the objective: `{0}: {{{name}: …}}`", section.name())
+                format!("it belongs in `{0}`, next to the objective: `{0}: {{{name}: …}}`", section.name())
             }
             None if !is_of_files(name) => {
                 mistakes.unknown(&path, span, "a key of an objective", name, &KEYS);
                 continue;
             }
-            _ => "it belongs beside `objective`".to_owned(),
+            _ => "it belongs next to `objective`".to_owned(),
         };
         mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
     }
 }
 
-/// Says that there is no formula in `entry`, or no entry, unless what is `misspelt` may be it.
+/// Reports a missing formula, unless it may be the `misspelt` entry.
 fn no_formula(name: &str, entry: Option<&Entry>, path: &str, whole: &Node, misspelt: bool, mistakes: &mut Mistakes) {
     let (span, message) = match entry.map(|entry| &entry.node) {
         Some(node) if !node.is_nothing() => (&node.span, format!("expected a formula, found {}", node.describe())),
@@ -298,10 +301,10 @@ fn no_formula(name: &str, entry: Option<&Entry>, path: &str, whole: &Node, missp
         None if misspelt => return,
         None => (&whole.span, format!("`{name}` has no formula")),
     };
-    mistakes.advise(path, span, message, "say what it minimises: `mean(softplus(-fake))`");
+    mistakes.advise(path, span, message, "set what it minimises, for example `mean(softplus(-fake))`");
 }
 
-/// Where a name stands in the map of an entry.
+/// Returns where a name stands in the map of an entry.
 fn place(entry: Option<&Entry>, name: &str) -> Option<Span<usize>> {
     let Content::Map(all) = &entry?.node.content else { return None };
     all.iter().find(|(known, _)| known.text == name).map(|(name, _)| name.span.clone())
@@ -319,7 +322,11 @@ fn parameters(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Pa
     let before = mistakes.len();
     let entries = crate::parts::entries(node, path, mistakes)?;
     if entries.len() > MAX_PARAMETERS {
-        mistakes.add(path, &node.span, format!("{} parameters; at most {MAX_PARAMETERS} are read", entries.len()));
+        mistakes.add(
+            path,
+            &node.span,
+            format!("{} parameters, but at most {MAX_PARAMETERS} are allowed", entries.len()),
+        );
         return None;
     }
     let mut found = Vec::with_capacity(entries.len());
@@ -335,7 +342,7 @@ fn parameters(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Pa
     (mistakes.len() == before).then_some(found)
 }
 
-/// A default, and within which bounds the parameter is.
+/// Reads the default of a parameter and its bounds.
 fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, Range)> {
     let Content::Map(_) = &node.content else {
         let usual = Reader { node, path, mistakes }.number("a number, or `{default: 1, above: 0}`", |_| true)?;
@@ -352,18 +359,23 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
             bound @ ("below" | "up_to") if high.is_none() => high = Some((number(mistakes)?, bound == "up_to")),
             "above" | "from" | "below" | "up_to" => {
                 let side = if matches!(name.text.as_str(), "above" | "from") { "lower" } else { "upper" };
-                mistakes.add(&*path, &name.span, format!("a parameter has one {side} bound, and this is the second"));
+                mistakes.add(
+                    &*path,
+                    &name.span,
+                    format!("a parameter has only one {side} bound, and this is a second one"),
+                );
                 return None;
             }
             "to" | "shape" | "start" | "end" => {
-                let message = "expected a number, which holds where the parameter is not set, found a schedule";
-                let help = "set the schedule beside the objective, under the parameter's name: `a: {from: 1, to: 0, shape: linear}`";
+                let message = "expected a number as the parameter's default, found a schedule";
+                let help = "set the schedule next to the objective, under the parameter's name: `a: \
+                    {from: 1, to: 0, shape: linear}`";
                 mistakes.advise(above, &whole.span, message, help);
                 return None;
             }
             text => {
                 let known = ["default", "above", "from", "below", "up_to"];
-                mistakes.unknown(&path, &name.span, "a key of a parameter that can stand here", text, &known);
+                mistakes.unknown(&path, &name.span, "a key that is allowed here", text, &known);
                 return None;
             }
         }
@@ -371,7 +383,7 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
     let range = Range::between(low, high);
     let (least, most) = range.bounds();
     if least > most || least == most && !range.holds(least) {
-        mistakes.add(path, &node.span, format!("no number is between the bounds {least} and {most}"));
+        mistakes.add(path, &node.span, format!("there is no number between the bounds {least} and {most}"));
         return None;
     }
     match usual {
@@ -394,7 +406,7 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
         return None;
     }
     if all.len() > MAX_HELPERS {
-        mistakes.add(path, &node.span, format!("{} helpers; at most {MAX_HELPERS} are read", all.len()));
+        mistakes.add(path, &node.span, format!("{} helpers, but at most {MAX_HELPERS} are allowed", all.len()));
         return None;
     }
     let mut sources: Vec<Source> = Vec::with_capacity(all.len());
@@ -426,12 +438,12 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
     (mistakes.len() == before).then_some(sources)
 }
 
-/// The name of a helper: `l` of `l(u, a)`.
+/// Returns the name of a helper: `l` for `l(u, a)`.
 fn head(helper: &str) -> &str {
     helper.split('(').next().unwrap_or_default().trim()
 }
 
-/// Says which helpers neither the `losses` nor other helpers call.
+/// Reports helpers that neither the `losses` nor other helpers call.
 fn unused(node: &Node, path: &str, losses: Vec<String>, mistakes: &mut Mistakes) {
     let all = entries(node, path, mistakes).unwrap_or_default();
     let helpers = all.iter().filter_map(|entry| Some(&entry.text.as_ref()?.0));
@@ -444,7 +456,7 @@ fn unused(node: &Node, path: &str, losses: Vec<String>, mistakes: &mut Mistakes)
                 path,
                 &entry.name_span,
                 format!("no formula calls the helper `{name}`"),
-                "leave it out, or call it",
+                "remove it, or call it",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Who goes on at which rung, by what is known of the cells of a variant there.
+//! Decides which cells of a variant continue at each rung, based on their results so far.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,40 +6,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::metric::Direction;
 use super::{Prune, Rule};
 
-/// What is known of a cell at a rung, over all its seeds.
+/// The results of a cell at a rung, over all its seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// Seeds that have no finite score there: they diverged, failed or were cancelled before, or the score is none.
+    /// Number of seeds without a finite score there: they diverged, failed or were cancelled before, or the score is
+    /// not finite.
     pub missing: usize,
-    /// The mean of the others; NaN where there are none.
+    /// The mean over the other seeds; NaN if there are none.
     pub mean: f64,
 }
 
-/// What was decided at a rung.
+/// The decision at a rung.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rung {
     /// The step.
     pub step: u64,
-    /// The cells that had come so far, the best first, with what is known of them.
+    /// The cells that reached the rung, best first, with their results.
     pub order: Vec<(usize, Standing)>,
-    /// How many of them go on; the others are stopped.
+    /// How many of them continue; the others are stopped.
     pub go_on: usize,
 }
 
 impl Rung {
-    /// The cells that are stopped here, with their places from 1.
+    /// Returns the cells that are stopped here, with their places from 1.
     pub fn stopped(&self) -> impl Iterator<Item = (usize, usize)> {
         self.order.iter().enumerate().skip(self.go_on).map(|(place, (cell, _))| (*cell, place + 1))
     }
 
-    /// The cells that go on.
+    /// Returns the cells that continue.
     pub fn surviving(&self) -> impl Iterator<Item = usize> {
         self.order.iter().take(self.go_on).map(|(cell, _)| *cell)
     }
 }
 
 impl Standing {
-    /// Of these scores, one a seed.
+    /// Summarises these scores, one per seed.
     pub fn of(scores: impl IntoIterator<Item = Option<f64>>) -> Standing {
         let (mut missing, mut sum, mut n) = (0, 0.0, 0.0);
         for score in scores {
@@ -51,19 +52,20 @@ impl Standing {
         Standing { missing, mean: sum / n }
     }
 
-    /// The better one first: as in reports, the fewer seeds are missing the better, and then by the mean.
+    /// Orders the better one first: as in reports, fewer missing seeds are better, then the mean decides.
     fn compare(&self, other: &Standing, better: Direction) -> Ordering {
         let by_mean = match better {
             Direction::Higher => other.mean.total_cmp(&self.mean),
             Direction::Lower => self.mean.total_cmp(&other.mean),
         };
-        // A NaN is of no seeds at all, and then all are missing.
+        // A mean is NaN only if all seeds are missing.
         self.missing.cmp(&other.missing).then(by_mean)
     }
 }
 
-/// The rungs that are decided, of a variant with so many cells that are not spared, each of so many steps: at each of them all is known of the cells
-/// that have come so far. `at`: what is known of a cell at a rung; none where not all is.
+/// Returns the rungs that are decided, for a variant with this number of `cells` to compare and of `steps`. A rung is
+/// decided once the results of all cells that reached it are complete. `at` returns the results of a cell at a step, or
+/// `None` if they are not complete.
 pub fn ladder(prune: &Prune, steps: u64, cells: usize, at: impl Fn(usize, u64) -> Option<Standing>) -> Vec<Rung> {
     let mut alive: Vec<usize> = (0..cells).collect();
     let mut rungs: Vec<Rung> = Vec::new();
@@ -84,8 +86,8 @@ pub fn ladder(prune: &Prune, steps: u64, cells: usize, at: impl Fn(usize, u64) -
 }
 
 impl Prune {
-    /// How many of so many cells of so many steps are left after each rung, where that follows from the rule alone. After the last of them nobody is
-    /// stopped.
+    /// Returns how many of `cells` are left after each rung, if that follows from the rule alone. After the last of
+    /// these rungs, no cell is stopped.
     pub fn left(&self, cells: usize, steps: u64) -> Option<Vec<usize>> {
         let Rule::Halving { eta, .. } = self.rule else { return None };
         let next = |cells: usize| cells.div_ceil(eta as usize).max(self.keep);
@@ -98,20 +100,21 @@ impl Prune {
         Some(left.collect())
     }
 
-    /// The step at which cells are compared next, after `decided` rungs that leave so many cells; none where all go on to the end.
+    /// Returns the step at which cells are compared next, after `decided` rungs that leave `alive` cells; `None` if all
+    /// continue to the end.
     pub fn next(&self, steps: u64, decided: usize, alive: usize) -> Option<u64> {
         if alive <= self.keep { None } else { self.rule.rungs(steps).get(decided).copied() }
     }
 }
 
 fn decide(prune: &Prune, step: u64, mut order: Vec<(usize, Standing)>, before: &[Rung]) -> Rung {
-    // A stable sort: of equal cells the first in the file goes on.
+    // The sort is stable: of equal cells, the first in the file continues.
     order.sort_by(|(_, a), (_, b)| a.compare(b, prune.better));
     let go_on = match prune.rule {
         Rule::Halving { eta, .. } => order.len().div_ceil(eta as usize),
         Rule::Median { .. } => {
             let passes: BTreeSet<usize> = above_median(prune, &order, before).into_iter().collect();
-            // Those that pass first, in their order.
+            // Those that pass come first, in their order.
             order.sort_by_key(|(cell, _)| !passes.contains(cell));
             passes.len()
         }
@@ -119,9 +122,10 @@ fn decide(prune: &Prune, step: u64, mut order: Vec<(usize, Standing)>, before: &
     Rung { step, go_on: go_on.max(prune.keep).min(order.len()), order }
 }
 
-/// The cells whose best so far is not worse than the median of what all others had on average so far, those that were stopped among them.
+/// Returns the cells whose best result so far is not worse than the median of the others' averages so far, including
+/// stopped cells.
 fn above_median(prune: &Prune, now: &[(usize, Standing)], before: &[Rung]) -> Vec<usize> {
-    // What a cell had at each rung so far.
+    // The results of each cell at the rungs so far.
     let mut history: BTreeMap<usize, Vec<Standing>> = BTreeMap::new();
     for (cell, standing) in before.iter().flat_map(|rung| &rung.order).chain(now) {
         history.entry(*cell).or_default().push(*standing);
@@ -136,7 +140,8 @@ fn above_median(prune: &Prune, now: &[(usize, Standing)], before: &[Rung]) -> Ve
     averages.sort_by(|(_, a), (_, b)| better(a, b));
     let places: BTreeMap<usize, usize> = averages.iter().enumerate().map(|(place, (cell, _))| (*cell, place)).collect();
     let passes = |cell: usize| {
-        // Of an even number of others the worse of the two in the middle: who is between them is not worse than the median.
+        // For an even number of others, take the worse of the middle two: a cell between them is not worse than the
+        // median.
         let middle = (averages.len() - 1) / 2;
         let own = *places.get(&cell)?;
         let (_, median) = averages.get(if own <= middle { middle + 1 } else { middle })?;
@@ -155,7 +160,7 @@ mod tests {
         Prune { metric: Metric::ModesCovered.into(), better: Direction::Higher, rule, keep }
     }
 
-    /// The decisions where the cells have these scores at the rungs, one seed each.
+    /// Returns the decisions if the cells have these scores at the rungs, with one seed each.
     fn decided(prune: &Prune, steps: u64, scores: &[&[f64]]) -> Vec<(u64, Vec<usize>)> {
         let rungs = prune.rule.rungs(steps);
         let at = |cell: usize, step: u64| {
@@ -177,9 +182,9 @@ mod tests {
     fn one_in_eta_goes_on() {
         let halving = prune(Rule::Halving { first: 10, eta: 3 }, 1);
         let scores: [&[f64]; 7] = [&[1.0], &[7.0, 1.0], &[2.0], &[6.0, 3.0], &[5.0, 2.0], &[4.0], &[3.0]];
-        // Seven, of which three go on; three, of which one does. It is alone then.
+        // Seven, of which three continue; three, of which one continues and is then alone.
         assert_eq!(decided(&halving, 1000, &scores), [(10, vec![5, 6, 2, 0]), (30, vec![4, 1])]);
-        // Where the second rung is not known of one of them, it is not decided.
+        // The second rung is not decided while one cell's result there is missing.
         let scores: [&[f64]; 4] = [&[4.0, 1.0], &[3.0], &[2.0], &[1.0]];
         assert_eq!(decided(&halving, 1000, &scores), [(10, vec![2, 3])]);
         let keep = prune(Rule::Halving { first: 10, eta: 3 }, 3);
@@ -212,10 +217,11 @@ mod tests {
     fn the_median_is_of_what_the_others_had_on_average() {
         let median = prune(Rule::Median { first: 10, every: 10 }, 1);
         let scores: [&[f64]; 5] = [&[0.0], &[1.0], &[2.0, 2.0], &[3.0, 9.0], &[4.0, 1.0]];
-        // At the first rung the others of cell 1 have 4, 3, 2, 0, whose median (the worse of the middle two) is 2; those of cell 2 have 4, 3, 1, 0.
-        // At the second all have 0, 1, 2, 6 and 2.5 on average; cell 2 has had 2 at best, and its others' median is 1; cell 4 has had 4.
+        // At the first rung, the others of cell 1 have 4, 3, 2, 0, whose median (the worse of the middle two) is 2;
+        // those of cell 2 have 4, 3, 1, 0. At the second rung, all have 0, 1, 2, 6 and 2.5 on average; cell 2 has had 2
+        // at best, and its others' median is 1; cell 4 has had 4.
         assert_eq!(decided(&median, 30, &scores), [(10, vec![1, 0]), (20, vec![])]);
-        // However bad, as many as are kept go on.
+        // However bad they are, `keep` cells continue.
         let keep = Prune { keep: 4, ..median };
         assert_eq!(decided(&keep, 30, &scores), [(10, vec![0])]);
     }

@@ -1,4 +1,4 @@
-//! `prune:`: cells that are stopped early, since others of their variant are better at the same step.
+//! `prune:`: stops cells early if others of their variant are better at the same step.
 //!
 //! ```yaml
 //! prune: {metric: mode_score, rule: halving, first: 1000, eta: 3, keep: 2, spare: [GAN, {alpha: 0.1}]}
@@ -20,35 +20,35 @@ use super::settings::{Place, Settings};
 use super::value::Reader;
 use super::yaml::{Content, Node};
 
-/// Steps of a training at most, as far as rungs go.
+/// Maximum number of training steps for rungs.
 const MOST: u64 = 1_000_000_000;
 
 /// Which cells are stopped early.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prune {
-    /// By which score cells are compared: by its mean over their seeds.
+    /// The score to compare cells by: its mean over their seeds.
     pub metric: Measure,
-    /// Which way it improves.
+    /// The direction in which it improves.
     pub better: Direction,
-    /// Who goes on.
+    /// The rule that decides which cells continue.
     pub rule: Rule,
-    /// So many cells of a variant go on to the end at least.
+    /// The minimum number of cells per variant that continue to the end.
     pub keep: usize,
 }
 
-/// Who goes on.
+/// The rule that decides which cells continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// At each rung one in `eta`, the best; rungs are at `first`, `first`·`eta`, `first`·`eta`², … steps (Jamieson & Talwalkar 2016,
-    /// *AISTATS*: successive halving).
+    /// At each rung, the best one in `eta` cells continues. Rungs are at `first`, `first`·`eta`, `first`·`eta`², …
+    /// steps (Jamieson & Talwalkar 2016, *AISTATS*: successive halving).
     Halving {
         /// Steps at the first rung.
         first: u64,
-        /// One in so many goes on.
+        /// One in this many cells continues.
         eta: u64,
     },
-    /// At each rung those whose best mean so far is not worse than the median of what the others had on average so far; rungs are at `first`,
-    /// `first` + `every`, … steps (Golovin et al. 2017, *KDD*: the median stopping rule).
+    /// At each rung, those cells continue whose best mean so far is not worse than the median of the others' averages
+    /// so far. Rungs are at `first`, `first` + `every`, … steps (Golovin et al. 2017, *KDD*: the median stopping rule).
     Median {
         /// Steps at the first rung.
         first: u64,
@@ -58,7 +58,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The name in YAML.
+    /// Returns the name in YAML.
     pub fn name(self) -> &'static str {
         match self {
             Rule::Halving { .. } => "halving",
@@ -66,7 +66,7 @@ impl Rule {
         }
     }
 
-    /// The steps at which cells of so many steps are compared, ascending; none is the last step.
+    /// Returns the steps at which cells with this many steps are compared, ascending and before the last step.
     pub fn rungs(self, steps: u64) -> Vec<u64> {
         let (first, next): (u64, Box<dyn Fn(u64) -> u64>) = match self {
             Rule::Halving { first, eta } => (first, Box::new(move |step| step.saturating_mul(eta))),
@@ -76,13 +76,13 @@ impl Rule {
     }
 }
 
-/// What is said of pruning, and whom it spares.
+/// `prune:` as declared, with what it spares.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     pub prune: Prune,
-    /// Variants whose cells all go on to the end.
+    /// Variants whose cells all continue to the end.
     pub variants: Vec<String>,
-    /// So do cells of any variant of which one of these holds.
+    /// Cells of any variant for which one of these holds also continue to the end.
     pub cells: Vec<Condition>,
     pub place: Place,
 }
@@ -91,13 +91,13 @@ pub(super) struct Declared {
 const KEYS: [&str; 7] = ["metric", "rule", "first", "eta", "every", "keep", "spare"];
 
 impl Declared {
-    /// Whether a cell of `variant` with these settings goes on to the end, whatever others are like.
+    /// Returns whether a cell of `variant` with these settings is exempt from pruning.
     pub(super) fn spares(&self, variant: &str, settings: &Settings) -> bool {
         self.variants.iter().any(|name| name == variant) || self.cells.iter().any(|cell| cell.holds(settings))
     }
 
-    /// Reads what stands at `prune`, for a file with these variants and scores of trainers of the user's own; `None` after a mistake, which is
-    /// reported.
+    /// Reads the value of `prune`, for a file with these variants and scores of the user's own trainers; `None` after a
+    /// mistake, which is reported.
     pub(super) fn read(
         node: &Node,
         (variants, own): (&[&str], &[Measure]),
@@ -147,7 +147,7 @@ impl Declared {
         if let Some(is_median) = is_median {
             let (rule, stray, its) = if is_median { ("median", "eta", "every") } else { ("halving", "every", "eta") };
             if let Some((name, _)) = find(stray) {
-                let message = format!("`{stray}` is nothing to `rule: {rule}`");
+                let message = format!("`rule: {rule}` has no `{stray}`");
                 mistakes.advise(&*join(PATH, stray), &name.span, message, format!("it has `{its}`"));
             }
         }
@@ -156,8 +156,8 @@ impl Declared {
             Some(metric) => {
                 let better = metric.better();
                 if let (None, Some((_, node))) = (better, find("metric")) {
-                    let message = format!("nobody says which way `{}` improves", metric.name());
-                    let help = format!("`trainer: {{scores: {{{}: higher}}}}`, or `lower`", metric.name());
+                    let message = format!("the direction of `{}` is not declared", metric.name());
+                    let help = format!("set `trainer: {{scores: {{{}: higher}}}}`, or `lower`", metric.name());
                     mistakes.advise("prune.metric", &node.span, message, help);
                 }
                 better
@@ -185,7 +185,8 @@ mod tests {
 
     fn read(prune: &str) -> Result<crate::expand::Expansion, String> {
         let text = format!(
-            "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nscore: {{every: 10, metrics: [wasserstein]}}\nprune: {prune}\nvariants:\n  \
+            "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nscore: {{every: 10, metrics: [wasserstein]}}\nprune: \
+            {prune}\nvariants:\n  \
              - {{name: GAN, objective: gan, grid: {{lr: [0.1, 0.2]}}}}\n  \
              - {{name: D2GAN, objective: d2gan, beta: 1, grid: {{alpha: [0.1, 0.2, 0.3]}}}}\n"
         );
@@ -224,15 +225,15 @@ mod tests {
             ("{metric: wasserstein, rule: halving}", "`first` is not set"),
             ("{metric: wasserstein, rule: half, first: 10}", "`half` is not a rule"),
             ("{metric: modes, rule: halving, first: 10}", "`modes` is not a score"),
-            ("{metric: mode_score, rule: halving, first: 10}", "`mode_score` is not among the scores"),
+            ("{metric: mode_score, rule: halving, first: 10}", "`mode_score` is not a score of"),
             ("{metric: wasserstein, rule: halving, first: 10, eta: 1}", "a whole number from 2"),
-            ("{metric: wasserstein, rule: halving, first: 10, every: 5}", "`every` is nothing to `rule: halving`"),
-            ("{metric: wasserstein, rule: median, first: 10, eta: 2}", "`eta` is nothing to `rule: median`"),
-            ("{metric: wasserstein, rule: halving, first: 15}", "step 15 is not one at which"),
+            ("{metric: wasserstein, rule: halving, first: 10, every: 5}", "`rule: halving` has no `every`"),
+            ("{metric: wasserstein, rule: median, first: 10, eta: 2}", "`rule: median` has no `eta`"),
+            ("{metric: wasserstein, rule: halving, first: 15}", "is not scored at step 15"),
             ("{metric: wasserstein, rule: halving, first: 100}", "nothing is compared"),
             ("{metric: wasserstein, rule: halving, first: 10, spare: [WGAN]}", "`WGAN` is not a variant"),
             ("{metric: wasserstein, rule: halving, first: 10, spare: [{gamma: 1}]}", "`gamma`"),
-            ("{metric: wasserstein, rule: halving, first: 10, spare: [GAN, D2GAN]}", "nothing is left"),
+            ("{metric: wasserstein, rule: halving, first: 10, spare: [GAN, D2GAN]}", "there is nothing to compare"),
         ] {
             let error = read(prune).unwrap_err();
             assert!(error.contains(what), "{prune}: {error}");

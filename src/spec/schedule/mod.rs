@@ -1,5 +1,5 @@
-//! Schedules: parameters that change in the course of training. What one is at a step follows from the step alone, so that training which
-//! goes on from a checkpoint has the values that it would have had.
+//! Schedules: parameters that change during training. The value at a step depends only on the step, so a training that
+//! continues from a checkpoint gets the values it would have had without a break.
 //!
 //! ```yaml
 //! lr: {from: 2e-4, to: 5e-5, shape: cosine}                    # over all of training
@@ -20,11 +20,11 @@ mod tests;
 /// A number that goes from one value to another. Steps are counted from 0, and values are float64.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule<End = u64> {
-    /// What it is before it changes.
+    /// The value before the change.
     pub from: f64,
-    /// What it is afterwards.
+    /// The value after the change.
     pub to: f64,
-    /// How it changes, and when.
+    /// How and when it changes.
     pub course: Course<End>,
 }
 
@@ -33,34 +33,34 @@ pub struct Schedule<End = u64> {
 pub enum Course<End = u64> {
     /// from + (to − from) f, where f goes from 0 at step `start` to 1 at step `end`.
     Linear {
-        /// The last step that has the first value.
+        /// The last step with the first value.
         start: u64,
-        /// The first step that has the second value.
+        /// The first step with the second value.
         end: End,
     },
     /// to + (from − to) ½(1 + cos πf) (Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts).
     Cosine {
-        /// The last step that has the first value.
+        /// The last step with the first value.
         start: u64,
-        /// The first step that has the second value.
+        /// The first step with the second value.
         end: End,
     },
-    /// At once.
+    /// All at once.
     Step {
-        /// The first step that has the second value.
+        /// The first step with the second value.
         start: u64,
     },
 }
 
-/// A schedule as a file has it: it may end where training does, which differs between jobs.
+/// A schedule as in a file. It may end with training, whose length differs between jobs.
 pub type Written = Schedule<Option<u64>>;
 
 impl Schedule {
-    /// Its value at `step`, counted from 0.
+    /// Returns the value at `step`, counted from 0.
     pub fn at(&self, step: u64) -> f64 {
         let Schedule { from, to, course } = *self;
         let share = |start: u64, end: u64| (step - start) as f64 / (end - start) as f64;
-        // Where it does not change it has the very numbers of the file.
+        // Outside of the change, it has the exact numbers of the file.
         match course {
             Course::Linear { start, .. } | Course::Cosine { start, .. } if step <= start => from,
             Course::Linear { end, .. } | Course::Cosine { end, .. } if step >= end => to,
@@ -71,7 +71,7 @@ impl Schedule {
         }
     }
 
-    /// The steps at which it begins and ceases to change.
+    /// Returns the steps at which the change starts and ends.
     pub(super) fn turns(&self) -> [u64; 2] {
         match self.course {
             Course::Linear { start, end } | Course::Cosine { start, end } => [start, end],
@@ -81,14 +81,14 @@ impl Schedule {
 }
 
 impl<End> Schedule<End> {
-    /// The two values between which all others lie.
+    /// Returns the first and last value; all others lie between them.
     pub fn ends(&self) -> [f64; 2] {
         [self.from, self.to]
     }
 }
 
 impl<End> Course<End> {
-    /// The name of its shape in YAML.
+    /// Returns the name of its shape in YAML.
     pub fn name(&self) -> &'static str {
         match self {
             Course::Linear { .. } => "linear",
@@ -99,7 +99,7 @@ impl<End> Course<End> {
 }
 
 impl Written {
-    /// In a job with so many steps.
+    /// Returns the schedule for a job with this many steps.
     pub fn within(self, steps: u64) -> Schedule {
         let Schedule { from, to, course } = self;
         let course = match course {
@@ -122,7 +122,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The same, where it may go on to the end of training: `0.0002→0.00005 cosine`.
+/// The same for a schedule that may end with training: `0.0002→0.00005 cosine`.
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.course {
@@ -130,13 +130,13 @@ impl fmt::Display for Written {
                 write!(f, "{}→{} {}", self.from, self.to, self.course.name())?;
                 if start > 0 { write!(f, " from {start}") } else { Ok(()) }
             }
-            // Nothing is left open.
+            // The end is known.
             Course::Linear { .. } | Course::Cosine { .. } | Course::Step { .. } => self.within(0).fmt(f),
         }
     }
 }
 
-/// The shapes by their names.
+/// The names of the shapes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Shape {
@@ -145,7 +145,7 @@ enum Shape {
     Step,
 }
 
-/// A schedule of a job as JSON, whose keys are sorted, so that it has one form to be hashed.
+/// A schedule of a job as JSON. Its keys are sorted, so that it has a single form to hash.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flat {

@@ -1,4 +1,4 @@
-//! Schedules in a sweep file.
+//! Reads schedules from a sweep file.
 
 use super::{Course, Schedule, Shape, Written};
 use crate::error::Mistakes;
@@ -6,15 +6,15 @@ use crate::keys::train::STEPS;
 use crate::keys::{Key, Range};
 use crate::parts;
 use crate::settings::{Place, Settings};
-use crate::value::{MAX_STEPS, Reader, Value};
+use crate::value::{MAX_STEPS, Reader, SettingValue};
 use crate::yaml::Content;
 
-/// What a map of a schedule can have.
+/// The keys of a schedule.
 const KEYS: [&str; 5] = ["from", "to", "shape", "start", "end"];
 
 impl Reader<'_> {
-    /// The value of `key` where it is a map that is one of a schedule, or that can be none here; `None` if it is anything else.
-    pub(crate) fn changing(&mut self, key: &Key) -> Option<Option<Value>> {
+    /// Reads the value of `key` if it is a schedule, or a map where the key takes none; `None` if it is anything else.
+    pub(crate) fn changing(&mut self, key: &Key) -> Option<Option<SettingValue>> {
         if matches!(key, Key::Elsewhere(_)) || !matches!(self.node.content, Content::Map(_)) {
             return None;
         }
@@ -25,27 +25,26 @@ impl Reader<'_> {
             return None;
         }
         let help = match key {
-            Key::Own(_) => {
-                "what your trainer changes in the course of training is its own matter: declare numbers for it as parameters"
-            }
-            _ if !key.parts().is_empty() => "set its parts, each with a schedule of its own",
+            Key::Own(_) => "schedules of your own trainer are up to it: declare their numbers as parameters",
+            _ if !key.parts().is_empty() => "set its parts, each with its own schedule",
             _ => {
-                "numbers in which members of a cohort may differ take one, such as `lr`, `momentum` or `gradient_penalty`"
+                "only numbers that may differ between members of a cohort take one, such as `lr`, `momentum` or \
+                `gradient_penalty`"
             }
         };
-        let message = format!("`{}` is the same at all steps: it takes no schedule", key.name());
+        let message = format!("`{}` cannot have a schedule: it is the same at all steps", key.name());
         self.mistakes.advise(self.path, &self.node.span, message, help);
         Some(None)
     }
 
-    /// Whether it is a map of a schedule, right or wrong.
+    /// Returns whether it is a schedule, valid or not.
     fn is_schedule(&self) -> bool {
         let Content::Map(entries) = &self.node.content else { return false };
         ["from", "to"].iter().all(|end| entries.iter().any(|(name, _)| name.text == *end))
     }
 
-    /// A schedule between numbers of `range`.
-    fn schedule(&mut self, range: Range) -> Option<Value> {
+    /// Reads a schedule with values in `range`.
+    fn schedule(&mut self, range: Range) -> Option<SettingValue> {
         let (node, above) = (self.node, self.path);
         let before = self.mistakes.len();
         let (mut from, mut to, mut shape, mut start, mut end) = (None, None, None, None, None);
@@ -54,7 +53,7 @@ impl Reader<'_> {
             let mut reader = Reader { node, path: &path, mistakes: self.mistakes };
             match name.text.as_str() {
                 "from" => from = reader.number(&range.to_string(), |x| range.holds(x)),
-                // Whether training comes so far is a matter of its steps.
+                // Whether training gets as far as `to` depends on its steps, so an excluded bound is accepted here.
                 "to" => to = reader.number(&range.to_string(), |x| range.nears(x)),
                 "shape" => {
                     let known = [("linear", Shape::Linear), ("cosine", Shape::Cosine), ("step", Shape::Step)];
@@ -79,39 +78,44 @@ impl Reader<'_> {
         let first = start.as_ref().map_or(0, |(step, _)| *step);
         let last = end.as_ref().map(|(step, _)| *step);
         if from == to {
-            let help = format!("write the number: {from}");
-            self.mistakes.advise(above, &node.span, "a schedule that changes nothing", help);
+            let help = format!("write just the number: {from}");
+            self.mistakes.advise(above, &node.span, "this schedule changes nothing", help);
             return None;
         }
         let course = match (shape, &start, &end) {
             (Shape::Step, _, Some((_, span))) => {
                 let help =
-                    "it has its second value from `start` on; over several steps it goes by `linear` or `cosine`";
+                    "it has its second value from `start` on; to change over several steps, use `linear` or `cosine`";
                 self.mistakes.advise(format!("{above}.end"), span, "a `step` has no `end`", help);
                 return None;
             }
             (Shape::Step, None, _) => return missing("start", self.mistakes),
             (Shape::Step, Some((0, span)), _) => {
-                let help = format!("take a later step, or write the number: {to}");
-                self.mistakes.advise(format!("{above}.start"), span, "no step is before step 0", help);
+                let help = format!("use a later step, or write just the number: {to}");
+                self.mistakes.advise(
+                    format!("{above}.start"),
+                    span,
+                    "the schedule starts at step 0, but no step comes before that",
+                    help,
+                );
                 return None;
             }
             (Shape::Linear | Shape::Cosine, _, Some((end, span))) if *end <= first => {
-                let message = format!("the schedule begins at step {first}, and ends at step {end}");
-                self.mistakes.advise(format!("{above}.end"), span, message, "take a larger `end`");
+                let message = format!("the schedule begins at step {first}, but ends at step {end}");
+                self.mistakes.advise(format!("{above}.end"), span, message, "use a larger `end`");
                 return None;
             }
             (Shape::Step, ..) => Course::Step { start: first },
             (Shape::Linear, ..) => Course::Linear { start: first, end: last },
             (Shape::Cosine, ..) => Course::Cosine { start: first, end: last },
         };
-        Some(Value::Schedule(Schedule { from, to, course }))
+        Some(SettingValue::Schedule(Schedule { from, to, course }))
     }
 }
 
 impl Settings {
-    /// The schedule of `key` in a job with these settings; a mistake where training would end before it changes anything, or where it comes to
-    /// a value that the key cannot have.
+    /// Returns the schedule of `key` in a job with these settings. Reports a mistake if training ends before it changes
+    /// anything, or if it reaches a value outside the key's range.
     pub(crate) fn scheduled(
         &self,
         key: &Key,
@@ -124,11 +128,11 @@ impl Settings {
         let place = self.place(&[key.name(), STEPS.name], variant);
         let [start, end] = schedule.turns();
         if start >= steps {
-            let message = format!("the schedule begins at step {start}, and training ends at step {steps}");
-            mistakes.advise(&*place.path, &place.span, message, "take a smaller `start`, or more `steps`");
+            let message = format!("the schedule begins at step {start}, but training ends at step {steps}");
+            mistakes.advise(&*place.path, &place.span, message, "use a smaller `start`, or more `steps`");
             return None;
         }
-        // What training only comes near to, as a learning rate does to 0 at the end, it may not be.
+        // Only values that training reaches must be in range: a learning rate may approach 0 at the end.
         let last = if end < steps { schedule.to } else { schedule.at(steps - 1) };
         for range in self.ranges(key) {
             let well = [
@@ -141,7 +145,8 @@ impl Settings {
                 match range.nears(value) {
                     true => {
                         let help = format!(
-                            "a `linear` or `cosine` schedule that ends with training only comes near to {value}"
+                            "a `linear` or `cosine` schedule that ends with training approaches {value} without \
+                            reaching it"
                         );
                         mistakes.advise(&*place.path, &place.span, message, help);
                     }
@@ -153,10 +158,10 @@ impl Settings {
         Some(schedule)
     }
 
-    /// Whether both values are one and the same in a job with these settings.
-    pub(crate) fn agree(&self, a: &Value, b: &Value) -> bool {
+    /// Returns whether both values are the same in a job with these settings.
+    pub(crate) fn agree(&self, a: &SettingValue, b: &SettingValue) -> bool {
         match (a, b) {
-            (Value::Schedule(a), Value::Schedule(b)) => match self.get(&STEPS) {
+            (SettingValue::Schedule(a), SettingValue::Schedule(b)) => match self.get(&STEPS) {
                 Some(steps) => a.within(steps) == b.within(steps),
                 None => a == b,
             },

@@ -1,4 +1,4 @@
-//! Trainers of the user's own: a program that trains one job a process, with parameters and scores of its own.
+//! The user's own trainers: programs that train one job per process, with their own parameters and scores.
 //!
 //! ```yaml
 //! trainer:
@@ -28,16 +28,16 @@ use super::parameters::Plain;
 
 pub(super) use read::{Written, directions};
 
-/// What `trainer:` says, for one variant.
+/// The trainer of one variant, as declared under `trainer:`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trainer {
-    /// The program and its arguments; empty where `SWEEP_WORKER` trains.
+    /// The program and its arguments; empty if `SWEEP_WORKER` trains.
     pub command: Vec<String>,
     /// Its parameters with their defaults, in the order of their names.
     pub parameters: Vec<Arc<Declared>>,
     /// What it reports.
     pub reported: Reported,
-    /// Which version of it.
+    /// Its version.
     pub version: u64,
     /// Steps of the whole training.
     pub steps: u64,
@@ -45,16 +45,16 @@ pub struct Trainer {
     pub at_once: usize,
 }
 
-/// A parameter of a trainer of the user's own.
+/// A parameter of the user's own trainer.
 #[derive(Debug, PartialEq)]
 pub struct Declared {
-    /// What tells it from a key of the program's own that has the same name.
+    /// Distinguishes it from a built-in key with the same name.
     path: String,
-    /// What it is where nothing is said: its values are of the same kind.
+    /// The default. All values are of the same kind.
     pub usual: Plain,
 }
 
-/// What stands before the name of such a parameter.
+/// The prefix of the paths of such parameters.
 const PREFIX: &str = "trainer.";
 
 impl Declared {
@@ -62,57 +62,58 @@ impl Declared {
         Declared { path: format!("{PREFIX}{name}"), usual }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.path[PREFIX.len()..]
     }
 
-    /// The name that no key of the program's own has.
+    /// Returns a name that no built-in key has.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 }
 
-/// What a trainer of the user's own reports by itself.
+/// What the user's own trainer reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reported {
-    /// Its scores by their names.
+    /// Its scores, by name.
     pub scores: BTreeMap<Arc<str>, ReportedScore>,
-    /// The regular expression of lines that say how many steps are done, where it is a script that knows nothing of this program.
+    /// The regular expression for lines with the number of steps done, for scripts written without this program in
+    /// mind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<Arc<str>>,
 }
 
-/// A score that a trainer of the user's own reports.
+/// A score that the user's own trainer reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportedScore {
-    /// Which way it improves.
+    /// The direction in which it improves.
     pub better: Direction,
-    /// The regular expression of lines that have it, where it is a script that knows nothing of this program.
+    /// The regular expression for lines with the score, for scripts written without this program in mind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Arc<str>>,
 }
 
 impl Reported {
-    /// Whether there is none.
+    /// Returns whether it reports nothing.
     pub fn is_nothing(&self) -> bool {
         self.scores.is_empty() && self.step.is_none()
     }
 
-    /// Its scores.
+    /// Returns its scores.
     pub fn measures(&self) -> impl Iterator<Item = Measure> + '_ {
         self.scores.iter().map(|(name, score)| Measure::declared(name, score.better))
     }
 }
 
 impl Trainer {
-    /// The parameter of this name.
+    /// Returns the parameter with this name.
     pub(super) fn parameter(&self, name: &str) -> Option<&Arc<Declared>> {
         self.parameters.iter().find(|declared| declared.name() == name)
     }
 
-    /// What of it determines what is trained, where its samples are compared with those of `dataset`.
+    /// Returns the part that determines what is trained, with samples compared with those of `dataset`.
     pub(super) fn blueprint(&self, dataset: Option<Dataset>) -> OwnTrainer {
         OwnTrainer { command: self.command.clone(), version: self.version, steps: self.steps, dataset }
     }

@@ -1,4 +1,4 @@
-//! `trainer:` as it stands in a file.
+//! Reads `trainer:` from a file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use crate::settings::Place;
 use crate::value::{MAX_STEPS, Reader};
 use crate::yaml::{Content, Node};
 
-/// What stands for the program's own trainer.
+/// The name of the built-in trainer.
 const BUILT_IN: &str = "built-in";
 /// The keys of `trainer:`.
 const KEYS: [&str; 7] = ["command", "parameters", "scores", "steps", "version", "at_once", "step_pattern"];
-/// Processes a slot at most.
+/// Maximum number of processes per slot.
 const MAX_AT_ONCE: u64 = 256;
-/// Arguments of a command, parameters and scores at most.
+/// Maximum number of arguments of a command, and of parameters and scores.
 const MANY: usize = 500;
-/// Words of the lines that a trainer prints, which are no scores.
+/// Words in a trainer's output that are not scores.
 const SAID: [&str; 4] = ["step", "samples", "diverged", "checkpoint"];
 
-/// What a file, or a variant in it, says of its trainer.
+/// The trainer that a file, or one of its variants, declares.
 #[derive(Clone, Debug)]
 pub(crate) enum Written {
-    /// The program's own.
+    /// The built-in trainer.
     BuiltIn,
-    /// One of the user's own.
+    /// The user's own trainer.
     Own(Box<Parts>),
 }
 
-/// What was said of a trainer of the user's own; nothing after a mistake.
+/// What a file says about the user's own trainer; `None` after a mistake.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     place: Place,
@@ -50,7 +50,7 @@ pub(crate) struct Parts {
 }
 
 impl Written {
-    /// Reads what stands at `path`; `None` after a mistake, which is reported.
+    /// Reads the value at `path`; `None` after a mistake, which is reported.
     pub(crate) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written> {
         match &node.content {
             Content::Scalar { text, .. } if text == BUILT_IN => Some(Written::BuiltIn),
@@ -64,7 +64,8 @@ impl Written {
         }
     }
 
-    /// The trainer of a variant that says this where the file says `base`; `None` for the program's own. An error after a mistake.
+    /// Returns the trainer of a variant that declares `own` in a file that declares `base`; `None` for the built-in
+    /// one. An error after a mistake.
     pub(crate) fn over(
         own: Option<&Written>,
         base: Option<&Written>,
@@ -118,7 +119,7 @@ impl Parts {
         Some(parts)
     }
 
-    /// What this one says, and `base` where it says nothing; parameters by their names.
+    /// Returns this declaration, with what it does not say taken from `base`, and parameters merged by name.
     fn over(&self, base: &Parts) -> Parts {
         let mut parameters = base.parameters.clone();
         parameters.extend(self.parameters.clone());
@@ -135,14 +136,15 @@ impl Parts {
         }
     }
 
-    /// The trainer; `None` after a mistake.
+    /// Returns the trainer; `None` after a mistake.
     fn whole(self, mistakes: &mut Mistakes) -> Option<Trainer> {
         if self.mistaken {
             return None;
         }
         let Place { path, span } = &self.place;
         let Some(steps) = self.steps else {
-            let help = "say how many steps a whole training has: `steps: 5000`; 1 if the program does not count any";
+            let help =
+                "set the number of steps of a whole training: `steps: 5000`, or 1 if the program does not count steps";
             mistakes.advise(format!("{path}.steps"), span, "`steps` is not set", help);
             return None;
         };
@@ -151,12 +153,14 @@ impl Parts {
         known.extend(STANDING);
         let mut sound = true;
         for argument in command.iter().filter(|argument| ![ARGS, ARGS_NO_BOOLEAN_FLAGS].contains(&argument.as_str())) {
-            // What is wrong with its form is said where it is read.
+            // Syntax mistakes are reported where the command is read.
             for piece in pieces(argument).unwrap_or_default() {
                 match piece {
                     Piece::Value(name @ ("args" | "args_no_boolean_flags")) => {
-                        let message = format!("`${{{name}}}` stands for several arguments, and must be one of its own");
-                        let help = "in a shell's script: [bash, -c, 'exec python3 train.py \"$@\"', --, \"${args}\"]";
+                        let message =
+                            format!("`${{{name}}}` stands for several arguments, so it must be an argument by itself");
+                        let help = "for example, in a shell script: [bash, -c, 'exec python3 train.py \"$@\"', --, \
+                            \"${args}\"]";
                         mistakes.advise(&*place.path, &place.span, message, help);
                         sound = false;
                     }
@@ -207,7 +211,7 @@ fn command(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Strin
     Some(command)
 }
 
-/// Names of letters, digits and `_ - .`, each with what stands beside it.
+/// Returns the entries of a map whose names have letters, digits and `_ - .`.
 fn named<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Vec<(&'a str, &'a Node)> {
     let entries = entries(node, path, mistakes).unwrap_or_default();
     if entries.len() > MANY {
@@ -219,8 +223,7 @@ fn named<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Vec<(&'a st
         if is_name(&name.text) {
             found.push((name.text.as_str(), node));
         } else {
-            let message =
-                format!("expected a name of letters, digits and `_ - .`, at most 64 of them, found \"{}\"", name.text);
+            let message = format!("expected a name of at most 64 letters, digits and `_ - .`, found \"{}\"", name.text);
             mistakes.add(path, &name.span, message);
         }
     }
@@ -232,14 +235,14 @@ fn parameters(node: &Node, path: &str, mistakes: &mut Mistakes) -> BTreeMap<Stri
     for (name, node) in named(node, path, mistakes) {
         let path = format!("{path}.{name}");
         let taken = match name {
-            "seed" => Some("each job has one by `seeds`: it is `${seed}`, and `--seed` in `${args}`"),
-            "dataset" => {
-                Some("it is the file's own: the program finds its name in `SWEEP_DATASET`; call yours `data`, say")
-            }
+            "seed" => Some("each job gets one from `seeds`: as `${seed}`, and as `--seed` in `${args}`"),
+            "dataset" => Some(
+                "it is a key of the file, and the program gets it in `SWEEP_DATASET`; use another name, such as `data`",
+            ),
             _ => None,
         };
         if let Some(help) = taken {
-            mistakes.advise(&*path, &node.span, format!("`{name}` is no parameter"), help);
+            mistakes.advise(&*path, &node.span, format!("`{name}` cannot be a parameter"), help);
             continue;
         }
         if let Some(value) = (Reader { node, path: &path, mistakes }).plain() {
@@ -255,12 +258,12 @@ fn scores(node: &Node, path: &str, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>
         let path = format!("{path}.{name}");
         if SAID.contains(&name) || Metric::find(name).is_some() {
             let why = match Metric::find(name) {
-                Some(_) => "a score that sweep computes itself (of `samples.npy`, by `score: {metrics: …}`)",
-                None => "a word of the lines that a trainer prints",
+                Some(_) => "a score that sweep computes itself (from `samples.npy`, with `score: {metrics: …}`)",
+                None => "a reserved word in the trainer's output",
             };
             let help = match name {
-                "step" => "how steps are read stands beside `scores`: `step_pattern: 'step ([0-9]+)'`".to_owned(),
-                name => format!("take another name, such as `my_{name}`"),
+                "step" => "to read steps, set next to `scores`: `step_pattern: 'step ([0-9]+)'`".to_owned(),
+                name => format!("use another name, such as `my_{name}`"),
             };
             mistakes.advise(&*path, &node.span, format!("`{name}` is {why}"), help);
             continue;
@@ -275,7 +278,7 @@ fn scores(node: &Node, path: &str, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>
 fn score(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<ReportedScore> {
     let directions = [Direction::Lower, Direction::Higher].map(|direction| (direction.name(), direction));
     let Content::Map(_) = &node.content else {
-        let better = Reader { node, path, mistakes }.named("which way a score is better", &directions)?;
+        let better = Reader { node, path, mistakes }.named("a direction of a score", &directions)?;
         return Some(ReportedScore { better, pattern: None });
     };
     let (mut better, mut regex) = (None, None);
@@ -283,7 +286,7 @@ fn score(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<ReportedSco
         let here = format!("{path}.{}", name.text);
         let mut reader = Reader { node, path: &here, mistakes };
         match name.text.as_str() {
-            "better" => better = Some(reader.named("which way a score is better", &directions)?),
+            "better" => better = Some(reader.named("a direction of a score", &directions)?),
             "pattern" => regex = Some(pattern(&mut reader)?),
             text => {
                 mistakes.unknown(&here, &name.span, "a key of a score", text, &["better", "pattern"]);
@@ -296,13 +299,13 @@ fn score(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<ReportedSco
             path,
             &node.span,
             "`better` is not set",
-            "say which way it is better: `better: lower`, or `higher`",
+            "set the direction that is better: `better: lower` or `better: higher`",
         );
     }
     Some(ReportedScore { better: better?, pattern: regex })
 }
 
-/// A regular expression, of which the first group, or all of it, is a number.
+/// Reads a regular expression whose first group, or whole match, is a number.
 fn pattern(reader: &mut Reader) -> Option<Arc<str>> {
     let Some(text) = reader.node.text().filter(|text| !text.is_empty()) else {
         reader.expected("a regular expression, such as 'FID: ([0-9.e+-]+)'");
@@ -318,7 +321,7 @@ fn pattern(reader: &mut Reader) -> Option<Arc<str>> {
     }
 }
 
-/// The directions of all scores of `trainers`; a mistake where two differ.
+/// Returns the directions of all scores of `trainers`; reports a mistake if two differ.
 pub(crate) fn directions<'a>(
     trainers: impl Iterator<Item = (&'a Trainer, &'a Place)>,
     mistakes: &mut Mistakes,
@@ -330,12 +333,13 @@ pub(crate) fn directions<'a>(
                 None => found.push(measure),
                 Some(known) if known.better() == measure.better() => {}
                 Some(_) => {
-                    let message = format!("`{}` is better lower in one variant, and higher in another", measure.name());
+                    let message =
+                        format!("`{}` is declared `lower` in one variant and `higher` in another", measure.name());
                     mistakes.advise(
                         &*place.path,
                         &place.span,
                         message,
-                        "they would stand in one column: give one of them another name",
+                        "both would be in one column of reports: rename one of them",
                     );
                 }
             }

@@ -14,10 +14,11 @@ fn mistakes(text: &str) -> Vec<String> {
     }
 }
 
-/// A file with a trainer, and `rest` after it.
+/// Returns a file with a trainer, and `rest` after it.
 fn own(rest: &str) -> String {
     format!(
-        "sweep: s\ntrainer:\n  command: [python3, train.py, \"${{args}}\"]\n  parameters: {{alpha: 0.1, width: 64, norm: batch, skip: false, sizes: [64, 32]}}\n  \
+        "sweep: s\ntrainer:\n  command: [python3, train.py, \"${{args}}\"]\n  parameters: {{alpha: 0.1, width: 64, \
+        norm: batch, skip: false, sizes: [64, 32]}}\n  \
          scores: {{fid: lower}}\n  steps: 5000\n{rest}\n"
     )
 }
@@ -73,7 +74,8 @@ fn what_is_measured_and_how_many_run_at_once_is_no_part_of_a_job() {
 fn parameters_are_swept_like_keys() {
     let text = own("seeds: 2\nvariants:
   - {name: a, grid: {alpha: [0.1, 0.2], width: [8, 16]}, exclude: [width == 16 and alpha > 0.15], norm: layer}
-  - {name: b, zip: {norm: [batch, none], skip: [true, false]}, grid: {sizes: [[1], [2, 3]]}, when: {sizes: {norm: none}}}
+  - {name: b, zip: {norm: [batch, none], skip: [true, false]}, grid: {sizes: [[1], [2, 3]]}, \
+     when: {sizes: {norm: none}}}
   - {name: c, random: {count: 2, width: {min: 1, max: 100}, alpha: {min: 0.5, max: 0.6}, norm: {choices: [x, y]}}}");
     let entries = expand(&text).entries;
     let of = |name: &str| entries.iter().filter(|e| &*e.variant == name && e.job.seed == 0).collect::<Vec<_>>();
@@ -110,10 +112,10 @@ expect: [\"fid(mine) < fid(other, best)\"]
 ";
     let expansion = expand(text);
     let of = |name: &str| expansion.entries.iter().filter(|e| &*e.variant == name).map(axes).collect::<Vec<_>>();
-    // One kind of jobs does not have the other's keys: conditions on these do not hold, but for `!=`.
+    // Jobs of one kind do not have the other's keys: conditions on these do not hold, except for `!=`.
     assert_eq!(of("mine"), ["order=right"; 2]);
     assert_eq!(of("GAN"), ["lr=0.001"; 2]);
-    // `alpha > 0.4` is of no word.
+    // `alpha > 0.4` does not hold for a word.
     assert_eq!(of("other"), ["order=left", "order=left", "order=right", "order=right"]);
     let first = |name: &str| expansion.entries.iter().find(|entry| &*entry.variant == name).unwrap();
     assert_eq!(parameters(first("mine")), "alpha=0.5 order=right");
@@ -124,7 +126,7 @@ expect: [\"fid(mine) < fid(other, best)\"]
     let Blueprint::Own(own) = &*first("other").job.blueprint else { panic!() };
     assert_eq!((own.version, own.steps, own.command.len()), (3, 10, 2));
     assert_eq!(expansion.trainers.len(), 2);
-    // What each of them asks for.
+    // What each of them requests.
     let names = |name: &str| first(name).score.measures().map(|measure| measure.name()).collect::<Vec<_>>();
     assert_eq!(names("mine"), ["wasserstein", "symmetric_kl", "modes_covered", "high_quality", "fid"]);
     assert_eq!(names("GAN"), ["wasserstein", "symmetric_kl", "modes_covered", "high_quality"]);
@@ -135,46 +137,44 @@ expect: [\"fid(mine) < fid(other, best)\"]
 fn mistakes_have_places() {
     let variants = |rest: &str| own(&format!("variants:\n  - {{name: a}}\n{rest}"));
     for (text, what) in [
-        (own("widht: 3"), "f:7:1: widht: `widht` is not a key that can stand here (did you mean `width`?)"),
+        (own("widht: 3"), "f:7:1: widht: `widht` is not a key that is allowed here (did you mean `width`?)"),
         (
             own("width: 0.5"),
-            "f:7:8: width: expected a whole number, as its default 64 is, found `0.5` (where it may be a fraction, write the default with a point: 64.0)",
+            "f:7:8: width: expected a whole number, like its default 64, found `0.5` (if fractions are allowed, write \
+            the default with a decimal point: 64.0)",
         ),
-        (own("alpha: x"), "f:7:8: alpha: expected a number, as its default 0.1 is, found `x`"),
-        (own("skip: 1"), "f:7:7: skip: expected `true` or `false`, as its default false is, found `1`"),
-        (own("sizes: 3"), "expected a list, as its default [64, 32] is, found `3`"),
-        (own("norm: ~"), "expected a word, as its default batch is, found nothing"),
-        (own("model: {noise: 3}"), "`model` is of sweep's own trainer, and this one is yours"),
-        (own("objective: gan"), "`objective` is of sweep's own trainer, and this one is yours"),
+        (own("alpha: x"), "f:7:8: alpha: expected a number, like its default 0.1, found `x`"),
+        (own("skip: 1"), "f:7:7: skip: expected `true` or `false`, like its default false, found `1`"),
+        (own("sizes: 3"), "expected a list, like its default [64, 32], found `3`"),
+        (own("norm: ~"), "expected a word, like its default batch, found nothing"),
+        (own("model: {noise: 3}"), "`model` belongs to sweep's built-in trainer, but this variant uses your own"),
+        (own("objective: gan"), "`objective` belongs to sweep's built-in trainer, but this variant uses your own"),
         (
             own("score: {metrics: [wasserstein]}"),
-            "f:7:18: score.metrics: scores of samples compare them with real ones, and no data set is set",
+            "f:7:18: score.metrics: these scores compare samples with real ones, but no data set is set",
         ),
         (own("grid: {lr: [1]}"), "grid: `lr` is not a key that a job has"),
-        (own("").replace("  steps: 5000\n", ""), "trainer.steps: `steps` is not set (say how many steps"),
+        (own("").replace("  steps: 5000\n", ""), "trainer.steps: `steps` is not set (set the number of steps"),
         (own("").replace("\"${args}\"", "\"${gamma}\""), "trainer.command: `gamma` is not a parameter of this trainer"),
         (
             own("").replace("\"${args}\"", "\"x ${args}\""),
-            "`${args}` stands for several arguments, and must be one of its own",
+            "`${args}` stands for several arguments, so it must be an argument by itself",
         ),
         (
             own("").replace("${args}", "x${args_no_boolean_flags}"),
-            "`${args_no_boolean_flags}` stands for several arguments, and must be one of its own",
+            "`${args_no_boolean_flags}` stands for several arguments, so it must be an argument by itself",
         ),
         (own("").replace("\"${args}\"", "\"${alpha\""), "trainer.command[2]: `${alpha` is not closed by `}`"),
-        (
-            own("").replace("{fid: lower}", "{fid: down}"),
-            "trainer.scores.fid: `down` is not which way a score is better",
-        ),
+        (own("").replace("{fid: lower}", "{fid: down}"), "trainer.scores.fid: `down` is not a direction of a score"),
         (own("").replace("{fid: lower}", "{recall: lower}"), "`recall` is a score that sweep computes itself"),
-        (own("").replace("{fid: lower}", "{step: lower}"), "(how steps are read stands beside `scores`: `step_pattern"),
-        (own("").replace("{fid: lower}", "{a b: lower}"), "expected a name of letters, digits and `_ - .`"),
+        (own("").replace("{fid: lower}", "{step: lower}"), "(to read steps, set next to `scores`: `step_pattern"),
+        (own("").replace("{fid: lower}", "{a b: lower}"), "expected a name of at most 64 letters, digits and `_ - .`"),
         (
             own("").replace("{fid: lower}", "{fid: {better: lower, pattern: '('}}"),
             "trainer.scores.fid.pattern: not a regular expression",
         ),
         (own("").replace("{fid: lower}", "{fid: {pattern: '.'}}"), "`better` is not set"),
-        (own("").replace("skip: false", "seed: 3"), "`seed` is no parameter (each job has one by `seeds`"),
+        (own("").replace("skip: false", "seed: 3"), "`seed` cannot be a parameter (each job gets one from `seeds`"),
         (own("").replace("skip: false", "skip: {a: 1}"), "a word, `true` or `false`, or a list of these"),
         (
             own("").replace("  steps", "  stpes: 3\n  steps"),
@@ -186,7 +186,7 @@ fn mistakes_have_places() {
         ),
         (
             variants("  - {name: b, trainer: {scores: {fid: higher}}}"),
-            "`fid` is better lower in one variant, and higher in another",
+            "`fid` is declared `lower` in one variant and `higher` in another",
         ),
         (variants("  - {name: b, trainer: built-in, dataset: gaussians, train: {steps: 3}}"), "`objective` is not set"),
         (variants("expect: [\"fdi(a) < 3\"]"), "expect[0]: `fdi` is not a score (did you mean `fid`?)"),
@@ -199,10 +199,9 @@ fn mistakes_have_places() {
 
 #[test]
 fn mistakes_of_the_file_are_said_once_for_all_its_trainers() {
-    let text = own(
-        "dataset: gaussians\nwidht: 3\nlr: 0\ngrid: {gamma: [1]}\nvariants:\n  - {name: a}\n  - {name: b, trainer: built-in, objective: gan, train: {steps: 3}}\n  \
-                    - {name: c, trainer: {version: 2}}",
-    );
+    let text = own("dataset: gaussians\nwidht: 3\nlr: 0\ngrid: {gamma: [1]}\nvariants:\n  - {name: a}\n  - \
+        {name: b, trainer: built-in, objective: gan, train: {steps: 3}}\n  \
+                    - {name: c, trainer: {version: 2}}");
     let found = mistakes(&text);
     assert_eq!(found.iter().filter(|mistake| mistake.contains("widht")).count(), 1, "{found:#?}");
     assert_eq!(found.iter().filter(|mistake| mistake.contains("gamma")).count(), 1, "{found:#?}");

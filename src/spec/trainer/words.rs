@@ -1,36 +1,38 @@
 //! The words of a command: arguments as a sweep file has them, and as a job gets them.
 //!
-//! `${args}`, an argument of its own, stands for `--name=value` of each parameter, and `--seed=…`; `${args_no_boolean_flags}` for the same with
-//! `--name` where a flag is true, and nothing where it is false, as W&B has it. `${NAME}` stands for the parameter of that
-//! name, or for one of [`STANDING`]; `${envvar:NAME}` for a variable of the environment; `$${` for `${`.
+//! `${args}`, as an argument by itself, stands for `--name=value` of each parameter, and `--seed=…`.
+//! `${args_no_boolean_flags}` stands for the same with `--name` for a flag that is true, and nothing for one that is
+//! false, as in W&B. `${NAME}` stands for the parameter of that name, or for one of [`STANDING`]; `${envvar:NAME}` for
+//! an environment variable; `$${` for `${`.
 
 use crate::parameters::{Parameters, Plain};
 
-/// What has a meaning in every command, beside [`ARGS`] and [`ARGS_NO_BOOLEAN_FLAGS`]. A parameter of the same name comes first.
+/// Names with a meaning in every command, in addition to [`ARGS`] and [`ARGS_NO_BOOLEAN_FLAGS`]. A parameter with the
+/// same name takes precedence.
 pub const STANDING: [&str; 4] = ["seed", "steps", "dir", "params_file"];
 /// The argument that stands for all parameters.
 pub const ARGS: &str = "${args}";
 /// The same for programs whose flags take no value.
 pub const ARGS_NO_BOOLEAN_FLAGS: &str = "${args_no_boolean_flags}";
-/// What stands before the name of a variable of the environment.
+/// The prefix of the name of an environment variable.
 const VARIABLE: &str = "envvar:";
 
 /// A piece of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Text as it is.
+    /// Literal text.
     Text(&'a str),
-    /// The value of this name.
+    /// The value with this name.
     Value(&'a str),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(&'a str),
 }
 
-/// What an argument is made of.
+/// Splits an argument into its pieces.
 ///
 /// # Errors
 ///
-/// In words, what is wrong with it.
+/// Says what is wrong with it.
 pub fn pieces(argument: &str) -> Result<Vec<Piece<'_>>, String> {
     let (mut pieces, mut rest) = (Vec::new(), argument);
     while let Some(at) = rest.find("${") {
@@ -47,7 +49,7 @@ pub fn pieces(argument: &str) -> Result<Vec<Piece<'_>>, String> {
         let name = &inner[..end];
         pieces.push(match name.strip_prefix(VARIABLE) {
             Some(variable) if !variable.is_empty() && !variable.contains(['=', '\0']) => Piece::Variable(variable),
-            Some(_) => return Err(format!("`${{{name}}}` names no variable of the environment")),
+            Some(_) => return Err(format!("`${{{name}}}` does not name an environment variable")),
             None => Piece::Value(name),
         });
         rest = &inner[end + 1..];
@@ -57,7 +59,7 @@ pub fn pieces(argument: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(pieces)
 }
 
-/// The variables of the environment that `command` asks for.
+/// Returns the environment variables that `command` uses.
 pub fn variables(command: &[String]) -> impl Iterator<Item = &str> {
     command.iter().flat_map(|argument| pieces(argument).unwrap_or_default()).filter_map(|piece| match piece {
         Piece::Variable(name) => Some(name),
@@ -65,7 +67,7 @@ pub fn variables(command: &[String]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What one job's command is filled with.
+/// The values for one job's command.
 pub struct Filling<'a> {
     /// Its parameters.
     pub parameters: &'a Parameters,
@@ -77,16 +79,16 @@ pub struct Filling<'a> {
     pub dir: &'a str,
     /// The file with its parameters, as JSON.
     pub params_file: &'a str,
-    /// What variables of the environment are.
+    /// Looks up environment variables.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Filling<'_> {
-    /// The program and its arguments.
+    /// Returns the program and its arguments.
     ///
     /// # Errors
     ///
-    /// In words, what is not to be had: a variable of the environment.
+    /// Names the missing environment variable.
     pub fn fill(&self, command: &[String]) -> Result<Vec<String>, String> {
         let mut filled = Vec::with_capacity(command.len());
         for argument in command {
@@ -105,7 +107,8 @@ impl Filling<'_> {
                     Piece::Text(text) => whole.push_str(text),
                     Piece::Value(name) => whole.push_str(&self.value(name)?),
                     Piece::Variable(name) => {
-                        let missing = || format!("the command needs `{name}` in the environment, which is not set");
+                        let missing =
+                            || format!("the command needs the environment variable `{name}`, which is not set");
                         whole.push_str(&(self.variable)(name).ok_or_else(missing)?);
                     }
                 }
@@ -124,16 +127,17 @@ impl Filling<'_> {
             "steps" => Ok(self.steps.to_string()),
             "dir" => Ok(self.dir.to_owned()),
             "params_file" => Ok(self.params_file.to_owned()),
-            other => Err(format!("`${{{other}}}` stands for nothing in this job")),
+            other => Err(format!("`${{{other}}}` has no value in this job")),
         }
     }
 }
 
-/// A value as an argument: words as they are, lists as JSON.
+/// Returns a value as an argument: words as they are, lists as JSON.
 pub fn text(value: &Plain) -> String {
     match value {
         Plain::Flag(_) | Plain::Whole(_) | Plain::Text(_) => value.to_string(),
-        // As Rust and Python read it again, and with a point where it is whole, so that it stays a number with one.
+        // In the form that Rust and Python read back exactly, with a decimal point if it is whole, so that it is still
+        // a float.
         Plain::Number(number) => serde_json::json!(number).to_string(),
         Plain::List(_) | Plain::Schedule(_) => serde_json::json!(value).to_string(),
     }
@@ -201,11 +205,11 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_is_said() {
         for (argument, what) in [
-            ("${gamma}", "stands for nothing"),
+            ("${gamma}", "has no value"),
             ("${alpha", "is not closed"),
-            ("${envvar:}", "names no variable"),
-            ("${envvar:NOT_THERE}", "`NOT_THERE` in the environment"),
-            ("x${args}", "stands for nothing"),
+            ("${envvar:}", "does not name an environment variable"),
+            ("${envvar:NOT_THERE}", "environment variable `NOT_THERE`"),
+            ("x${args}", "has no value"),
         ] {
             let error = fill(&[argument]).unwrap_err();
             assert!(error.contains(what), "{argument}: {error}");

@@ -1,4 +1,4 @@
-//! A home directory in which all kinds of things happen gives the same database again.
+//! Rebuilding a home directory with an eventful history gives the same database.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use sweep_wire::PROTOCOL;
 use sweep_wire::log::{self, Writer};
 use sweep_wire::order::{Member, Order, Parent};
 
-/// What an orchestrator does with a home directory, and its workers in it.
+/// A home directory with the actions of an orchestrator and its workers.
 pub(super) struct Home {
     pub folder: tempfile::TempDir,
     pub store: Store,
 }
 
-/// An attempt under way.
+/// A running attempt.
 pub(super) struct Attempt {
     pub cohort: Cohort,
     pub number: u32,
@@ -101,7 +101,7 @@ impl Home {
         cohorts.iter().zip(begun).map(attempt).collect()
     }
 
-    /// Logs events, and takes in what the log has.
+    /// Logs events and ingests the log.
     pub(super) async fn log(&self, attempt: &mut Attempt, events: impl IntoIterator<Item = Event>) {
         attempt.write(events);
         let offset = self.store.log_offset(attempt.cohort.id, attempt.number).await.unwrap();
@@ -116,7 +116,7 @@ impl Home {
         self.store.end_attempt(attempt.cohort.id, attempt.number, &end).await.unwrap();
     }
 
-    /// The database after `sweep rebuild`, which has nothing to warn of.
+    /// Returns the database after `sweep rebuild`, which gives no warnings.
     pub(super) async fn rebuilt(&self) -> Vec<String> {
         let path = self.path().join("again.db");
         let rebuilt = rebuild(&at(self.path()), &path).await.unwrap();
@@ -165,7 +165,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     home.log(&mut first, [ended(Outcome::OutOfMemory)]).await;
     home.end(&first, AttemptOutcome::OutOfMemory, Members::Release, "4 GiB asked for").await;
 
-    // The part that is made known first starts last.
+    // The part that is registered first starts last.
     let (left, right) = (part(&whole, 0..2), part(&whole, 2..5));
     let [mut waiting, mut works] =
         home.start(&[&left, &right], &[&whole], "cuda:0/0", &[]).await.try_into().ok().unwrap();
@@ -178,7 +178,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     let [idle] = home.start(&[&right], &[&whole], "cpu/1", &[id(3)]).await.try_into().ok().unwrap();
     home.end(&idle, AttemptOutcome::Stopped, Members::Release, "not started").await;
 
-    // Of two that failed one is tried again, and of the two that wait one is cancelled.
+    // One of two failed jobs is retried, and one of two waiting jobs is cancelled.
     decide(0, Decision::Retry).await;
     let [mut again] = home.start(&[&left], &[&whole], "cpu/0", &[id(1)]).await.try_into().ok().unwrap();
     home.log(&mut again, [started(60), done(id(0)), ended(Outcome::Finished)]).await;
@@ -189,20 +189,20 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     assert_eq!([0, 1, 2, 3, 4].map(|index| states[&id(index)]), expected);
     assert!(home.store.resumable("s").await.unwrap().is_empty());
 
-    // One that was cancelled and is wanted again is new, and what becomes of its earlier cohort is not its affair.
+    // A cancelled job that is retried counts as new, and the fate of its old cohort does not affect it.
     decide(3, Decision::Retry).await;
     assert!(home.store.resumable("s").await.unwrap().is_empty());
     let alone = part(&whole, 3..4);
     let [mut alone] = home.start(&[&alone], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut alone, [started(0)]).await;
     alone.write([Event::Progress { step: 30, rate: 3.0 }]);
-    // The orchestrator dies; the next one finds what is there.
+    // The orchestrator dies; the next one recovers.
     assert_eq!(home.store.release_stale(&at(home.path())).await.unwrap(), [id(3)]);
     let resumable = home.store.resumable("s").await.unwrap();
     assert_eq!((resumable.len(), resumable[0].cohort.id, resumable[0].step), (1, alone.cohort.id, 30));
     assert_eq!(home.rebuilt().await, dump(&home.store).await);
 
-    // Of the right part nothing is left to do; in the whole and the left one a job failed, and the last one waits.
+    // The right part has nothing left to do; in the whole and the left one a job failed, and the last one waits.
     let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
     assert_eq!(home.store.spent().await.unwrap(), [directory(&right)]);
     decide(1, Decision::Retry).await;
@@ -227,7 +227,7 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled]);
     assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
 
-    // What becomes of the cohort that it was cancelled in is not its affair.
+    // The fate of the cohort in which it was cancelled does not affect it.
     let [mut again] = home.start(&[&half], &[&whole], "cpu/0", &[cancelled]).await.try_into().ok().unwrap();
     home.log(&mut again, [started(0)]).await;
     assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
@@ -235,7 +235,7 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     let states = home.store.states("s").await.unwrap();
     assert_eq!([states[&half.members[0].0], states[&cancelled]], [Status::Failed, Status::Pending]);
 
-    // Members of several cohorts have come together, and later of others.
+    // Members of several cohorts were combined, and later members of others.
     let other = part(&whole, 2..4);
     let both = part(&whole, 1..4);
     for parents in [vec![&half, &other], vec![&whole], Vec::new()] {
@@ -248,7 +248,7 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
 
     let before = fs::read_to_string(home.path().join("decisions.jsonl")).unwrap();
     assert_eq!(before.lines().count(), 2);
-    // A line that was cut off is left out and spoils no other.
+    // A cut line is left out and does not spoil others.
     fs::write(home.path().join("decisions.jsonl"), format!("{before}{{\"at\": 1")).unwrap();
     home.store.decide(&at(home.path()), &[cancelled], Decision::Cancel).await.unwrap();
     let path = home.path().join("again.db");
@@ -267,7 +267,7 @@ async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
         assert_eq!(home.store.decide(&at(home.path()), &[job], decision).await.unwrap(), [job]);
     }
     let before = dump(&home.store).await;
-    // The clock was set back after the first one.
+    // The clock was set back after the first decision.
     let file = home.path().join("decisions.jsonl");
     let text = fs::read_to_string(&file).unwrap();
     let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -276,7 +276,7 @@ async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
     fs::write(&file, &text).unwrap();
     assert_eq!(home.rebuilt().await, before);
 
-    // A byte that is no text costs its own line.
+    // An invalid byte only spoils its own line.
     let mut bytes = text.into_bytes();
     bytes.splice(0..0, *b"{\"at\": 1, \xff}\n");
     fs::write(&file, bytes).unwrap();
@@ -293,7 +293,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     let whole = cohort(&sweep);
     let [mut attempt] = home.start(&[&whole], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
-    // Of a clock that is far ahead.
+    // From a clock that is far ahead.
     let path = attempt.folder.join("events.jsonl");
     let ahead = Record { seq: 2, at: 9e9, event: Event::Progress { step: 30, rate: 9.0 } };
     let mut text = fs::read(&path).unwrap();
@@ -301,7 +301,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     text.push(b'\n');
     fs::write(&path, &text).unwrap();
     home.store.ingest(whole.id, 1, &[ahead], text.len() as u64).await.unwrap();
-    // And written when the decision had not been made, but read when it had.
+    // And written before the decision, but read after it.
     let [first, second, third] = [0, 1, 2].map(|index| whole.members[index].0);
     let events = [Event::Progress { step: 90, rate: 9.0 }, scored(second, 100, 0.5)].into_iter();
     let events = events.chain([first, second, third].map(done)).chain([ended(Outcome::Finished)]);
@@ -322,7 +322,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     let job = home.store.job(second).await.unwrap();
     assert_eq!((job.step, job.scores.len()), (30, 1), "what it has scored stays");
     assert_eq!(home.rebuilt().await, dump(&home.store).await);
-    // The times alone say otherwise.
+    // The times alone suggest otherwise.
     let file = home.path().join("decisions.jsonl");
     let line = fs::read_to_string(&file).unwrap();
     let start = line.split(",\"taken\"").next().unwrap();
@@ -339,14 +339,14 @@ async fn what_was_decided_while_nobody_read_a_log_comes_before_what_is_read_of_i
         let whole = cohort(&sweep);
         let [mut attempt] = home.start(&[&whole], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
         home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
-        // The orchestrator is gone, and its worker gets on for a while.
+        // The orchestrator is gone, and its worker continues for a while.
         let job = whole.members[1].0;
         attempt.write([Event::Progress { step: 90, rate: 9.0 }, done(job)]);
         let decisions = [Some(Decision::Cancel), retry.then_some(Decision::Retry)];
         for decision in decisions.into_iter().flatten() {
             assert_eq!(home.store.decide(&at(home.path()), &[job], decision).await.unwrap(), [job]);
         }
-        // The next one begins.
+        // The next orchestrator starts.
         assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
         home.store.release_stale(&at(home.path())).await.unwrap();
         let known = home.store.job(job).await.unwrap();
@@ -364,7 +364,7 @@ async fn a_decision_that_the_database_had_not_learnt_of_is_made_up_for_before_tr
     home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
     assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
     assert!(home.store.states("s").await.unwrap().values().all(|state| *state == Status::Running), "nothing to do");
-    // The orchestrator is killed when its worker has heard of it and the database has not.
+    // The orchestrator is killed after its worker heard of the decision and before the database did.
     let job = whole.members[1].0;
     let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
     attempt.write([Event::Progress { step: 40, rate: 9.0 }, Event::Checkpointed { step: 50 }]);

@@ -1,4 +1,4 @@
-//! Watching: changes of others, and what is told of failures and samples.
+//! Watching: changes by others, failures and samples.
 
 use std::fs;
 
@@ -15,12 +15,12 @@ async fn changes_of_others_are_seen_once_and_another_file_is_opened() {
     writer.register(&sweep("s", &[0.1], &[0.1], 2)).await.unwrap();
     assert!(watched.changed().await.unwrap() && !watched.changed().await.unwrap());
     assert_eq!(watched.store().sweeps().await.unwrap().len(), 1);
-    // Reading is none.
+    // Reading is not a change.
     watched.store().progress("s").await.unwrap();
     assert!(!watched.changed().await.unwrap());
     writer.close().await;
 
-    // As a rebuild does it.
+    // As in a rebuild.
     let other = folder.path().join("other.db");
     Store::open(&other).await.unwrap().close().await;
     for log in ["x.db-wal", "x.db-shm"] {

@@ -1,4 +1,4 @@
-//! Losses: in the tables, in the view, and read again.
+//! Losses: in the tables, in the view, and read back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use sweep_spec::blueprint::Blueprint;
 
-/// The same sweep with another number of steps.
+/// Returns the same sweep with another number of steps.
 fn of_steps(mut sweep: NewSweep, steps: u64) -> NewSweep {
     for entry in &mut sweep.entries {
         let mut built_in = entry.job.blueprint.built_in().unwrap().clone();
@@ -24,7 +24,7 @@ async fn read(store: &Store, sweep: &str) -> HashMap<JobId, Vec<Series>> {
     results.losses
 }
 
-/// A series as text.
+/// Formats a series.
 fn said(series: &Series) -> String {
     format!("{} {:?} {:?}", series.name, series.steps, series.values)
 }
@@ -66,7 +66,7 @@ async fn every_value_is_in_the_view_and_read_again() {
 
 #[tokio::test]
 async fn what_comes_again_changes_nothing_and_a_job_has_no_more_points_than_it_may() {
-    // Multiples of 8 are kept of 2000 steps.
+    // Of 2000 steps, multiples of 8 are kept.
     let sweep = of_steps(sweep("s", &[0.1], &[0.1], 1), 2000);
     let (store, cohort) = begun(&sweep).await;
     let job = cohort.members[0].0;
@@ -112,7 +112,7 @@ async fn a_longer_job_has_what_it_would_have_kept_of_the_shorter_one() {
     }
     store.ingest(longer.id, 1, &records([started(100), losses(after, [(100, 0.5), (104, 0.25)])]), 1).await.unwrap();
     let found = read(&store, "long").await;
-    // Multiples of 4; what it has of its own stands.
+    // Multiples of 4 are kept; its own losses stay.
     let steps: Vec<u64> = (1..=26).map(|i| 4 * i).collect();
     let values: Vec<f32> = (1..=24).map(|i| 4.0 * i as f32).chain([0.5, 0.25]).collect();
     assert_eq!((&found[&after][0].steps[..], &found[&after][0].values), (&steps[..], &values));

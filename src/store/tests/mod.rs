@@ -22,12 +22,12 @@ use sweep_wire::losses::Losses;
 use sweep_wire::status::Status;
 pub(crate) use sweeps::*;
 
-/// The home directory at `path`.
+/// Returns the home directory at `path`.
 fn at(path: impl AsRef<Path>) -> Home {
     Home::new(path.as_ref())
 }
 
-/// What a worker reports that trains `cohort`: the first member diverges, the second fails, the others are done.
+/// Returns the report of a worker that trains `cohort`: the first member diverges, the second fails, the others finish.
 fn story(cohort: &Cohort) -> Vec<Record> {
     let ids: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
     let floor = Event::Floor { scores: vec![score(Metric::Wasserstein, 0.09), score(Metric::ModesCovered, f64::NAN)] };
@@ -50,14 +50,15 @@ fn story(cohort: &Cohort) -> Vec<Record> {
     records(events)
 }
 
-/// What a worker reports of the discriminators' loss.
+/// Returns a worker's report of the discriminators' loss.
 fn losses(job: JobId, values: impl IntoIterator<Item = (u64, f64)>) -> Event {
     let mut points = Losses::default();
     values.into_iter().for_each(|(step, value)| points.push(step, [("loss_d", value)]));
     Event::Losses { job, points }
 }
 
-/// Every row of every table as text, in order. Numbers that the database gives are replaced by what they stand for.
+/// Returns every row of every table as text, in order. Numbers assigned by the database are replaced by what they refer
+/// to.
 pub(super) async fn dump(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*' ORDER BY 1";

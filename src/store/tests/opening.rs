@@ -5,12 +5,12 @@ use std::fs;
 use super::*;
 use crate::open::{MIGRATIONS, connect, options};
 
-/// The home directory that an earlier program has left: see tests/fixtures.
+/// Returns the home directory of an earlier program: see tests/fixtures.
 pub(super) fn earlier_home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/earlier/home")
 }
 
-/// A database as an earlier program left it.
+/// Creates the database of an earlier program.
 fn earlier(path: &Path) {
     fs::copy(earlier_home().join("sweep.db"), path).unwrap();
 }
@@ -41,7 +41,7 @@ async fn a_database_that_came_half_way_is_not_read_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
     earlier(&path);
-    // As if somebody had been killed between its tables and its jobs.
+    // As if a process had been killed between updating the tables and the jobs.
     let store = Store { pool: connect(options(&path), &path).await.unwrap() };
     MIGRATIONS.run(store.pool()).await.unwrap();
     store.close().await;
@@ -108,7 +108,7 @@ async fn a_later_database_is_left_alone() {
 #[tokio::test]
 async fn what_cannot_be_seen_is_not_taken_for_gone() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody, not even root, sees what lies behind a link to itself.
+    // Nobody, not even root, can follow a link to itself.
     let hidden = folder.path().join("hidden");
     std::os::unix::fs::symlink("hidden", &hidden).unwrap();
     for path in [hidden.clone(), hidden.join("sweep.db")] {
@@ -122,7 +122,7 @@ async fn what_cannot_be_seen_is_not_taken_for_gone() {
     }
     let error = rebuild(&at(folder.path()), &hidden).await.unwrap_err();
     assert!(matches!(error, StoreError::Hidden { .. }), "{error}");
-    // Its runs were not moved here: others may keep theirs to themselves.
+    // Its runs were not moved here: a directory may be inaccessible.
     let (mine, theirs) = (folder.path().join("mine"), folder.path().join("theirs"));
     fs::create_dir(&mine).unwrap();
     fs::create_dir(&theirs).unwrap();
@@ -132,7 +132,7 @@ async fn what_cannot_be_seen_is_not_taken_for_gone() {
     std::os::unix::fs::symlink("theirs", &theirs).unwrap();
     let error = store.claim(&at(&mine)).await.unwrap_err();
     assert!(matches!(error, StoreError::OtherHome { .. }), "{error}");
-    // An attempt whose order cannot be seen may have begun.
+    // An attempt whose order cannot be accessed may have started.
     let attempt = mine.join("runs/c/attempt-1");
     fs::create_dir_all(&attempt).unwrap();
     assert_eq!(orphaned_attempts(&at(&mine)).unwrap(), Vec::<PathBuf>::new());
@@ -174,15 +174,15 @@ async fn a_database_has_the_runs_of_one_home() {
         assert!(matches!(error, StoreError::OtherHome { .. }) && error.is_environment(), "{error}");
         assert!(error.to_string().contains(&home("one").display().to_string()), "{error}");
     }
-    // The directory was given another name.
+    // The directory was renamed.
     fs::rename(home("one"), home("moved")).unwrap();
     assert_eq!(store.claim(&at(home("moved"))).await.unwrap(), Some(home("one").canonicalize().unwrap_or(home("one"))));
     assert_eq!(store.claim(&at(home("moved"))).await.unwrap(), None);
     store.close().await;
-    // A rebuilt one knows its home.
+    // A rebuilt database knows its home directory.
     rebuild(&at(home("moved")), &path).await.unwrap();
     assert!(rebuild(&at(home("two")), &path).await.is_err());
-    // One that was copied with the home that it lies in is the copy's.
+    // A database that was copied together with its home directory belongs to the copy.
     rebuild(&at(home("two")), &home("two/sweep.db")).await.unwrap();
     fs::create_dir(home("copy")).unwrap();
     fs::copy(home("two/sweep.db"), home("copy/sweep.db")).unwrap();
@@ -202,7 +202,7 @@ async fn what_the_machine_refuses_is_its_error_with_advice() {
         .await
         .unwrap();
     let error = full.register(&large).await.unwrap_err();
-    assert!(error.is_environment() && error.to_string().contains("full; make room on its disk"), "{error}");
+    assert!(error.is_environment() && error.to_string().contains("full; free some space on its disk"), "{error}");
 
     let locked = Store::open(&path).await.unwrap();
     sqlx::query("PRAGMA busy_timeout = 0").execute(locked.pool()).await.unwrap();
@@ -243,7 +243,7 @@ fn every_file_of_migrations_is_compiled_in() {
     }
 }
 
-/// The texts of the tables, and what SQLite says of the file as a whole.
+/// Returns the SQL of the tables, and the result of SQLite's integrity check.
 async fn tables(store: &Store) -> (Vec<String>, Vec<String>) {
     let texts = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*' ORDER BY name";
     let texts = sqlx::query_scalar(texts).fetch_all(store.pool()).await.unwrap();
@@ -256,7 +256,7 @@ async fn strict_tables_become_plain_ones_with_the_same_rows() {
     let [plain, strict] = ["plain.db", "strict.db"].map(|name| folder.path().join(name));
     earlier(&plain);
     earlier(&strict);
-    // As the version before left it: the same tables made by the same texts with the word in them.
+    // As the previous version made it: the same tables from the same SQL plus the word STRICT.
     let before = Store { pool: connect(options(&strict), &strict).await.unwrap() };
     for sql in [
         "PRAGMA writable_schema = ON",
@@ -278,7 +278,7 @@ async fn strict_tables_become_plain_ones_with_the_same_rows() {
     assert_eq!((sound, texts.iter().any(|text| text.contains("STRICT"))), (vec!["ok".to_owned()], false));
     assert_eq!((tables(&plain).await.0, dump(&plain).await), (texts.clone(), dump(&strict).await));
     assert!(folder.path().join("strict.db.v3.bak").exists());
-    // A new one has the same tables.
+    // A new database has the same tables.
     let new = Store::open(&folder.path().join("new.db")).await.unwrap();
     assert_eq!(tables(&new).await.0, texts);
 }

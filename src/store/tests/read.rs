@@ -9,7 +9,7 @@ use sweep_spec::parameters::Plain;
 use sweep_spec::schedule::{Course, Schedule};
 
 #[derive(Default)]
-struct Rows(Vec<String>, Vec<Vec<Value>>);
+struct Rows(Vec<String>, Vec<Vec<SqlValue>>);
 
 impl Sink for Rows {
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
@@ -17,7 +17,7 @@ impl Sink for Rows {
         ControlFlow::Continue(())
     }
 
-    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
+    fn row(&mut self, values: Vec<SqlValue>) -> ControlFlow<()> {
         self.1.push(values);
         ControlFlow::Continue(())
     }
@@ -52,19 +52,41 @@ async fn averages_by_cell_hold_only_final_scores() {
     let events = [started(0), scored(0, 50, 1.0), scored(0, 100, 8.0), scored(1, 100, 6.0), scored(2, 50, 3.0)];
     store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
     let sql = "SELECT alpha, beta, avg(modes_covered), count(*), count(modes_covered) FROM results GROUP BY 1, 2";
-    let real = Value::Real;
+    let real = SqlValue::Real;
     let rows = query(&store, sql).await.unwrap().1;
     let expected = [
-        vec![real(0.1), real(0.1), real(7.0), Value::Integer(2), Value::Integer(2)],
-        vec![real(0.2), real(0.1), Value::Null, Value::Integer(2), Value::Integer(0)],
+        vec![real(0.1), real(0.1), real(7.0), SqlValue::Integer(2), SqlValue::Integer(2)],
+        vec![real(0.2), real(0.1), SqlValue::Null, SqlValue::Integer(2), SqlValue::Integer(0)],
     ];
     assert_eq!(rows, expected);
     let sql = "SELECT sweep, variant, step, avg(value) FROM history GROUP BY 1, 2, 3 ORDER BY 3";
-    let text = |text: &str| Value::Text(text.to_owned());
+    let text = |text: &str| SqlValue::Text(text.to_owned());
     let expected = [
-        vec![text("s"), text("D2GAN"), Value::Integer(50), real(2.0)],
-        vec![text("s"), text("D2GAN"), Value::Integer(100), real(7.0)],
+        vec![text("s"), text("D2GAN"), SqlValue::Integer(50), real(2.0)],
+        vec![text("s"), text("D2GAN"), SqlValue::Integer(100), real(7.0)],
     ];
+    assert_eq!(query(&store, sql).await.unwrap().1, expected);
+}
+
+#[tokio::test]
+async fn files_of_a_job_are_in_its_cohorts_the_newest_first() {
+    let sweep = sweep("s", &[0.1], &[0.1], 2);
+    let (store, first) = begun(&sweep).await;
+    let second = Cohort::new(vec![first.members[1].clone()], first.scores.clone());
+    start(&store, &second, "runs/d").await;
+    sqlx::query("INSERT INTO renamed VALUES ('was', ?)")
+        .bind(first.members[0].0.to_string())
+        .execute(store.pool())
+        .await
+        .unwrap();
+    let text = |text: &str| SqlValue::Text(text.to_owned());
+    let row = |member: usize, directory: &str| vec![text(&first.members[member].0.to_string()), text(directory)];
+    let of = |member: usize| format!("SELECT job, directory FROM files WHERE job = '{}'", first.members[member].0);
+    assert_eq!(query(&store, &of(0)).await.unwrap().1, [row(0, "runs/c")]);
+    assert_eq!(query(&store, &of(1)).await.unwrap().1, [row(1, "runs/d"), row(1, "runs/c")]);
+    let sql =
+        "SELECT names, state, settings ->> '$.model.noise' FROM files WHERE directory = 'runs/c' AND names IS NOT NULL";
+    let expected = [vec![text("was"), text("pending"), SqlValue::Integer(4)]];
     assert_eq!(query(&store, sql).await.unwrap().1, expected);
 }
 
@@ -76,17 +98,17 @@ async fn a_reader_cannot_write_and_says_so() {
     assert!(missing.to_string().contains("no results yet at"), "{missing}");
     let writer = Store::open(&path).await.unwrap();
     writer.register(&sweep("s", &[0.1], &[0.1], 1)).await.unwrap();
-    // While the writer is there, and after it is gone.
+    // While the writer is open, and after it is closed.
     let reader = Store::open_existing_read_only(&path).await.unwrap();
     let error = query(&reader, "DELETE FROM jobs RETURNING id").await.err().unwrap();
     assert!(error.to_string().contains("queries only read"), "{error}");
     reader.close().await;
     writer.close().await;
     let reader = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(query(&reader, "SELECT count(*) FROM results").await.unwrap().1, [[Value::Integer(1)]]);
+    assert_eq!(query(&reader, "SELECT count(*) FROM results").await.unwrap().1, [[SqlValue::Integer(1)]]);
     assert_eq!(
         query(&reader, "SELECT NULL, x'00ff', 1e999").await.unwrap().1[0],
-        [Value::Null, Value::Blob(vec![0, 255]), Value::Real(f64::INFINITY)]
+        [SqlValue::Null, SqlValue::Blob(vec![0, 255]), SqlValue::Real(f64::INFINITY)]
     );
     for (sql, expected) in [
         ("SELECT nonsense FROM results", "no such column: nonsense"),
@@ -141,7 +163,7 @@ async fn what_is_no_database_is_an_error_with_its_path() {
 #[tokio::test]
 async fn a_query_reads_and_does_nothing_else() {
     let home = tempfile::tempdir().unwrap();
-    // Not even where the connection may write.
+    // Not even if the connection may write.
     let store = Store::open(&home.path().join("sweep.db")).await.unwrap();
     store.register(&sweep("s", &[0.1], &[0.1], 1)).await.unwrap();
     let before = (dump(&store).await, std::fs::read_dir(home.path()).unwrap().count());
@@ -179,7 +201,7 @@ async fn a_query_reads_and_does_nothing_else() {
         assert!(!query(&store, sql).await.unwrap().1.is_empty(), "{sql}");
     }
     assert_eq!((dump(&store).await, std::fs::read_dir(home.path()).unwrap().count()), before);
-    // And the connection is as it was.
+    // And the connection still works as before.
     store.register(&sweep("t", &[0.1], &[0.1], 1)).await.unwrap();
 }
 
@@ -215,13 +237,13 @@ async fn a_schedule_is_shown_in_short_and_kept_to_the_bit() {
     entry.job.parameters.set("lr_generator", schedule);
     entry.id = entry.job.id();
     let (store, cohort) = begun(&sweep).await;
-    let text = |row: &Vec<Value>| row[0].clone();
+    let text = |row: &Vec<SqlValue>| row[0].clone();
     let rows = query(&store, "SELECT lr_generator FROM results ORDER BY seed").await.unwrap().1;
-    let shown = Value::Text(Plain::from(schedule).to_string());
-    assert_eq!(rows.iter().map(text).collect::<Vec<_>>(), [Value::Real(2e-4), shown]);
+    let shown = SqlValue::Text(Plain::from(schedule).to_string());
+    assert_eq!(rows.iter().map(text).collect::<Vec<_>>(), [SqlValue::Real(2e-4), shown]);
     let found = store.job(sweep.entries[1].id).await.unwrap().job;
     assert_eq!((found.parameters.get("lr_generator"), found.id()), (Some(&schedule.into()), sweep.entries[1].id));
-    // What goes on is what was begun.
+    // The resumed cohort equals the started one.
     let again = store.resumable("s").await.unwrap().remove(0).cohort;
     assert_eq!((again.id, again.members), (cohort.id, cohort.members));
 }

@@ -1,4 +1,4 @@
-//! The same events give the same database: in whatever pieces they come, after a restart, and from the files alone.
+//! The same events give the same database: in any pieces, after a restart, and from the files alone.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ use sweep_wire::PROTOCOL;
 use sweep_wire::log::{self, Writer};
 use sweep_wire::order::{Member, Order};
 
-/// `begun` and all events in pieces that end at `cuts`; each piece comes again with what was before it since `back` events.
+/// Ingests all events in pieces that end at `cuts`; each piece repeats the `back` events before it.
 async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
     let (store, cohort) = begun(&sweep("s", &[0.1, 0.2], &[0.1], 3)).await;
     let story = story(&cohort);
@@ -27,15 +27,18 @@ async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn pieces_and_repetitions_change_nothing(mut cuts in proptest::collection::vec(0usize..30, 0..6), back in 0usize..40) {
+    fn pieces_and_repetitions_change_nothing(
+        mut cuts in proptest::collection::vec(0usize..30, 0..6),
+        back in 0usize..40,
+    ) {
         cuts.sort_unstable();
         let (whole, pieces) = block_on(async { (ingested(&[], 0).await, ingested(&cuts, back).await) });
         prop_assert_eq!(whole, pieces);
     }
 }
 
-/// A home directory with one sweep and two attempts of its cohort: one that died, and one that finished. Ends with what the
-/// orchestrator's database holds.
+/// Creates a home directory with one sweep and two attempts of its cohort: one that died, and one that finished.
+/// Returns the orchestrator's database.
 async fn lived(home: &Path) -> (Store, Cohort) {
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
     let sweep = sweep("it's \"one\"/two", &[0.1, 0.2], &[0.1], 3);
@@ -112,7 +115,7 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     let before = dump(&store).await;
     assert!(before.iter().any(|line| line.contains("killed by signal 9")), "{before:#?}");
     store.close().await;
-    // Who has looked into an attempt may have copied it before.
+    // A user may have copied an attempt before looking into it.
     let runs = home.path().join("runs").join(cohort.id.to_string());
     fs::create_dir(runs.join("attempt-1 copy")).unwrap();
     for name in ["order.json", "events.jsonl"] {
@@ -124,7 +127,7 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     let first = rebuilt.backup.unwrap();
     let backup = Store::open_existing_read_only(&first).await.unwrap();
     assert_eq!(dump(&backup).await, before);
-    // Another within the same second takes no name that is taken.
+    // Another backup within the same second gets another name.
     let others = [rebuild(&at(home.path()), &path).await.unwrap(), rebuild(&at(home.path()), &path).await.unwrap()];
     let names: HashSet<_> = others.into_iter().filter_map(|rebuilt| rebuilt.backup).chain([first]).collect();
     assert_eq!(names.len(), 3);
@@ -149,7 +152,7 @@ async fn a_clock_that_was_set_back_between_attempts_changes_nothing() {
     assert_eq!(dump(&again).await, before);
 }
 
-/// Scores a job anew in the cohort of [`lived`].
+/// Rescores a job in the cohort of [`lived`].
 fn rescoring(home: &Path, cohort: &Cohort, job: JobId, metric: Metric, value: f64) -> RescoreLog {
     let directory = home.join("runs").join(cohort.id.to_string());
     let mut log = RescoreLog::begin(&RunFolder::at(directory), cohort.id).unwrap();
@@ -178,7 +181,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     );
     let before = dump(&store).await;
 
-    // Neither what was dropped nor what was killed half way counts; what is no such log is named.
+    // Neither a dropped log nor that of a killed process counts; invalid logs are reported.
     drop(rescoring(home.path(), &cohort, job, Metric::Recall, 0.5));
     let runs = home.path().join("runs").join(cohort.id.to_string());
     fs::write(runs.join("rescore-13.jsonl.part"), "{").unwrap();
@@ -186,7 +189,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     let mut log = RescoreLog::begin(&RunFolder::at(runs.clone()), stranger).unwrap();
     log.append(Event::Scored { job, step: 100, scores: vec![score(Metric::Recall, 0.5)], seconds: 0.1 }).unwrap();
     let error = store.rescored(log).await.unwrap_err().to_string();
-    assert!(error.contains("rescore-13.jsonl") && error.contains("no such member"), "{error}");
+    assert!(error.contains("rescore-13.jsonl") && error.contains("is not a member of cohort"), "{error}");
     fs::write(runs.join("rescore-14.jsonl"), "{}\n").unwrap();
     let whole = fs::read(runs.join("rescore-12.jsonl")).unwrap();
     fs::write(runs.join("rescore-15.jsonl"), &whole[..whole.len() - 1]).unwrap();
@@ -242,7 +245,7 @@ async fn a_rebuild_that_cannot_read_a_file_leaves_the_database_alone() {
         if kept {
             fs::rename(&file, &aside).unwrap();
         }
-        // As good as one that its owner alone may read, also for root.
+        // As unreadable as a private file, even for root.
         fs::create_dir(&file).unwrap();
         let error = rebuild(&at(home.path()), &path).await.unwrap_err();
         assert!(error.is_environment() && error.to_string().contains(file.to_str().unwrap()), "{error}");
@@ -276,7 +279,7 @@ async fn a_rebuild_replaces_no_file_of_another_program() {
     let before = names();
     for (path, words) in [
         (&foreign, "foreign.db is a database of another program"),
-        (&thesis, "thesis.txt is no database, and stays what it is"),
+        (&thesis, "thesis.txt is not a database, and was left as it is"),
         (&home.path().join("runs"), "runs is a folder"),
     ] {
         let error = rebuild(&at(home.path()), path).await.unwrap_err();
@@ -284,7 +287,7 @@ async fn a_rebuild_replaces_no_file_of_another_program() {
     }
     assert_eq!((names(), fs::read(&thesis).unwrap()), (before, b"Chapter 1".to_vec()));
 
-    // The usual place may have a damaged one, and an empty file is nothing yet.
+    // A damaged database in the usual place may be replaced, and so may an empty file.
     let (usual, empty) = (home.path().join("sweep.db"), home.path().join("empty.db"));
     fs::write(&usual, "Chapter 1").unwrap();
     fs::write(&empty, "").unwrap();
@@ -308,13 +311,14 @@ async fn a_rebuild_says_that_the_log_of_a_finished_cohort_is_cut() {
         if generators {
             fs::write(runs.join("generators.safetensors"), "").unwrap();
         }
-        // Without its last line all jobs have ended still.
+        // Even without its last line, all jobs have ended.
         for (left, what) in [(Some(last), None), (Some(last / 2), Some("cut")), (None, Some("missing"))] {
             match left {
                 Some(left) => fs::write(&log, &whole[..left]).unwrap(),
                 None => fs::remove_file(&log).unwrap(),
             }
-            let text = |what| format!("{}: the log is {what}: jobs that it had finished train again", log.display());
+            let text =
+                |what| format!("{}: the log is {what}: jobs that it had finished will be trained again", log.display());
             let expected: Vec<String> = what.filter(|_| generators).map(text).into_iter().collect();
             assert_eq!(rebuild(&at(home.path()), &path).await.unwrap().warnings, expected, "{left:?}");
         }
@@ -365,7 +369,7 @@ async fn a_damaged_log_or_end_stops_neither_a_run_nor_a_rebuild() {
 
 #[tokio::test]
 async fn what_a_vanished_orchestrator_left_is_read_and_released() {
-    // The order may have been cut by a failure of the power, or deleted: the database knows enough of it.
+    // A power cut may have truncated the order, or it was deleted: the database knows enough.
     for order in [None, Some("")] {
         vanished(order).await;
     }
@@ -384,7 +388,7 @@ async fn vanished(order: Option<&str>) {
         Some(text) => fs::write(file, text).unwrap(),
         None => fs::remove_file(file).unwrap(),
     }
-    // The log has more than the database: as after a kill between the worker's write and the orchestrator's.
+    // The log is ahead of the database, as after a kill between the worker's write and the orchestrator's.
     sqlx::query("UPDATE attempts SET log_events = 1, outcome = NULL, log_offset = ? WHERE number = 2")
         .bind(offset_after(home.path(), &cohort, 1))
         .execute(store.pool())
@@ -399,7 +403,7 @@ async fn vanished(order: Option<&str>) {
     assert!(progress.running.is_empty());
 }
 
-/// Makes the first attempt of [`lived`] one that failed its jobs.
+/// Makes the first attempt of [`lived`] fail its jobs.
 fn first_failed(home: &Path, cohort: &Cohort) {
     let attempt = AttemptFolder::at(home.join("runs").join(cohort.id.to_string()).join("attempt-1"));
     let end = AttemptEnd::load(&attempt).unwrap().unwrap();
@@ -425,7 +429,7 @@ async fn an_earlier_end_does_not_fail_a_job_that_was_tried_again() {
     assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
 }
 
-/// The offset behind the header and `events` events of the second attempt's log.
+/// Returns the offset after the header and `events` events of the second attempt's log.
 fn offset_after(home: &Path, cohort: &Cohort, events: usize) -> i64 {
     let path = home.join("runs").join(cohort.id.to_string()).join("attempt-2/events.jsonl");
     let text = fs::read_to_string(path).unwrap();

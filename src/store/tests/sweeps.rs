@@ -1,4 +1,4 @@
-//! Made-up sweeps and what workers say of them, for the tests of this crate and of those above it.
+//! Synthetic sweeps and workers' reports, for the tests of this and higher crates.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use sweep_spec::objective::Objective;
 use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
 use sweep_wire::event::{Event, Record, Score};
 
-/// Runs `work` to its end on this thread.
+/// Runs `work` to completion on this thread.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
-/// A blueprint of 100 steps on the ring of Gaussians.
+/// Returns a blueprint of 100 steps on the ring of Gaussians.
 pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
     let mlp = Mlp {
         generator: vec![8],
@@ -53,7 +53,7 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
     Arc::new(Blueprint::BuiltIn(BuiltIn::new(Dataset::Gaussians(Gaussians::RING), objective, model, train)))
 }
 
-/// What is measured: modes and distance, twice in those steps.
+/// Returns the scores to measure: modes and distance, twice in those steps.
 pub(crate) fn scoring() -> Scoring {
     Scoring {
         every: 50,
@@ -65,7 +65,7 @@ pub(crate) fn scoring() -> Scoring {
     }
 }
 
-/// A D2GAN sweep over α × β × seeds.
+/// Returns a D2GAN sweep over α × β × seeds.
 pub(crate) fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
     let (blueprint, scores): (_, Scores) = (blueprint(Objective::D2GAN), [Arc::new(scoring())].into());
     let mut entries = Vec::new();
@@ -96,13 +96,13 @@ pub(crate) fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> Ne
     }
 }
 
-/// The cohort of all of a sweep's jobs.
+/// Returns the cohort of all of a sweep's jobs.
 pub(crate) fn cohort(sweep: &NewSweep) -> Cohort {
     let members = sweep.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
     Cohort::new(members, Arc::clone(&sweep.entries[0].scores))
 }
 
-/// Events numbered from 0.
+/// Numbers events from 0.
 pub(crate) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
     let record = |(seq, event)| Record { seq: seq as u64, at: 1000.0 + seq as f64, event };
     events.into_iter().enumerate().map(record).collect()
@@ -122,7 +122,7 @@ pub(crate) fn score(metric: Metric, value: f64) -> Score {
     }
 }
 
-/// Makes a new attempt of a cohort known; its number.
+/// Adds a new attempt of a cohort; returns its number.
 pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
     let slot = "cpu".to_owned();
     let new = new_attempt(store, cohort, &[], &[], directory.into(), slot).await;
@@ -131,7 +131,7 @@ pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<P
     number
 }
 
-/// The next attempt of a cohort, now.
+/// Creates the next attempt of a cohort, starting now.
 pub(crate) async fn new_attempt(
     store: &Store,
     cohort: &Cohort,

@@ -1,4 +1,4 @@
-//! Writing: what registering, starting, ingesting and ending leave in the tables.
+//! Writing: the tables after registering, starting, ingesting and ending.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn registering_again_replaces_entries_and_keeps_what_was_done() {
         [Status::Done, Status::Done, Status::Pending, Status::Pending]
     );
     assert_eq!(states.len(), 4);
-    // The same jobs under another name are done there too, and exist once.
+    // The same jobs in a sweep with another name are done there, too, and exist once.
     let other = store.register(&NewSweep { name: "other".into(), ..sweep("s", &[0.2], &[0.1], 2) }).await.unwrap();
     assert!(other.states.values().all(|&status| status == Status::Done));
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(store.pool()).await.unwrap();

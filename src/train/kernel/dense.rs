@@ -1,16 +1,16 @@
-//! What stands between the products of a network: biases, activations, and their gradients.
+//! Biases, activations, and their gradients, between the products of a network.
 
 use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
 use sweep_spec::arch::{Activation, SELU};
 
-/// Columns whose sums are kept in registers.
+/// Columns whose sums fit into registers.
 const COLUMNS: usize = 64;
-/// Rows that are summed before they join the sum of all, which keeps rounding small.
+/// Rows that are summed before they are added to the total, which keeps rounding errors small.
 const ROWS: usize = 32;
 
-/// y ← f(y + b) for the rows of `y` `[N, F]`; b `[F]`, or none. f is the identity where there is no activation.
+/// y ← f(y + b) for the rows of `y` `[N, F]`; b `[F]`, or none. Without an activation, f is the identity.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn activate<T: Float>(y: &mut [T], bias: Option<&[T]>, activation: Option<Activation>) {
     let (zero, one) = (T::of(0.0), T::of(1.0));
@@ -53,8 +53,8 @@ fn each<T: Float>(y: &mut [T], bias: Option<&[T]>, f: impl Fn(T) -> T) {
     }
 }
 
-/// The gradient before the activation from the gradient `dy` behind it, in place: dy ← dy · f′, with f′ from the output `y`; from the
-/// input, there, where it does not follow from the output.
+/// Replaces the gradient `dy` after the activation with the one before it: dy ← dy · f′. `y` is the output, or the
+/// input if f′ cannot be computed from the output.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn deactivate<T: Float>(dy: &mut [T], y: &[T], activation: Activation) {
     let (zero, one) = (T::of(0.0), T::of(1.0));
@@ -90,7 +90,7 @@ fn both<T: Float>(dy: &mut [T], y: &[T], f: impl Fn(T, T) -> T) {
     }
 }
 
-/// The sums of the columns of `x` `[N, F]`, to `sums` `[F]`.
+/// Writes the sums of the columns of `x` `[N, F]` to `sums` `[F]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn column_sums<T: Float>(x: &[T], sums: &mut [T]) {
     let width = sums.len();
@@ -153,7 +153,7 @@ mod tests {
                 assert!((f64::from(narrow_slopes[i]) - slope).abs() < 2e-6, "{wrong}: slope {}", narrow_slopes[i]);
             }
         }
-        // Further out, nothing overflows.
+        // Far out, nothing overflows.
         for activation in Activation::ALL {
             let mut far = [-1e4f32, -200.0, 200.0, 1e4];
             activate(&mut far, None, Some(activation));

@@ -1,15 +1,16 @@
-//! Layer normalisation of samples `[N, P, F]`: P pixels of F maps, or one of F features. Each sample is treated by itself.
+//! Layer normalisation of samples `[N, P, F]`: P pixels of F maps, or one pixel of F features. Each sample is
+//! normalised separately.
 
 use multiversion::multiversion;
 
 use super::dense::column_sums;
 use sweep_numerics::math::Float;
 
-/// Values that are summed side by side.
+/// Values that are summed in parallel lanes.
 const LANES: usize = 64;
 
-/// Normalises each sample of `x` into `normal` and writes `y` = scale · normal + shift, with `[F]` scales and shifts. `inverse` =
-/// 1/√(variance + ε) of each sample (the biased variance), `[N]`, is written.
+/// Normalises each sample of `x` into `normal` and writes `y` = scale · normal + shift, with `[F]` scales and shifts.
+/// Also writes `inverse` `[N]`: 1/√(variance + ε) of each sample, with the biased variance.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn forward<T: Float>(
     x: &[T],
@@ -37,8 +38,8 @@ pub fn forward<T: Float>(
     }
 }
 
-/// From the gradient `dy` of the output: the gradients of scale and shift, to `dscale` and `dshift` `[F]` where they are wanted, and that
-/// of the input, in place of `dy`. `dot`, as large as `dy`, is room.
+/// Given the gradient `dy` of the output, writes the gradients of scale and shift to `dscale` and `dshift` `[F]`, if
+/// given, and replaces `dy` with the gradient of the input. `dot` is work space as large as `dy`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn backward<T: Float>(
     dy: &mut [T],
@@ -65,7 +66,7 @@ pub fn backward<T: Float>(
             }
         }
         let (across, along) = (sum(dy) / n, sum(dot) / n);
-        // The gradient with respect to x of the normalised value: two projections are taken out.
+        // The gradient of the normalised value with respect to x: two projections are subtracted.
         for i in 0..each {
             dy[i] = (dy[i] - across - normal[i] * along) * inverse;
         }

@@ -1,15 +1,16 @@
-//! The largest of each few consecutive values.
+//! The maximum of each group of consecutive values.
 
 use sweep_numerics::math::Float;
 
-/// The largest of each `pieces` values of `x`, to `y`; NaN where one of them is.
+/// Writes the maximum of each `pieces` values of `x` to `y`; NaN if one of them is NaN.
 pub fn forward<T: Float>(x: &[T], pieces: usize, y: &mut [T]) {
     for (x, y) in x.chunks_exact(pieces).zip(y) {
         *y = largest(x).0;
     }
 }
 
-/// From the gradient `dy` of the output that of `x`, to `dx`: all of it to the largest, the first of equal ones.
+/// Given the gradient `dy` of the output, writes that of `x` to `dx`: the maximum gets all of it, or the first of equal
+/// ones.
 pub fn backward<T: Float>(dy: &[T], x: &[T], pieces: usize, dx: &mut [T]) {
     dx.fill(T::of(0.0));
     for ((x, dx), &dy) in x.chunks_exact(pieces).zip(dx.chunks_exact_mut(pieces)).zip(dy) {
@@ -17,8 +18,8 @@ pub fn backward<T: Float>(dy: &[T], x: &[T], pieces: usize, dx: &mut [T]) {
     }
 }
 
-/// The first of the largest values, and where it is; or a NaN, so that none is lost. Which one it is cannot be guessed, so that nothing
-/// here may depend on a guess: these are selections, not branches.
+/// The first of the largest values and its index, or a NaN, so none is lost. Branch prediction cannot guess the index,
+/// so this uses selections instead of branches.
 #[inline(always)]
 fn largest<T: Float>(x: &[T]) -> (T, usize) {
     let (mut most, mut at) = (x[0], 0);

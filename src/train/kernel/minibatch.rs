@@ -1,16 +1,18 @@
-//! Minibatch discrimination of one batch: every sample against every other, each pair once, some kernels side by side.
+//! Minibatch discrimination of one batch: compares all pairs of samples once, for several kernels in parallel lanes.
 
 use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
 
-/// Kernels that are computed side by side.
+/// Kernels that are computed in parallel lanes.
 const LANES: usize = 16;
 
-/// A number of each. What is read, and written, as a whole is a vector to the compiler; what is changed in its place is not.
+/// One number for each kernel. The compiler vectorises arrays that are read and written as a whole, but not in-place
+/// changes.
 type Lanes<T> = [T; LANES];
 
-/// Writes oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + bias, j ≠ i, of each kernel to the last columns of `y` `[N, ..]`; `m` `[N, kernels · dims]`.
+/// Writes oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + bias, j ≠ i, of each kernel to the last columns of `y` `[N, ..]`; `m` `[N, kernels
+/// · dims]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn forward<T: Float>(m: &[T], bias: &[T], [kernels, dims]: [usize; 2], y: &mut [T]) {
     let (n, zero) = (m.len() / (kernels * dims), [T::of(0.0); LANES]);
@@ -40,7 +42,7 @@ pub fn forward<T: Float>(m: &[T], bias: &[T], [kernels, dims]: [usize; 2], y: &m
     }
 }
 
-/// The gradient of `m`, to `dm`, from that of the output, `dy` `[N, ..]`.
+/// Given the gradient `dy` `[N, ..]` of the output, writes that of `m` to `dm`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn backward<T: Float>(m: &[T], dy: &[T], [kernels, dims]: [usize; 2], dm: &mut [T]) {
     let (n, zero) = (m.len() / (kernels * dims), [T::of(0.0); LANES]);
@@ -80,7 +82,7 @@ pub fn backward<T: Float>(m: &[T], dy: &[T], [kernels, dims]: [usize; 2], dm: &m
     }
 }
 
-/// The dimensions of `count` kernels of each sample, `[N, dims]`; what is left of the lanes has no meaning.
+/// The dimensions of `count` kernels of each sample, `[N, dims]`; unused lanes have arbitrary values.
 #[inline(always)]
 fn gather<T: Float>(m: &[T], [first, count]: [usize; 2], [kernels, dims]: [usize; 2], rows: &mut [Lanes<T>]) {
     for (all, row) in m.chunks_exact(kernels * dims).zip(rows.chunks_exact_mut(dims)) {
@@ -92,7 +94,7 @@ fn gather<T: Float>(m: &[T], [first, count]: [usize; 2], [kernels, dims]: [usize
     }
 }
 
-/// exp(−‖m − m′‖₁) of the first of `rows` and each later one, to `near`.
+/// Writes exp(−‖m − m′‖₁) between the first of `rows` and each later one to `near`.
 #[inline(always)]
 fn nearness<T: Float>(rows: &[Lanes<T>], dims: usize, near: &mut [Lanes<T>]) {
     let (own, others) = rows.split_at(dims);
@@ -157,9 +159,9 @@ fn signed<T: Float>(a: Lanes<T>, b: Lanes<T>, mut weight: Lanes<T>) -> Lanes<T> 
 mod tests {
     use super::*;
 
-    /// Two equal samples: o = 1 + b; with a third far away, it has o = b.
+    /// Two equal samples have o = 1 + b; a distant third one has o = b.
     #[test]
-    fn equal_samples_are_as_near_as_can_be() {
+    fn equal_samples_have_distance_0() {
         let (m, bias) = ([0.5, -1.0, 2.0, 0.0, 0.5, -1.0, 2.0, 0.0, 900.0, 0.0, 0.0, 900.0f64], [0.25, -3.0]);
         let mut y = [9.0; 9];
         forward(&m, &bias, [2, 2], &mut y);

@@ -1,5 +1,5 @@
-//! Loops over CPU memory in one pass, for what libtorch needs several for. The compiler vectorises them for the processor at hand;
-//! without fused multiply-add, so that every processor gives the same bits.
+//! Loops over CPU memory in one pass, where libtorch needs several. The compiler vectorises them for the processor at
+//! hand, without fused multiply-add, so every processor gives the same bits.
 
 pub mod dense;
 pub mod layer_norm;

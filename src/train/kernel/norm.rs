@@ -6,8 +6,8 @@ use sweep_numerics::math::Float;
 
 use super::dense::column_sums;
 
-/// Normalises the columns of `x` `[N, F]` into `normal` and writes `y` = scale · normal + shift. `mean`, `variance` (biased) and
-/// `inverse` = 1/√(variance + ε), `[F]` each, are written.
+/// Normalises the columns of `x` `[N, F]` into `normal` and writes `y` = scale · normal + shift. Also writes `mean`,
+/// `variance` (biased) and `inverse` = 1/√(variance + ε), `[F]` each.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn forward<T: Float>(
     x: &[T],
@@ -40,8 +40,8 @@ pub fn forward<T: Float>(
     }
 }
 
-/// From the gradient `dy` `[N, F]` of the output: the gradients of scale and shift, added to `dscale` and `dshift` `[F]`, and that of
-/// the input, in place of `dy`. `dot` `[N, F]` and `sums` `[2, F]` are room.
+/// Given the gradient `dy` `[N, F]` of the output, adds the gradients of scale and shift to `dscale` and `dshift`
+/// `[F]`, and replaces `dy` with the gradient of the input. `dot` `[N, F]` and `sums` `[2, F]` are work space.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn backward<T: Float>(
     dy: &mut [T],
@@ -65,7 +65,7 @@ pub fn backward<T: Float>(
     }
     sums.iter_mut().for_each(|sum| *sum = *sum / n);
     let (along, across) = sums.split_at(width);
-    // The gradient with respect to x of the normalised value: two projections are taken out.
+    // The gradient of the normalised value with respect to x: two projections are subtracted.
     for (dy, normal) in dy.chunks_exact_mut(width).zip(normal.chunks_exact(width)) {
         for i in 0..width {
             dy[i] = (dy[i] - across[i] - normal[i] * along[i]) * (inverse[i] * scale[i]);

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
 
-/// The coefficients of one member's Adam step, in the form of PyTorch's.
+/// The coefficients of one member's Adam step, in PyTorch's form.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     /// Learning rate.
@@ -15,13 +15,14 @@ pub struct Adam {
     pub beta2: f64,
     /// Added to the root.
     pub epsilon: f64,
-    /// What parameters shrink to before the step: 1 without weight decay.
+    /// The factor that shrinks parameters before the step: 1 without weight decay.
     pub shrink: f64,
     /// Steps including this one.
     pub step: u64,
 }
 
-/// One Adam step (Kingma & Ba 2015, algorithm 1) on one member's parameters `p`, gradients `g` and moments `m`, `v`, all `[P]`.
+/// One Adam step (Kingma & Ba 2015, algorithm 1) on one member's parameters `p`, gradients `g` and moments `m`, `v`,
+/// all `[P]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn adam<T: Float>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], adam: &Adam) {
     let steps = adam.step as f64;
@@ -38,8 +39,9 @@ pub fn adam<T: Float>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], adam: &Ada
     }
 }
 
-/// One step of optimistic Adam (Daskalakis et al. 2018, algorithm 1: p ← p − 2 lr·u + lr·u', where u = m̂/(√v̂ + ε) is Adam's direction, of
-/// moments without bias, and u' that of the step before) on one member's `p`, `g`, `m`, `v` and `u`, all `[P]`.
+/// One step of optimistic Adam (Daskalakis et al. 2018, algorithm 1: p ← p − 2 lr·u + lr·u', where u = m̂/(√v̂ + ε) is
+/// Adam's direction from bias-corrected moments, and u' is that of the step before) on one member's `p`, `g`, `m`, `v`
+/// and `u`, all `[P]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn optimistic_adam<T: Float>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], u: &mut [T], adam: &Adam) {
     let steps = adam.step as f64;
@@ -58,7 +60,7 @@ pub fn optimistic_adam<T: Float>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T],
     }
 }
 
-/// The coefficients of one member's step of RMSprop.
+/// The coefficients of one member's RMSprop step.
 #[derive(Clone, Copy, Debug)]
 pub struct Rmsprop {
     /// Learning rate.
@@ -67,11 +69,12 @@ pub struct Rmsprop {
     pub decay: f64,
     /// Added to the root.
     pub epsilon: f64,
-    /// What parameters shrink to before the step: 1 without weight decay.
+    /// The factor that shrinks parameters before the step: 1 without weight decay.
     pub shrink: f64,
 }
 
-/// One step of RMSprop (PyTorch's form: v ← αv + (1 − α)g², p ← p − lr·g/(√v + ε)) on one member's `p`, `g`, `v`, all `[P]`.
+/// One step of RMSprop (PyTorch's form: v ← αv + (1 − α)g², p ← p − lr·g/(√v + ε)) on one member's `p`, `g`, `v`, all
+/// `[P]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn rmsprop<T: Float>(p: &mut [T], g: &[T], v: &mut [T], rmsprop: &Rmsprop) {
     let (lr, decay, rest) = (T::of(rmsprop.lr), T::of(rmsprop.decay), T::of(1.0 - rmsprop.decay));
@@ -83,8 +86,8 @@ pub fn rmsprop<T: Float>(p: &mut [T], g: &[T], v: &mut [T], rmsprop: &Rmsprop) {
     }
 }
 
-/// One step of SGD with momentum (PyTorch's form: m ← μm + g, p ← p − lr·m) on one member's `p`, `g`, `m`, all `[P]`, which shrink to
-/// `shrink` of what they were before it.
+/// One step of SGD with momentum (PyTorch's form: m ← μm + g, p ← p − lr·m) on one member's `p`, `g`, `m`, all `[P]`.
+/// Parameters are multiplied by `shrink` before the step.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn sgd<T: Float>(p: &mut [T], g: &[T], m: &mut [T], lr: f64, momentum: f64, shrink: f64) {
     let (lr, momentum, shrink) = (T::of(lr), T::of(momentum), T::of(shrink));
@@ -95,8 +98,8 @@ pub fn sgd<T: Float>(p: &mut [T], g: &[T], m: &mut [T], lr: f64, momentum: f64, 
     }
 }
 
-/// Scales one member's gradients `g` `[P]` down to the norm `most`, where theirs is larger (PyTorch's clip_grad_norm_). The norm is summed in
-/// float64, in order.
+/// Scales one member's gradients `g` `[P]` down to the norm `most` if theirs is larger (PyTorch's clip_grad_norm_). The
+/// norm is summed in float64, in order.
 pub fn clip<T: Float>(g: &mut [T], most: f64) {
     let norm = g.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt();
     let scale = most / (norm + CLIP_EPSILON);
@@ -106,10 +109,10 @@ pub fn clip<T: Float>(g: &mut [T], most: f64) {
     }
 }
 
-/// What PyTorch adds to the norm of gradients that it divides by.
+/// PyTorch adds this to the norm of gradients before it divides by it.
 pub const CLIP_EPSILON: f64 = 1e-6;
 
-/// Takes `p` into their moving average `mean`, both `[P]`: θ̄ ← λθ̄ + (1 − λ)θ, with λ = `decay`.
+/// Updates the moving average `mean` of `p`, both `[P]`: θ̄ ← λθ̄ + (1 − λ)θ, with λ = `decay`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn average<T: Float>(mean: &mut [T], p: &[T], decay: f64) {
     let (decay, rest) = (T::of(decay), T::of(1.0 - decay));

@@ -1,13 +1,13 @@
-//! A leaky ReLU with one slope that is learnt.
+//! A leaky ReLU with one learnt slope.
 
 use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
 
-/// Values whose products are made side by side before they are summed.
+/// Values whose products are computed in parallel before they are summed.
 const BLOCK: usize = 64;
 
-/// y = x where x > 0, slope·x elsewhere.
+/// y = x if x > 0, otherwise slope·x.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn forward<T: Float>(x: &[T], slope: T, y: &mut [T]) {
     let zero = T::of(0.0);
@@ -16,7 +16,7 @@ pub fn forward<T: Float>(x: &[T], slope: T, y: &mut [T]) {
     }
 }
 
-/// The gradient of x in the place of `dy`, that of y; returns that of the slope.
+/// Replaces `dy`, the gradient of y, with that of x. Returns the gradient of the slope.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn backward<T: Float>(dy: &mut [T], x: &[T], slope: T) -> T {
     let zero = T::of(0.0);

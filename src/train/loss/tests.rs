@@ -4,7 +4,7 @@ use sweep_spec::objective::rules;
 
 const D: Logits = Logits { discriminator: 0, batch: 0, negative: false };
 
-/// A formula on `real` of one discriminator, batch 0, and `fake`, batch 1; parameters a and b of two members.
+/// A formula on `real` (batch 0) and `fake` (batch 1) of one discriminator, with parameters a and b of two members.
 fn formula(text: &str) -> Loss {
     let written = Names::new(1, None).parse(text).unwrap();
     let loss: &'static rules::Loss = Box::leak(Box::new(rules::Loss::new(&written).unwrap()));
@@ -13,7 +13,7 @@ fn formula(text: &str) -> Loss {
 }
 
 fn host(loss: &Loss, logits: &[Tensor], batches: usize) -> (Vec<f64>, Vec<Tensor>) {
-    let (Value::Host(value), grads) = loss.evaluate(logits, batches, true) else { panic!("a CPU") };
+    let (PerMember::Host(value), grads) = loss.evaluate(logits, batches, true) else { panic!("a CPU") };
     (value, grads)
 }
 
@@ -45,7 +45,7 @@ fn functions_and_their_slopes_are_exact_everywhere() {
         formula("mean(real + 7)"),
     ];
     for (kind, tolerance) in [(Kind::Double, 1e-9), (Kind::Float, 1e-6)] {
-        // Each x is a member with one sample, so that every value is seen.
+        // Each x is a member with one sample, so every value is checked.
         let logits = [Tensor::from_slice(&x).unsqueeze(1).to_kind(kind)];
         for (i, loss) in formulas.iter().enumerate() {
             assert!(matches!(loss, Loss::Terms(_)), "{i}");
@@ -83,7 +83,7 @@ fn a_formula_is_the_sum_of_its_terms_with_each_members_coefficients() {
     assert!(again.iter().zip(&value).all(|(a, b)| (a - b).abs() < 1e-12));
 }
 
-/// The loops over rows against libtorch's operations and its autograd, each member with its own parameters.
+/// The loops over rows agree with libtorch's operations and autograd; each member has its own parameters.
 #[test]
 fn any_formula_has_the_value_and_the_slopes_of_libtorch() {
     for text in [
@@ -109,7 +109,7 @@ fn any_formula_has_the_value_and_the_slopes_of_libtorch() {
     }
 }
 
-/// Slopes of slopes, which penalties and discriminators that look ahead need, against differences of slopes.
+/// Second derivatives, which penalties and unrolled discriminators need, agree with differences of first derivatives.
 #[test]
 fn formulas_are_differentiable_twice() {
     for text in ["mean(exprel(real))", "mean(log_softplus(real))", "mean(softplus(real)^1.5)", "std(real)"] {
@@ -137,7 +137,7 @@ fn formulas_are_differentiable_twice() {
 }
 
 #[test]
-fn a_logit_that_is_not_a_number_makes_the_loss_so() {
+fn a_nan_logit_makes_the_loss_nan() {
     let logits = [Tensor::from_slice(&[1.0f32, f32::NAN, 1.0, 1.0]).view([1, 4])];
     let of = [mean(softplus(D)), mean(softplus(-D)), mean(log_softplus(D))].map(Loss::from);
     let more = ["mean(real)", "mean((real - 1)^2)", "mean(relu(real))", "log_mean_exp(real)", "mean(max(real, 3))"];

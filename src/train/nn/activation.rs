@@ -1,4 +1,4 @@
-//! Element-wise functions, by themselves or at the end of another layer.
+//! Element-wise functions, on their own or at the end of another layer.
 
 use tch::{Kind, Tensor};
 
@@ -7,7 +7,7 @@ use crate::kernel::dense;
 use sweep_spec::arch::{Activation, SELU};
 use sweep_tensor::host::{values, values_mut};
 
-/// y ← f(y + b), in place where memory allows it; `y` `[.., N, F]`, b `[.., F]` or none.
+/// y ← f(y + b), in place if possible; `y` `[.., N, F]`, b `[.., F]` or none.
 pub(super) fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activation>, host: bool) -> Tensor {
     if host {
         match y.kind() {
@@ -33,7 +33,7 @@ pub(super) fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<
     }
 }
 
-/// f(y), by operations that autograd follows as often as it is asked to.
+/// f(y), with operations that autograd can differentiate repeatedly.
 pub(super) fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
     match activation {
         None => y.shallow_clone(),
@@ -49,8 +49,8 @@ pub(super) fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
     }
 }
 
-/// The gradient before the activation from the gradient behind it and the output `y` (or the input, of an activation whose slope does
-/// not follow from its output), in place where memory allows it.
+/// Returns the gradient before the activation, given the gradient after it and the output `y` (or the input, if the
+/// slope cannot be computed from the output). In place if possible.
 pub(super) fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
     let Some(activation) = activation else { return dy };
     if host {
@@ -75,7 +75,7 @@ pub(super) fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activati
     }
 }
 
-/// The output, and what the slope follows from: that, or the input.
+/// The output, and the input or output from which the slope is computed.
 const Y: usize = 0;
 const OF_SLOPE: usize = 1;
 

@@ -1,7 +1,8 @@
-//! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member; of maps over their pixels, too.
+//! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member; for maps, also over their
+//! pixels.
 //!
-//! One member's features lie last on the CPU, in vectors and in maps alike: that is one loop over memory. K members' vectors
-//! `[K, N, F]` and maps `[N, K, C, H, W]` go through libtorch.
+//! On the CPU, one member's features are last in both vectors and maps, so this is one loop over memory. K members'
+//! vectors `[K, N, F]` and maps `[N, K, C, H, W]` use libtorch.
 
 use tch::{Kind, Tensor};
 
@@ -17,14 +18,14 @@ const EPSILON: f64 = 1e-5;
 /// Weight of a new batch in the running statistics, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
 
-/// Normalises each feature, then scales and shifts it, then applies the activation behind it.
+/// Normalises each feature, then scales and shifts it, then applies the activation.
 #[derive(Debug)]
 pub(super) struct BatchNorm {
     features: i64,
     activation: Option<Activation>,
 }
 
-/// The normalised values, the output, 1/σ of each group, and room.
+/// The normalised values, the output, 1/σ of each group, and work space.
 const NORMAL: usize = 0;
 const Y: usize = 1;
 const INVERSE: usize = 2;
@@ -33,7 +34,7 @@ const DOT: usize = 4;
 const X: usize = 5;
 
 impl BatchNorm {
-    /// Over `features` features, or maps.
+    /// For `features` features or maps.
     pub(super) fn new(features: u32, activation: Option<Activation>) -> Self {
         BatchNorm { features: features.into(), activation }
     }
@@ -74,7 +75,7 @@ impl BatchNorm {
         let (mut dscale, mut dshift) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
         let (dscale, dshift) = (values_mut::<T>(&mut dscale), values_mut::<T>(&mut dshift));
         if need.weights {
-            // Gradients that are not asked for may be those of a move that is yet to be made.
+            // If these gradients are not needed, `grads` may hold those of a pending move.
             dscale.fill(T::of(0.0));
             dshift.fill(T::of(0.0));
         }
@@ -116,7 +117,7 @@ impl Layer for BatchNorm {
     }
 
     fn traced(&self, given: &Given, x: &Tensor, pass: &Pass) -> Tensor {
-        // Where the samples lie, and the dimensions that a feature's values lie along.
+        // The batch dimension, and the dimensions along which a feature's values lie.
         let (batch, along): (i64, &[i64]) = match x.dim() {
             5 => (0, &[0, 3, 4]),
             4 => (0, &[0, 1, 2]),
@@ -143,12 +144,12 @@ impl Layer for BatchNorm {
     }
 }
 
-/// [.., F] -> [.., 1, F], to go with [.., N, F].
+/// [.., F] -> [.., 1, F], to combine with [.., N, F].
 fn row(tensor: &Tensor) -> Tensor {
     tensor.unsqueeze(-2)
 }
 
-/// One number a feature or map, in a shape that goes with those of `x`.
+/// One number per feature or map, in a shape that broadcasts over `x`.
 pub(super) fn beside(vector: &Tensor, x: &Tensor) -> Tensor {
     match x.dim() {
         5 => vector.unsqueeze(-1).unsqueeze(-1),
@@ -163,7 +164,7 @@ fn evaluate(view: &View, x: &Tensor) -> Tensor {
     (x - mean) * ((var + EPSILON).rsqrt() * scale) + shift
 }
 
-/// The same as [`norm::forward`] for K members, on any device. 1/σ is kept as `[groups, .., 1, F]`.
+/// The same as [`norm::forward`] for K members, on any device. 1/σ is stored as `[groups, .., 1, F]`.
 fn forward_vectors(view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
     let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
     let (mut normal, mut inverse) = (Vec::new(), Vec::new());
@@ -199,7 +200,7 @@ fn backward_vectors(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> 
     let parts: Vec<Tensor> = chunks
         .enumerate()
         .map(|(group, ((dy, normal), dot))| {
-            // The gradient with respect to x of the normalised value: two projections are taken out.
+            // The gradient of the normalised value with respect to x: two projections are subtracted.
             let centred = &dy - mean(&dy) - normal * mean(&dot);
             centred * (inverse.get(group as i64) * row(&view.weights[0]))
         })
@@ -207,11 +208,11 @@ fn backward_vectors(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> 
     Tensor::cat(&parts, -2)
 }
 
-/// Maps `[N, K, C, H, W]`: each channel of each member by itself. 1/σ is kept as `[groups, K·C]`, and so is the mean.
+/// Maps `[N, K, C, H, W]`: each channel of each member separately. 1/σ and the mean are stored as `[groups, K·C]`.
 fn forward_maps(view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
     let flat = |tensor: &Tensor| tensor.flatten(0, 1);
     let (mean, var) = (&mut view.buffers[0].shallow_clone(), &mut view.buffers[1].shallow_clone());
-    // Copies, but for a single member.
+    // Copies, except for a single member.
     let (means, vars) = (flat(mean), flat(var));
     let (scale, shift) = (flat(&view.weights[0]), flat(&view.weights[1]));
     let batches = x.chunk(pass.groups, 0).into_iter().zip(0..).map(|(x, group)| {

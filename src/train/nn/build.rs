@@ -1,4 +1,4 @@
-//! Layers from their description.
+//! Builds layers from their description.
 
 use super::chain::Chain;
 use super::{
@@ -7,38 +7,38 @@ use super::{
 };
 use sweep_spec::arch::{self, Activation};
 
-/// The layers that `spec` describes. An activation behind a layer that can apply it in the same pass is part of that layer, and so is the
-/// normalisation of its weights. `player` tells the network's random numbers from those of the job's other networks.
+/// Builds the layers that `spec` describes. An activation is fused into the layer before it if possible, and so is
+/// weight normalisation. `player` separates the network's random numbers from those of the job's other networks.
 pub fn build(spec: &[arch::Layer], player: u16) -> Chain {
     Builder { player, nested: NESTED }.chain(spec, 0)
 }
 
-/// Where layers within others begin to be counted: behind the numbers of a network's own layers.
+/// The first number of nested layers, above the numbers of a network's own layers.
 const NESTED: u64 = 256;
-/// What is added to a player's number for the dropout of layers within others: more than there are players.
+/// Added to a player's number for the dropout of nested layers; larger than the number of players.
 const WITHIN: u16 = 128;
 
-/// Numbers layers, so that each has random numbers of its own.
+/// Numbers the layers, so each has its own random numbers.
 struct Builder {
     player: u16,
     nested: u64,
 }
 
 impl Builder {
-    /// A list of layers within another, whose streams of random numbers have the next numbers.
+    /// Builds a list of nested layers, whose streams of random numbers get the next numbers.
     fn within(&mut self, spec: &[arch::Layer]) -> Chain {
         let first = self.nested;
         self.nested += spec.len() as u64;
         self.chain(spec, first)
     }
 
-    /// What tells a layer's dropout from that of all other layers.
+    /// Separates a layer's dropout from that of all other layers.
     fn lane(&self, stream: u64) -> u16 {
         let player = if stream < NESTED { self.player } else { WITHIN + self.player };
         player << 8 | (stream % NESTED) as u16
     }
 
-    /// A list of layers; the stream of random numbers of the first has number `first`, and those of the others follow.
+    /// Builds a list of layers. The random stream of the first one has number `first`, and the others follow.
     fn chain(&mut self, spec: &[arch::Layer], first: u64) -> Chain {
         let mut chain = Chain::default();
         let mut rest = spec.iter().enumerate().peekable();
@@ -68,7 +68,7 @@ impl Builder {
         chain
     }
 
-    /// One layer; `activation` is applied in its pass.
+    /// Builds one layer with `activation` fused into it.
     fn layer(&mut self, layer: &arch::Layer, activation: Option<Activation>, stream: u64) -> Box<dyn Layer> {
         match *layer {
             arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, activation)),
@@ -102,7 +102,7 @@ impl Builder {
     }
 }
 
-/// The activation that `next` is, if `layer` can apply it in its own pass.
+/// Returns the activation in `next` if `layer` can apply it in its own pass.
 fn fused(layer: &arch::Layer, next: &arch::Layer) -> Option<Activation> {
     let able = match layer {
         arch::Layer::Linear { .. }

@@ -1,39 +1,39 @@
-//! Layers one after another: those of a network, or of a part of one.
+//! A sequence of layers: those of a network, or of a part of one.
 
 use tch::Tensor;
 
 use super::{Given, Layer, Need, Pass, Saved, Start, Variable, View};
 
-/// Layers, each of which takes what the one before gives.
+/// Layers, each of which takes the output of the one before.
 #[derive(Default)]
 pub struct Chain {
     links: Vec<Link>,
 }
 
-/// A layer with its place.
+/// A layer with its position.
 struct Link {
-    /// What comes before the names of its tensors.
+    /// Prefix of the names of its tensors.
     name: String,
-    /// Which of the network's streams of random numbers its weights start from.
+    /// The network's stream of random numbers for its initial weights.
     stream: u64,
     layer: Box<dyn Layer>,
-    /// How many tensors it has: weights and buffers.
+    /// Its number of tensors: weights and buffers.
     counts: (usize, usize),
 }
 
 impl Chain {
-    /// Adds a layer, called by its number among those that are written.
+    /// Adds a layer, named by its number among the layers that are saved.
     pub fn push(&mut self, number: usize, stream: u64, layer: Box<dyn Layer>) {
         let counts = (layer.shapes().len(), layer.buffers().len());
         self.links.push(Link { name: format!("{number}."), stream, layer, counts });
     }
 
-    /// How many tensors the layers have: weights and buffers.
+    /// Number of tensors of all layers: weights and buffers.
     pub fn counts(&self) -> (usize, usize) {
         self.links.iter().fold((0, 0), |(weights, buffers), link| (weights + link.counts.0, buffers + link.counts.1))
     }
 
-    /// Trainable tensors of one member, as [`Layer::shapes`], by names that begin with the layer's.
+    /// Trainable tensors of one member, as [`Layer::shapes`], with names that begin with the layer's.
     pub fn shapes(&self) -> Vec<Variable> {
         self.all(|layer| layer.shapes())
     }
@@ -54,7 +54,7 @@ impl Chain {
         self.links.iter().flat_map(|link| of(&*link.layer).into_iter().map(move |one| named(link, one))).collect()
     }
 
-    /// Views of each layer, of one of all of them.
+    /// Splits a view of all layers into one for each layer.
     pub fn split(&self, view: &View) -> Vec<View> {
         let (mut weights, mut buffers) = (0, 0);
         let clones =
@@ -79,7 +79,7 @@ impl Chain {
         self.links.iter().zip(views).for_each(|(link, view)| link.layer.start(view));
     }
 
-    /// As [`Layer::forward`]: the output, and what goes into the last layer.
+    /// As [`Layer::forward`]: returns the output and the input of the last layer.
     pub fn forward(&self, views: &[View], x: &Tensor, pass: &Pass, saved: &mut Vec<Saved>) -> (Tensor, Tensor) {
         saved.resize_with(self.links.len(), Saved::default);
         let layers = self.links.iter().zip(views).zip(saved);
@@ -97,7 +97,7 @@ impl Chain {
         })
     }
 
-    /// As [`Layer::backward`], with a gradient that what goes into the last layer has beside that from the output.
+    /// As [`Layer::backward`], with an additional gradient for the input of the last layer.
     pub fn backward(
         &self,
         views: &[View],
@@ -106,7 +106,7 @@ impl Chain {
         need: Need,
         saved: &mut [Saved],
     ) -> Option<Tensor> {
-        // Nothing below the first layer that is trained needs a gradient.
+        // Nothing below the first trained layer needs a gradient.
         let first = self.links.iter().position(|link| link.counts.0 > 0).unwrap_or(self.links.len());
         let mut layers = self.links.iter().zip(views).zip(saved).enumerate().rev();
         layers.try_fold(dy, |dy, (i, ((link, view), saved))| {

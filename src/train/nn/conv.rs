@@ -1,8 +1,8 @@
 //! Convolutions of maps, transposed or not.
 //!
-//! One member's on the CPU are products of matrices, since its maps and kernels lie as those want them, and its gradients come where
-//! they belong: that is as fast as libtorch's convolutions, and faster by half where kernels are large. Those of K members are the
-//! channel groups of one convolution of libtorch's.
+//! For one member on the CPU they are matrix products: its maps and kernels have a suitable memory layout, and
+//! gradients are written to their final place. This is as fast as libtorch's convolutions, and half as fast again for
+//! large kernels. For K members they are the channel groups of one libtorch convolution.
 
 use tch::{Kind, Tensor};
 
@@ -17,10 +17,12 @@ use sweep_tensor::precision::bf16;
 use sweep_tensor::product::Factor::{Plain, Transposed};
 use sweep_tensor::product::{add_product, product};
 
-/// Channels from which, and values of the kernels up to which libtorch's convolution is a quarter faster than the product.
+/// With at least this many channels, and at most this many values in the kernels, libtorch's convolution is a quarter
+/// faster than the product.
 const DIRECT: (i64, usize) = (32, 1 << 20);
 
-/// A convolution, W `[out, in, k, k]`, or a transposed one, W `[in, out, k, k]`, b `[out]`, as in PyTorch, with the activation behind it.
+/// A convolution with W `[out, in, k, k]`, or a transposed one with W `[in, out, k, k]`, and b `[out]`, as in PyTorch;
+/// followed by an activation.
 #[derive(Debug)]
 pub(super) struct Conv {
     geometry: Geometry,
@@ -39,7 +41,7 @@ impl Conv {
         Conv { geometry, transposed, activation }
     }
 
-    /// The operation on the channels of so many members.
+    /// The operation on the channels of `groups` members.
     fn operation(&self, groups: i64) -> Convolution {
         let Geometry { stride, padding, .. } = self.geometry;
         let output_padding = if self.transposed { self.geometry.output_padding() } else { 0 };
@@ -52,7 +54,7 @@ impl Conv {
         }
     }
 
-    /// The places of the kernel on the larger image: a convolution's input, or a transposed one's output.
+    /// The positions of the kernel on the larger image: a convolution's input, or a transposed convolution's output.
     fn patches(&self) -> Patches {
         let Geometry { inputs, outputs, kernel, stride, padding, side, output, .. } = self.geometry;
         let (channels, side, places) = if self.transposed { (outputs, output, side) } else { (inputs, side, output) };
@@ -61,7 +63,8 @@ impl Conv {
         Patches { side, channels, kernel, stride, padding, places }
     }
 
-    /// The smaller images from the larger ones, to `slot`: the product of their rows with the kernels `w`, `[a, b, k, k]`.
+    /// Computes the smaller images from the larger ones, in `slot`: the product of their rows with the kernels `w`,
+    /// `[a, b, k, k]`.
     fn gather(&self, large: &Tensor, w: &Tensor, saved: &mut Saved, slot: usize) -> Tensor {
         let direct = w.size()[0].min(w.size()[1]) >= DIRECT.0 && w.numel() <= DIRECT.1 && w.kind() == Kind::Float;
         if direct {
@@ -79,7 +82,7 @@ impl Conv {
         small
     }
 
-    /// The larger images from the smaller ones, to `slot`: what each of these adds to the pixels under its kernel.
+    /// Computes the larger images from the smaller ones, in `slot`: each pixel adds its part under its kernel.
     fn scatter(&self, small: &Tensor, w: &Tensor, saved: &mut Saved, slot: usize) -> Tensor {
         let (patches, w, flat) = (self.patches(), matrix(w), pixels(small));
         let (side, channels) = (patches.side as i64, patches.channels as i64);
@@ -90,7 +93,8 @@ impl Conv {
         large
     }
 
-    /// The gradient of the kernels into `dw`: what the smaller images (or their gradient) and the larger ones have together.
+    /// Writes the gradient of the kernels to `dw`: the product of the smaller images (or their gradient) and the larger
+    /// ones.
     fn kernels(&self, small: &Tensor, large: &Tensor, dw: &Tensor) {
         let (flat, dw) = (pixels(small), matrix(dw));
         self.patches().gather(large, &dw, |first, rows| {
@@ -140,7 +144,7 @@ impl Conv {
             Precision::Bf16 => {
                 let need = [mask[0], mask[1], false];
                 let [dx, dw, _] = operation.backward(&bf16(&dy), &bf16(&x), &bf16(&w), need);
-                // The bias has no part in a product.
+                // The bias is not part of the product.
                 let db = mask[2].then(|| dy.sum_dim_intlist([0, 2, 3].as_slice(), false, None::<Kind>));
                 [dx.map(|dx| dx.to_kind(dy.kind())), dw, db]
             }
@@ -159,7 +163,7 @@ fn pixels(images: &Tensor) -> Tensor {
     images.flatten(0, 2)
 }
 
-/// One member's kernels `[a, b, k, k]` as they lie in memory, `[a, k·k·b]`.
+/// One member's kernels `[a, b, k, k]` in their memory layout, `[a, k·k·b]`.
 fn matrix(w: &Tensor) -> Tensor {
     w.permute([0, 2, 3, 1]).flatten(1, -1)
 }
@@ -187,7 +191,7 @@ impl Layer for Conv {
             (true, false) => self.gather(x, w, saved, Y),
             (false, _) => self.forward_all(view.precision, &view.weights, x),
         };
-        // On the CPU the bias is added in the pass of the activation.
+        // On the CPU, the activation adds the bias in its pass.
         saved.keep(Y, activate(y, b.filter(|_| view.host), self.activation, view.host))
     }
 

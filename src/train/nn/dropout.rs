@@ -6,24 +6,25 @@ use super::{Given, Layer, Need, Pass, Saved, View};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_tensor::transfer;
 
-/// Drops each value with probability `rate`, by a mask of the member's own stream.
+/// Drops each value with probability `rate`, with a mask from the member's own stream.
 #[derive(Debug)]
 pub(super) struct Dropout {
     rate: f64,
     lane: u16,
 }
 
-/// The factors of the values, and the output.
+/// The mask of factors, and the output.
 const MASK: usize = 0;
 const Y: usize = 1;
 
 impl Dropout {
-    /// `lane` tells the masks from those of other layers.
+    /// `lane` separates the masks from those of other layers.
     pub(super) fn new(rate: f64, lane: u16) -> Self {
         Dropout { rate, lane }
     }
 
-    /// What each value is multiplied by, from each member's own stream: drawn in the order in which one member's values lie on the CPU.
+    /// Factors for all values, from each member's own stream: drawn in the memory order of one member's values on the
+    /// CPU.
     fn mask(&self, x: &Tensor, pass: &Pass) -> Tensor {
         let members = pass.seeds.len();
         let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
@@ -32,7 +33,7 @@ impl Dropout {
             mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
         });
         match x.size()[..] {
-            // Of K members, maps lie otherwise.
+            // Maps of K members have another layout.
             [n, k, c, h, w] => mask.view([k, n, h, w, c]).permute([1, 0, 4, 2, 3]).contiguous(),
             _ => mask.view(x.size().as_slice()),
         }

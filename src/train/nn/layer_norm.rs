@@ -1,7 +1,7 @@
-//! Layer normalisation (Ba et al. 2016) over the values of each sample; of maps over all their pixels and channels.
+//! Layer normalisation (Ba et al. 2016) over the values of each sample; for maps, over all their pixels and channels.
 //!
-//! One member's on the CPU is one loop over memory: features and channels lie last. K members' vectors `[K, N, F]` and maps
-//! `[N, K, C, H, W]` go through libtorch.
+//! For one member on the CPU it is one loop over memory: features and channels are last. K members' vectors `[K, N, F]`
+//! and maps `[N, K, C, H, W]` use libtorch.
 
 use tch::{Kind, Tensor};
 
@@ -15,7 +15,7 @@ use sweep_tensor::host::{Number, values, values_mut};
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
 
-/// Normalises each sample, then scales and shifts each feature or map, then applies the activation behind it. As PyTorch's
+/// Normalises each sample, then scales and shifts each feature or map, then applies the activation. Like PyTorch's
 /// `LayerNorm`, or `GroupNorm` with one group.
 #[derive(Debug)]
 pub(super) struct LayerNorm {
@@ -23,14 +23,14 @@ pub(super) struct LayerNorm {
     activation: Option<Activation>,
 }
 
-/// The normalised values, the output, 1/σ of each sample, and room.
+/// The normalised values, the output, 1/σ of each sample, and work space.
 const NORMAL: usize = 0;
 const Y: usize = 1;
 const INVERSE: usize = 2;
 const DOT: usize = 3;
 
 impl LayerNorm {
-    /// Of `features` features, or maps.
+    /// For `features` features or maps.
     pub(super) fn new(features: u32, activation: Option<Activation>) -> Self {
         LayerNorm { features: features.into(), activation }
     }
@@ -81,7 +81,7 @@ fn backward_all(view: &View, dy: &Tensor, need: Need, saved: &Saved) -> Tensor {
     }
     let dy = dy * beside(&view.weights[0], dy);
     let mean = |tensor: &Tensor| tensor.mean_dim(along(tensor), true, None::<Kind>);
-    // The gradient with respect to x of the normalised value: two projections are taken out.
+    // The gradient of the normalised value with respect to x: two projections are subtracted.
     (&dy - mean(&dy) - normal * mean(&(&dy * normal))) * inverse
 }
 

@@ -10,7 +10,7 @@ use sweep_tensor::host::{values, values_mut};
 use sweep_tensor::product::Factor::{Plain, Transposed};
 use sweep_tensor::product::product;
 
-/// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch. Wᵀ is what lies in memory.
+/// A fully connected layer followed by the activation f; W `[out, in]`, b `[out]`, as in PyTorch. In memory, it is Wᵀ.
 #[derive(Debug)]
 pub(super) struct Linear {
     inputs: i64,
@@ -29,7 +29,7 @@ impl Linear {
         Linear { inputs: inputs.into(), outputs: outputs.into(), activation }
     }
 
-    /// N of an input of one member.
+    /// The N of one member's input.
     fn rows(&self, x: &Tensor) -> i64 {
         x.numel() as i64 / self.inputs
     }
@@ -80,7 +80,7 @@ impl Layer for Linear {
     }
 }
 
-/// The sums of the columns of `x` `[.., F]` to `sums` `[F]`, in CPU memory.
+/// Writes the sums of the columns of `x` `[.., F]` to `sums` `[F]`, in CPU memory.
 pub(super) fn column_sums(x: &Tensor, sums: &Tensor) {
     let mut sums = sums.shallow_clone();
     match x.kind() {

@@ -1,5 +1,6 @@
-//! Between features and maps: the same numbers in another order, since a feature vector lies channel by channel, and maps lie as
-//! convolutions want them: `[N, H, W, C]` for one member, `[N, K, C, H, W]` for K members.
+//! Conversion between feature vectors and maps. The numbers are the same in another order: a feature vector is channel
+//! by channel, and maps have the layout of convolutions: `[N, H, W, C]` for one member, `[N, K, C, H, W]` for K
+//! members.
 
 use tch::{Kind, Tensor};
 
@@ -14,7 +15,7 @@ impl Shape {
         Shape([maps, side, side].map(i64::from))
     }
 
-    /// Maps from features `[N, F]` or `[K, N, F]`.
+    /// Converts features `[N, F]` or `[K, N, F]` to maps.
     fn maps(self, features: &Tensor) -> Tensor {
         let split = features.unflatten(-1, self.0);
         match features.dim() {
@@ -23,7 +24,7 @@ impl Shape {
         }
     }
 
-    /// Features from maps.
+    /// Converts maps to features.
     fn features(maps: &Tensor) -> Tensor {
         match maps.dim() {
             4 => maps.permute([0, 3, 1, 2]).flatten(1, -1).contiguous(),
@@ -32,7 +33,7 @@ impl Shape {
     }
 }
 
-/// Takes features as maps; a feature beyond them is a map of its one value.
+/// Converts features to maps; each extra feature becomes a map with one value everywhere.
 #[derive(Debug)]
 pub(super) struct Unflatten {
     shape: Shape,
@@ -40,7 +41,7 @@ pub(super) struct Unflatten {
 }
 
 impl Unflatten {
-    /// Maps of this shape, and `beside` maps of one value each.
+    /// For maps of this shape and `beside` extra features.
     pub(super) fn new(maps: u32, side: u32, beside: u32) -> Self {
         Unflatten { shape: Shape::new(maps, side), beside: beside.into() }
     }
@@ -81,12 +82,12 @@ impl Layer for Unflatten {
     }
 }
 
-/// Takes maps as features.
+/// Converts maps to features.
 #[derive(Debug)]
 pub(super) struct Flatten(Shape);
 
 impl Flatten {
-    /// Maps of this shape.
+    /// For maps of this shape.
     pub(super) fn new(maps: u32, side: u32) -> Self {
         Flatten(Shape::new(maps, side))
     }

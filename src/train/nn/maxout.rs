@@ -1,4 +1,4 @@
-//! Maxout (Goodfellow et al. 2013): the largest of each few consecutive features, or maps.
+//! Maxout (Goodfellow et al. 2013): the maximum of each group of consecutive features or maps.
 
 use tch::{Kind, Tensor};
 
@@ -6,30 +6,30 @@ use super::{Given, Layer, Need, Pass, Saved, View};
 use crate::kernel::maxout;
 use sweep_tensor::host::{values, values_mut};
 
-/// The largest of each `pieces` features, or maps; the gradient goes to it.
+/// The maximum of each `pieces` features or maps; it gets the whole gradient.
 #[derive(Debug)]
 pub(super) struct Maxout {
     pieces: i64,
 }
 
-/// The input, the output, the gradient of the input, and which of the pieces is the largest.
+/// The input, the output, the gradient of the input, and the index of the maximum.
 const X: usize = 0;
 const Y: usize = 1;
 const DX: usize = 2;
 const WHICH: usize = 3;
 
 impl Maxout {
-    /// Of so many pieces.
+    /// For groups of `pieces`.
     pub(super) fn new(pieces: u32) -> Self {
         Maxout { pieces: pieces.into() }
     }
 
-    /// Where features or maps lie.
+    /// The dimension of features or maps.
     fn dimension(x: &Tensor) -> i64 {
         if x.dim() == 5 { 2 } else { x.dim() as i64 - 1 }
     }
 
-    /// The largest values, and which they are.
+    /// The maxima and their indices.
     fn largest(&self, x: &Tensor) -> (Tensor, Tensor) {
         let dimension = Maxout::dimension(x);
         x.unflatten(dimension, [-1, self.pieces]).max_dim(dimension + 1, false)

@@ -1,5 +1,6 @@
-//! Minibatch discrimination (Salimans et al., "Improved techniques for training GANs", NIPS 2016, section 3.2): features that say how near
-//! a sample is to the others of its batch. Batches, and members, are compared within themselves.
+//! Minibatch discrimination (Salimans et al., "Improved techniques for training GANs", NIPS 2016, section 3.2):
+//! features that measure how close a sample is to the others of its batch. Only samples of the same batch and member
+//! are compared.
 
 use tch::{Kind, Tensor};
 
@@ -10,8 +11,8 @@ use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::product::Factor::{Plain, Transposed};
 use sweep_tensor::product::{add_product, product};
 
-/// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, over the other samples j of the batch, with mᵢ = T xᵢ; T `[kernels · dims, in]`, b
-/// `[kernels]`. The output is `[x, o]`.
+/// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, over the other samples j of the batch, with mᵢ = T xᵢ; T `[kernels ·
+/// dims, in]`, b `[kernels]`. The output is `[x, o]`.
 #[derive(Debug)]
 pub(super) struct MinibatchDiscrimination {
     features: i64,
@@ -19,7 +20,7 @@ pub(super) struct MinibatchDiscrimination {
     dims: i64,
 }
 
-/// The input, m, o with room for the output, and the gradient of m and of the input.
+/// The input, m, o with work space for the output, and the gradients of m and of the input.
 const X: usize = 0;
 const M: usize = 1;
 const Y: usize = 2;
@@ -47,12 +48,12 @@ impl MinibatchDiscrimination {
     /// `[x, o]` from m `[.., groups, N, kernels · dims]`.
     fn compare(&self, x: &Tensor, m: &Tensor, bias: &Tensor) -> Tensor {
         let near = self.nearness(&self.differences(m)).sum_dim_intlist([-2].as_slice(), false, None::<Kind>);
-        // Each sample is as near to itself as can be.
+        // Each sample is at distance 0 from itself, which adds 1.
         let o = near.flatten(-3, -2) - 1.0 + bias.unsqueeze(-2);
         Tensor::cat(&[x, &o], -1)
     }
 
-    /// The gradient of m on any device, from that of o, `[.., groups, N, kernels]`.
+    /// The gradient of m on any device, given that of o, `[.., groups, N, kernels]`.
     fn compare_backward(&self, m: &Tensor, d: &Tensor) -> Tensor {
         let differences = self.differences(m);
         // Each pair counts for both of its samples.
@@ -90,7 +91,7 @@ impl MinibatchDiscrimination {
 
 impl Layer for MinibatchDiscrimination {
     fn shapes(&self) -> Vec<Variable> {
-        // Each kernel has about the length 1, as with the authors' weight normalisation, so that it can tell samples apart.
+        // Each kernel has a length of about 1, as with the authors' weight normalisation, so it can tell samples apart.
         let init = Init::Normal { std: 1.0 / ((self.features * self.dims) as f64).sqrt() };
         vec![
             Variable::drawn("weight", vec![self.kernels * self.dims, self.features], Some(init)),

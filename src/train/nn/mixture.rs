@@ -1,4 +1,4 @@
-//! A fully connected layer of each of several generators (Hoang et al. 2018): samples take turns.
+//! A fully connected layer for each of several generators (Hoang et al. 2018), which take turns over the samples.
 
 use tch::{Kind, Tensor};
 
@@ -13,17 +13,17 @@ pub(super) struct Mixture {
     run: i64,
 }
 
-/// The input, by generators.
+/// The input, split by generator.
 const X: usize = 0;
 
 impl Mixture {
-    /// From `inputs` to `outputs` features, `run` samples of each generator in a row.
+    /// From `inputs` to `outputs` features, with `run` consecutive samples for each generator.
     pub(super) fn new(inputs: u32, outputs: u32, generators: u32, run: u32) -> Self {
         let [inputs, outputs, generators, run] = [inputs, outputs, generators, run].map(i64::from);
         Mixture { inputs, outputs, generators, run }
     }
 
-    /// `[.., N, F]`, N filled up to whole turns, as `[.., generators, M, F]`.
+    /// Splits `[.., N, F]` into `[.., generators, M, F]`; N is padded to whole turns.
     fn part(&self, x: &Tensor) -> Tensor {
         let n = x.size()[x.dim() - 2];
         let missing = (-n).rem_euclid(self.generators * self.run);
@@ -31,7 +31,7 @@ impl Mixture {
         filled.unflatten(-2, [-1, self.generators, self.run]).transpose(-4, -3).flatten(-3, -2)
     }
 
-    /// The way back, to N samples.
+    /// The reverse, to N samples.
     fn join(&self, parts: &Tensor, n: i64) -> Tensor {
         let all = parts.unflatten(-2, [-1, self.run]).transpose(-4, -3).flatten(-4, -2);
         all.narrow(-2, 0, n).contiguous()
@@ -66,7 +66,7 @@ impl Layer for Mixture {
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
         let (x, parts) = (saved.kept(X), self.part(&dy));
         if need.weights {
-            // What was filled up adds nothing.
+            // Padding adds nothing.
             let dw = x.transpose(-1, -2).matmul(&parts);
             self.matrices(&view.grads[0]).copy_(&dw);
             let db = parts.sum_dim_intlist([-2].as_slice(), false, None::<Kind>);

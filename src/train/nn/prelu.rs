@@ -1,4 +1,4 @@
-//! A leaky ReLU whose slope is learnt (He et al. 2015), one for all features.
+//! A leaky ReLU with a learnt slope (He et al. 2015), one for all features.
 
 use tch::{Kind, Tensor};
 
@@ -7,11 +7,11 @@ use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use crate::kernel::prelu;
 use sweep_tensor::host::{Number, values, values_mut};
 
-/// x where x > 0, slope·x elsewhere; the slope `[1]` is called weight, as in PyTorch.
+/// x if x > 0, otherwise slope·x; the slope `[1]` is called weight, as in PyTorch.
 #[derive(Debug)]
 pub(super) struct Prelu;
 
-/// The slope at the start, as in PyTorch.
+/// The initial slope, as in PyTorch.
 const SLOPE: f64 = 0.25;
 
 /// The input and the output.
@@ -32,7 +32,7 @@ fn host_backward<T: Number>(view: &View, mut dy: Tensor, need: Need, x: &Tensor)
     dy
 }
 
-/// All dimensions but that of the members.
+/// All dimensions except that of the members.
 fn of_members(x: &Tensor) -> &'static [i64] {
     if x.dim() == 5 { &[0, 2, 3, 4] } else { &[1, 2] }
 }

@@ -1,15 +1,15 @@
-//! Layers around which their input goes, too (He et al. 2016).
+//! Residual blocks (He et al. 2016).
 
 use tch::Tensor;
 
 use super::chain::Chain;
 use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
-/// y = body(x) + shortcut(x). The weights are called as those of an `nn.Sequential` of the body's layers with another one in it called
-/// `shortcut`: `0.weight`, `shortcut.0.weight`.
+/// y = body(x) + shortcut(x). The names of the weights are those of an `nn.Sequential` of the body's layers with a
+/// nested one called `shortcut`: `0.weight`, `shortcut.0.weight`.
 pub(super) struct Residual {
     body: Chain,
-    /// Without layers: x itself.
+    /// If it has no layers, it is x itself.
     shortcut: Chain,
 }
 
@@ -17,11 +17,11 @@ pub(super) struct Residual {
 const Y: usize = 0;
 const DY: usize = 1;
 
-/// What calls the shortcut's tensors.
+/// Prefix of the names of the shortcut's tensors.
 const SHORTCUT: &str = "shortcut.";
 
 impl Residual {
-    /// Of these layers.
+    /// With these layers.
     pub(super) fn new(body: Chain, shortcut: Chain) -> Self {
         Residual { body, shortcut }
     }
@@ -43,7 +43,7 @@ impl Residual {
     }
 }
 
-/// The body's tensors, and the shortcut's by names of their own.
+/// The body's tensors and, under their own names, the shortcut's.
 fn joined(body: Vec<Variable>, shortcut: Vec<Variable>) -> Vec<Variable> {
     let named = |mut variable: Variable| {
         variable.name.insert_str(0, SHORTCUT);
@@ -88,7 +88,7 @@ impl Layer for Residual {
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
         let [body, shortcut] = self.split(view);
-        // Layers may overwrite what they get.
+        // Layers may overwrite their input.
         let mut short = saved.room(DY, &dy.size(), &dy);
         short.copy_(&dy);
         let [within, beside] = &mut saved.within;

@@ -1,15 +1,15 @@
-//! Maps of other sizes: larger ones of squares of one value, smaller ones of means, and sums of whole maps.
+//! Resizing maps: nearest-neighbour upsampling, average pooling, and sums of whole maps.
 
 use tch::{Kind, Tensor};
 
 use super::{Given, Layer, Need, Pass, Saved, View};
 
-/// Where height and width of maps lie: `[N, H, W, C]` of one member on the CPU, else `[N, K, C, H, W]`.
+/// The dimension of height; width follows: `[N, H, W, C]` for one member on the CPU, otherwise `[N, K, C, H, W]`.
 fn height(maps: &Tensor) -> i64 {
     if maps.dim() == 5 { 3 } else { 1 }
 }
 
-/// Each pixel as a square of so many a side.
+/// Repeats each pixel as a square of `factor` pixels per side.
 fn spread(maps: &Tensor, factor: i64) -> Tensor {
     let at = height(maps);
     let apart = maps.unsqueeze(at + 1).unsqueeze(at + 3);
@@ -18,7 +18,7 @@ fn spread(maps: &Tensor, factor: i64) -> Tensor {
     apart.expand(shape.as_slice(), false).contiguous().flatten(at + 2, at + 3).flatten(at, at + 1)
 }
 
-/// Each square of so many pixels a side as their sum.
+/// Sums each square of `factor` pixels per side.
 fn gather(maps: &Tensor, factor: i64) -> Tensor {
     let at = height(maps);
     let apart = maps.unflatten(at + 1, [-1, factor]).unflatten(at, [-1, factor]);
@@ -30,7 +30,7 @@ fn gather(maps: &Tensor, factor: i64) -> Tensor {
 pub(super) struct Upsample(i64);
 
 impl Upsample {
-    /// So many times as high and as wide.
+    /// Makes maps `factor` times as high and as wide.
     pub(super) fn new(factor: u32) -> Self {
         Upsample(factor.into())
     }
@@ -50,12 +50,12 @@ impl Layer for Upsample {
     }
 }
 
-/// Average pooling of squares that do not overlap.
+/// Average pooling over squares that do not overlap.
 #[derive(Debug)]
 pub(super) struct AvgPool(i64);
 
 impl AvgPool {
-    /// Of squares of so many pixels a side.
+    /// For squares of `factor` pixels per side.
     pub(super) fn new(factor: u32) -> Self {
         AvgPool(factor.into())
     }
@@ -84,7 +84,7 @@ impl Layer for AvgPool {
 pub(super) struct SumPool(i64);
 
 impl SumPool {
-    /// Of maps of so many pixels a side.
+    /// For maps of `side` pixels per side.
     pub(super) fn new(side: u32) -> Self {
         SumPool(side.into())
     }

@@ -1,30 +1,31 @@
-//! Spectral normalisation (Miyato et al. 2018): a layer whose weights are w/σ, with the largest singular value σ of w as a matrix.
+//! Spectral normalisation (Miyato et al. 2018): a layer with weights w/σ, where σ is the largest singular value of w as
+//! a matrix.
 //!
-//! σ = uᵀ w v for unit vectors u and v that follow the singular vectors: v ← wᵀu/‖wᵀu‖, u ← wv/‖wv‖ once in each pass in training. They are
-//! constants in the gradient (equation 12 of the paper). In evaluation, in passes under autograd, and in passes that running statistics don't
-//! follow they stay as they are.
+//! σ = uᵀ w v for unit vectors u and v that approximate the singular vectors: v ← wᵀu/‖wᵀu‖, u ← wv/‖wv‖, once in each
+//! pass in training. They are constants in the gradient (equation 12 of the paper). They do not change in evaluation,
+//! in passes under autograd, and in passes that running statistics don't follow.
 
 use tch::{Kind, Tensor};
 
 use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
-/// A layer with a matrix or kernels called `weight`, which are made of `weight_orig`, with u and v in `weight_u` and `weight_v`, as PyTorch
-/// calls them.
+/// A layer whose `weight` (a matrix or kernels) is computed from `weight_orig`, with u and v in `weight_u` and
+/// `weight_v`, as named in PyTorch.
 pub(super) struct SpectralNorm {
     inner: Box<dyn Layer>,
-    /// Of w of the layer within.
+    /// The shape of w of the inner layer.
     shape: Vec<i64>,
     transposed: bool,
-    /// Matrices one above the other in w, each with a norm of its own.
+    /// The number of matrices stacked in w, each with its own norm.
     parts: i64,
 }
 
-/// Iterations before the first pass: as many as those of PyTorch's parametrisation.
+/// Iterations before the first pass, as in PyTorch's parametrisation.
 const FIRST: usize = 15;
-/// The least length that a vector is divided by, as in PyTorch.
+/// The smallest length to divide a vector by, as in PyTorch.
 const EPSILON: f64 = 1e-12;
 
-/// What the layer within leaves free: w/σ, its gradient, σ, u and v.
+/// Slots that the inner layer does not use: w/σ, its gradient, σ, u and v.
 const W: usize = 8;
 const DW: usize = 9;
 const SIGMA: usize = 10;
@@ -32,7 +33,8 @@ const U: usize = 11;
 const V: usize = 12;
 
 impl SpectralNorm {
-    /// Of a layer with `[outputs, ..]` weights, `[inputs, outputs, ..]` if `transposed`; of `parts` matrices one above the other.
+    /// For a layer with `[outputs, ..]` weights, `[inputs, outputs, ..]` if `transposed`, with `parts` stacked
+    /// matrices.
     pub(super) fn new(inner: Box<dyn Layer>, transposed: bool, parts: u32) -> Self {
         let shape = inner.shapes().remove(0).shape;
         SpectralNorm { inner, shape, transposed, parts: parts.into() }
@@ -54,7 +56,7 @@ impl SpectralNorm {
         w.unflatten(-2, [self.parts, -1])
     }
 
-    /// The way back.
+    /// The reverse of [`SpectralNorm::matrix`].
     fn weight(&self, matrix: &Tensor) -> Tensor {
         let matrix = matrix.flatten(-3, -2);
         match self.shape[..] {
@@ -66,7 +68,7 @@ impl SpectralNorm {
         }
     }
 
-    /// One number a part, `[.., parts, 1, 1]`, in a shape that goes with w.
+    /// One number per part, `[.., parts, 1, 1]`, in a shape that broadcasts over w.
     fn beside(&self, each: &Tensor) -> Tensor {
         match self.shape.len() {
             4 => each.unsqueeze(-1),
@@ -74,7 +76,7 @@ impl SpectralNorm {
         }
     }
 
-    /// u or v of a buffer, as columns `[.., parts, rows, 1]`.
+    /// u or v from a buffer, as columns `[.., parts, rows, 1]`.
     fn columns(&self, buffer: &Tensor) -> Tensor {
         buffer.unflatten(-1, [self.parts, -1]).unsqueeze(-1)
     }
@@ -85,7 +87,7 @@ impl SpectralNorm {
         (unit(&matrix.matmul(&v)), v)
     }
 
-    /// σ as u and v know it, `[.., parts, 1, 1]`.
+    /// The estimate of σ from u and v, `[.., parts, 1, 1]`.
     fn sigma(matrix: &Tensor, u: &Tensor, v: &Tensor) -> Tensor {
         u.transpose(-1, -2).matmul(&matrix.matmul(v))
     }
@@ -97,7 +99,7 @@ impl SpectralNorm {
         }
     }
 
-    /// The layer within, with weights `w` and room for their gradients.
+    /// The view of the inner layer, with weights `w` and space for their gradients.
     fn within(&self, view: &View, w: Tensor, dw: Tensor) -> View {
         let with = |first: Tensor, rest: &[Tensor]| {
             let rest = rest.iter().skip(1).map(Tensor::shallow_clone);
@@ -113,7 +115,7 @@ impl SpectralNorm {
     }
 }
 
-/// Columns of length 1.
+/// Normalises columns to length 1.
 fn unit(columns: &Tensor) -> Tensor {
     let lengths = columns.square().sum_dim_intlist([-2].as_slice(), true, None::<Kind>).sqrt();
     columns / lengths.clamp_min(EPSILON)
@@ -156,7 +158,7 @@ impl Layer for SpectralNorm {
         let sigma = saved.keep(SIGMA, SpectralNorm::sigma(&matrix, &u, &v));
         let _ = (saved.keep(U, u), saved.keep(V, v));
         let w = saved.keep(W, w / self.beside(&sigma));
-        // It lies in memory as w does.
+        // The same memory layout as w.
         let dw = saved.keep(DW, w.empty_like());
         self.inner.forward(&self.within(view, w, dw), x, pass, saved)
     }

@@ -1,26 +1,26 @@
-//! Weight normalisation (Salimans & Kingma 2016): a layer whose weights are w = g v/‖v‖, with a length g and a direction v for each
-//! feature, or map, that comes out.
+//! Weight normalisation (Salimans & Kingma 2016): a layer with weights w = g v/‖v‖, where each output feature or map
+//! has its own length g and direction v.
 
 use tch::{Kind, Tensor};
 
 use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
-/// A layer with a matrix or kernels called `weight`, which are made of `weight_g` and `weight_v`, as PyTorch calls them. At the start
-/// ‖w‖ = ‖v‖, as there.
+/// A layer whose `weight` (a matrix or kernels) is computed from `weight_g` and `weight_v`, as named in PyTorch.
+/// Initially ‖w‖ = ‖v‖, as in PyTorch.
 pub(super) struct WeightNorm {
     inner: Box<dyn Layer>,
-    /// The dimensions of v over which its norm is taken, from the end.
+    /// The dimensions of v over which its norm is taken, counted from the end.
     along: &'static [i64],
 }
 
-/// What the layer within leaves free: w, its gradient, v/‖v‖ and ‖v‖.
+/// Slots that the inner layer does not use: w, its gradient, v/‖v‖ and ‖v‖.
 const W: usize = 8;
 const DW: usize = 9;
 const DIRECTION: usize = 10;
 const LENGTH: usize = 11;
 
 impl WeightNorm {
-    /// Of a layer with `[outputs, ..]` weights; `[inputs, outputs, ..]` if `transposed`.
+    /// For a layer with `[outputs, ..]` weights; `[inputs, outputs, ..]` if `transposed`.
     pub(super) fn new(inner: Box<dyn Layer>, transposed: bool) -> Self {
         let along: &[i64] = match (inner.shapes()[0].shape.len(), transposed) {
             (4, true) => &[-4, -2, -1],
@@ -30,7 +30,7 @@ impl WeightNorm {
         WeightNorm { inner, along }
     }
 
-    /// ‖v‖, in the shape of v with sizes of 1 where the norm is taken.
+    /// ‖v‖, in the shape of v with size 1 along the dimensions of the norm.
     fn lengths(&self, v: &Tensor) -> Tensor {
         self.sums(&v.square()).sqrt()
     }
@@ -39,7 +39,7 @@ impl WeightNorm {
         v.sum_dim_intlist(self.along, true, None::<Kind>)
     }
 
-    /// The layer within, with weights `w` and room for their gradients.
+    /// The view of the inner layer, with weights `w` and space for their gradients.
     fn within(&self, view: &View, w: Tensor, dw: Tensor) -> View {
         let with = |first: Tensor, rest: &[Tensor]| {
             let rest = rest.iter().skip(2).map(Tensor::shallow_clone);
@@ -76,7 +76,7 @@ impl Layer for WeightNorm {
         let lengths = saved.keep(LENGTH, self.lengths(v));
         let direction = saved.keep(DIRECTION, v / &lengths);
         let w = saved.keep(W, direction * g.reshape(lengths.size()));
-        // It lies in memory as w does.
+        // The same memory layout as w.
         let dw = saved.keep(DW, w.empty_like());
         self.inner.forward(&self.within(view, w, dw), x, pass, saved)
     }

@@ -1,5 +1,5 @@
-//! Dumoulin et al., "Adversarially learned inference", ICLR 2017. D(x, z) = σ(d(x, z)) judges samples with their codes; the encoder gives
-//! the means and the log variances of a sample's code.
+//! Dumoulin et al., "Adversarially learned inference", ICLR 2017. D(x, z) = σ(d(x, z)) judges samples with their codes;
+//! the encoder returns the means and log variances of a sample's code.
 
 use tch::Tensor;
 
@@ -8,12 +8,12 @@ use crate::game::Role;
 use crate::loss::{mean, softplus};
 use crate::play::{Latent, Play};
 
-/// Log variances of codes are kept within these, as is usual for encoders (Rombach et al. 2022, "High-resolution image synthesis with latent
-/// diffusion models", in their code). Beyond them no gradient flows.
+/// Bounds for log variances of codes, as is usual for encoders (Rombach et al. 2022, "High-resolution image synthesis
+/// with latent diffusion models", in their code). There is no gradient beyond them.
 const LOG_VARIANCE: [f64; 2] = [-30.0, 20.0];
 
-/// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 − D(G(z), z)); then the
-/// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) + E log D(G(z), z).
+/// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 −
+/// D(G(z), z)); then the generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) + E log D(G(z), z).
 pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
@@ -37,12 +37,13 @@ pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     Losses { discriminator, generator }
 }
 
-/// The logits of real samples with their codes, and of codes with what the generator makes of them.
+/// The logits of real samples with their codes, and of codes with the samples generated from them.
 fn judge(play: &mut Play) -> [Tensor; 2] {
     let (x, z) = (play.real(), play.noise());
     let moments = play.encoder(&x);
     let [mean, log_variance]: [Tensor; 2] = moments.chunk(2, -1).try_into().expect("means and log variances");
-    // A discriminator that normalises does not see how large codes are, and the encoder lets them grow until they overflow.
+    // A discriminator with normalisation does not notice how large codes are, so the encoder would let them grow until
+    // they overflow.
     let log_variance = log_variance.clamp(LOG_VARIANCE[0], LOG_VARIANCE[1]);
     let code = &mean + (log_variance * 0.5).exp() * play.normal_like(&mean, 0);
     let [fake] = play.generator([Latent::Noise(&z)]);

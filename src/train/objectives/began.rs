@@ -1,4 +1,5 @@
-//! Berthelot, Schumm & Metz, "BEGAN: boundary equilibrium generative adversarial networks", 2017. The critic D is an auto-encoder.
+//! Berthelot, Schumm & Metz, "BEGAN: boundary equilibrium generative adversarial networks", 2017. The critic D is an
+//! auto-encoder.
 
 use tch::Tensor;
 
@@ -6,9 +7,9 @@ use super::{Game, Losses};
 use crate::game::Role;
 use crate::play::{Latent, Play, mean};
 
-/// One step of section 3.3, with the loss of a sample v, L(v) = |v − D(v)|, the mean over its values: the critic descends
-/// L(x) − k L(G(z)); then the generator, with fresh noise, descends L(G(z)); then each member's k, from 0 on, follows the balance,
-/// k ← k + λ (γ L(x) − L(G(z))), within [0, 1].
+/// One step of section 3.3, with the loss L(v) = |v − D(v)| of a sample v, averaged over its values: the critic
+/// descends L(x) − k L(G(z)); then the generator, with fresh noise, descends L(G(z)); then each member's k, which
+/// starts at 0, follows the balance, k ← k + λ (γ L(x) − L(G(z))), within [0, 1].
 pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (gamma, lambda) = (game.parameter("diversity_ratio"), game.parameter("balance_rate"));
     let k = game.kept("k").copy();

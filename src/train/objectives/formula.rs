@@ -1,10 +1,10 @@
-//! Games on logits alone: their losses are formulas ([`sweep_spec::objective::games`], or those of the file).
+//! Games on logits only: their losses are formulas ([`sweep_spec::objective::games`], or those of the sweep file).
 
 use super::{Game, Losses};
 use sweep_spec::objective::Rules;
 
-/// One step: the discriminators descend their loss and its penalties, as often as the blueprint says, their weights cut to [−c, c] after
-/// each time where the game says so; then the generator, with fresh noise, descends its own.
+/// One step: the discriminators descend their loss and its penalties, as often as the blueprint says. If the game clips
+/// weights, they are cut to [−c, c] after each move. Then the generator, with fresh noise, descends its own loss.
 pub(super) fn step(game: &mut Game, t: u64, rules: &'static Rules) -> Losses {
     let loss = game.discriminators_loss(&rules.discriminator);
     let clip = rules.clip.as_ref().map(|clip| game.amount(clip));

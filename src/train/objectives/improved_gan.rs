@@ -1,5 +1,6 @@
-//! Salimans et al., "Improved techniques for training GANs", NIPS 2016. D(x) = σ(d(x)) has a layer that compares the samples of a batch
-//! (section 3.2, [`sweep_spec::arch::Layer::MinibatchDiscrimination`]); f(x) is what goes into its last layer.
+//! Salimans et al., "Improved techniques for training GANs", NIPS 2016. D(x) = σ(d(x)) has a layer that compares the
+//! samples of a batch (section 3.2, [`sweep_spec::arch::Layer::MinibatchDiscrimination`]); f(x) is the input of its
+//! last layer.
 
 use super::{Game, Losses};
 use crate::game::Role;
@@ -7,8 +8,8 @@ use crate::loss::{mean, softplus};
 use crate::play::Latent;
 use tch::Kind;
 
-/// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, ascends E log D(G(z)), or,
-/// matching features, descends ‖E_x f(x) − E_z f(G(z))‖² (section 3.1).
+/// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, ascends
+/// E log D(G(z)) or, with feature matching, descends ‖E_x f(x) − E_z f(G(z))‖² (section 3.1).
 pub(super) fn step(game: &mut Game, t: u64, feature_matching: bool) -> Losses {
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
     let generator = match feature_matching {

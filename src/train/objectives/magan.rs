@@ -1,4 +1,5 @@
-//! Wang, Cully, Chang & Demiris, "MAGAN: margin adaptation for generative adversarial networks", 2017. The critic D is an auto-encoder.
+//! Wang, Cully, Chang & Demiris, "MAGAN: margin adaptation for generative adversarial networks", 2017. The critic D is
+//! an auto-encoder.
 
 use tch::{Kind, Tensor};
 
@@ -6,12 +7,12 @@ use super::{Game, Losses};
 use crate::game::Role;
 use crate::play::{Latent, Play, mean};
 
-/// One step of algorithm 1, with the energy of a sample v, ‖v − D(v)‖².
+/// One step of algorithm 1, with the energy ‖v − D(v)‖² of a sample v.
 ///
-/// For two epochs of `epoch` steps the critic alone learns to encode real samples; their mean energy in the second is the first
-/// margin m. From then on the critic descends E_x D(x) + E_z max(0, m − D(G(z))), and the generator, with fresh noise, E_z D(G(z)). At
-/// the end of an epoch with the mean energies S of real and S' of generated samples, m falls to S if S < m, S < S' and S' is above
-/// that of the epoch before.
+/// For two epochs of `epoch` steps only the critic learns, to encode real samples; their mean energy in the second
+/// epoch is the first margin m. After that, the critic descends E_x D(x) + E_z max(0, m − D(G(z))), and the generator,
+/// with fresh noise, descends E_z D(G(z)). At the end of an epoch with mean energies S of real and S' of generated
+/// samples, m falls to S if S < m, S < S' and S' is above that of the epoch before.
 pub(super) fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
     let epoch = u64::from(epoch);
     let (rounds, answers) = (game.d_steps as f64, game.g_steps as f64);
@@ -65,7 +66,7 @@ pub(super) fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
     Losses { discriminator, generator }
 }
 
-/// Lets the margin fall where it shall, and begins the sums of another epoch.
+/// Lowers the margin if the conditions hold, and starts the sums of the next epoch.
 fn adapt(game: &mut Game, epoch: u64) {
     let [margin, real, fake, before] = ["margin", "real", "fake", "fake_before"].map(|name| game.kept(name).copy());
     let mean = &real / epoch as f64;

@@ -1,14 +1,15 @@
-//! Che, Li, Jacob, Bengio & Li, "Mode regularized generative adversarial networks", ICLR 2017, section 3.2: the manifold-diffusion GAN.
-//! D1, D2 = σ(d(x)); the encoder E makes codes of samples.
+//! Che, Li, Jacob, Bengio & Li, "Mode regularized generative adversarial networks", ICLR 2017, section 3.2: the
+//! manifold-diffusion GAN. D1, D2 = σ(d(x)); the encoder E makes codes of samples.
 
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{Logits, Terms, mean, softplus};
 use crate::play::{Latent, squared_distance};
 
-/// One step of algorithm 1. The manifold step brings what the generator makes of codes to the data: D1 ascends
-/// E_x [log D1(x) + log(1 − D1(G(E(x))))], then G and E descend E_x [λ1 ‖x − G(E(x))‖² − λ2 log D1(G(E(x)))]. (The paper has λ1 = 1.) The
-/// diffusion step, on the same real samples, spreads over it: D2 ascends E_x log D2(G(E(x))) + E_z log(1 − D2(G(z))), then G ascends E_z log D2(G(z)).
+/// One step of algorithm 1. The manifold step brings samples generated from codes to the data: D1 ascends E_x [log
+/// D1(x) + log(1 − D1(G(E(x))))], then G and E descend E_x [λ1 ‖x − G(E(x))‖² − λ2 log D1(G(E(x)))]. (The paper has λ1
+/// = 1.) The diffusion step, on the same real samples, spreads samples over the manifold: D2 ascends E_x log
+/// D2(G(E(x))) + E_z log(1 − D2(G(z))), then G ascends E_z log D2(G(z)).
 pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let tell_apart = |[real, fake]: [Logits; 2]| -> Terms { mean(softplus(-real)) + mean(softplus(fake)) };

@@ -1,6 +1,6 @@
-//! Hoang, Nguyen, Le & Phung, "MGAN: training generative adversarial nets with multiple generators", ICLR 2018. The generators share all but
-//! their first layer ([`sweep_spec::arch::Layer::Mixture`]), each makes as many samples as any other. D(x) = σ(d(x)) and the classifier
-//! C of generators share all but their last layer.
+//! Hoang, Nguyen, Le & Phung, "MGAN: training generative adversarial nets with multiple generators", ICLR 2018. The
+//! generators share all layers except the first ([`sweep_spec::arch::Layer::Mixture`]), and each makes the same number
+//! of samples. D(x) = σ(d(x)) and the classifier C of generators share all layers except the last.
 
 use tch::{Kind, Tensor};
 
@@ -13,8 +13,8 @@ use crate::play::{self, Latent, Play};
 ///
 /// min_{G,C} max_D E_x log D(x) + E log(1 − D(G(z))) − β Σₖ πₖ E log Cₖ(Gₖ(z)).
 ///
-/// D ascends it and C descends it; then the generators, with fresh noise, ascend E log D(G(z)) + β Σₖ πₖ E log Cₖ(Gₖ(z)), as in the authors'
-/// code: samples of different generators shall be told apart.
+/// D ascends it and C descends it; then the generators, with fresh noise, ascend E log D(G(z)) + β Σₖ πₖ E log
+/// Cₖ(Gₖ(z)), as in the authors' code: the classifier should be able to tell samples of different generators apart.
 pub(super) fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
     let beta = game.parameter("diversity");
     let discriminator = game.each_round(t, |game, round| {
@@ -47,7 +47,7 @@ fn logit(output: &Tensor) -> Tensor {
     output.narrow(-1, 0, 1)
 }
 
-/// −β E log C of the generator that each row is from, `[K]`: they take turns.
+/// −β E log C of the generator that made each row, `[K]`; generators take turns.
 fn origin(play: &Play, beta: &Column, output: &Tensor, generators: u32) -> Tensor {
     let generators = i64::from(generators);
     let logits = output.narrow(-1, 1, generators);

@@ -1,4 +1,4 @@
-//! Objectives: games on logits alone (`formula`), and those with more to them, one paper a file, each one step of its algorithm.
+//! Objectives: games on logits only (`formula`), and others, one paper a file. Each file has one step of its algorithm.
 
 mod ali;
 mod began;
@@ -14,24 +14,24 @@ mod unrolled;
 mod veegan;
 
 use super::game::Game;
-use super::loss::Value;
+use super::loss::PerMember;
 use sweep_spec::objective::games::plain_gan;
 use sweep_spec::objective::{Objective, Rules};
 
 /// The losses of one step, `[K]` each.
 #[derive(Debug)]
 pub struct Losses {
-    /// Of the discriminators, together.
-    pub discriminator: Value,
-    /// Of the generator.
-    pub generator: Value,
+    /// Loss of the discriminators, together.
+    pub discriminator: PerMember,
+    /// Loss of the generator.
+    pub generator: PerMember,
 }
 
 /// Plays step `t` (counted from 0) of `objective`.
 pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
     game.begin(t);
     let losses = moves(objective, game, t);
-    // Where the generator does not move.
+    // Needed if the generator does not move.
     game.catch_up();
     losses
 }

@@ -1,18 +1,19 @@
-//! Che, Li, Jacob, Bengio & Li, "Mode regularized generative adversarial networks", ICLR 2017, section 3.1. D(x) = σ(d(x)); the encoder E
-//! makes codes of samples.
+//! Che, Li, Jacob, Bengio & Li, "Mode regularized generative adversarial networks", ICLR 2017, section 3.1. D(x) =
+//! σ(d(x)); the encoder E makes codes of samples.
 
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{mean, softplus};
 use crate::play::{Latent, squared_distance};
 
-/// One step: the discriminator moves as in the GAN of Goodfellow et al.; then, with fresh noise, the generator descends T_G and the
-/// encoder T_E,
+/// One step: the discriminator moves as in the GAN of Goodfellow et al.; then, with fresh noise, the generator descends
+/// T_G and the encoder T_E,
 ///
 /// T_G = −E_z log D(G(z)) + T_E,
 /// T_E = E_x [λ1 ‖x − G(E(x))‖² − λ2 log D(G(E(x)))]:
 ///
-/// what the generator makes of real samples' codes shall be these samples, and pass for real: more log D is better, and so taken off.
+/// samples generated from real samples' codes should equal these samples and pass for real. More log D is better, so it
+/// is subtracted.
 pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));

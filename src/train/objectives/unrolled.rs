@@ -7,7 +7,7 @@ use sweep_spec::objective::Rules;
 ///
 /// f(θ_G, θ_D) = E log D(x) + E log(1 − D(G(z))),
 ///
-/// which is what the discriminator of `gan` ascends. It does so as usual. Then the generator descends f(θ_G, θ_D^K(θ_G, θ_D)) (equations 7
+/// which the discriminator of `gan` ascends, here too. Then the generator descends f(θ_G, θ_D^K(θ_G, θ_D)) (equations 7
 /// to 10): θ_D^K is the discriminator after `steps` more moves, and its dependence on θ_G counts.
 pub(super) fn step(game: &mut Game, t: u64, gan: &'static Rules, steps: u32) -> Losses {
     let negative_f = game.discriminators_loss(&gan.discriminator);

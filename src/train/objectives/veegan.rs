@@ -1,6 +1,6 @@
-//! Srivastava, Valkov, Russell, Gutmann & Sutton, "VEEGAN: reducing mode collapse in GANs using implicit variational learning", NIPS 2017.
-//! D = σ(d(z, x)) judges samples with their noise, and is to be 1 where these are of the generator; the reconstructor F, the encoder of this
-//! game, makes noise of samples.
+//! Srivastava, Valkov, Russell, Gutmann & Sutton, "VEEGAN: reducing mode collapse in GANs using implicit variational
+//! learning", NIPS 2017. D = σ(d(z, x)) judges samples with their noise, with target 1 for the generator's pairs; the
+//! reconstructor F, the encoder of this game, maps samples to noise.
 
 use tch::Tensor;
 
@@ -9,13 +9,13 @@ use crate::game::Role;
 use crate::loss::{mean, softplus};
 use crate::play::{self, Latent, Play, squared_distance};
 
-/// One step of algorithm 1: the discriminator descends −E log σ(d(z, G(z))) − E log(1 − σ(d(F(x), x))); the generator and the reconstructor
-/// descend
+/// One step of algorithm 1: the discriminator descends −E log σ(d(z, G(z))) − E log(1 − σ(d(F(x), x))); the generator
+/// and the reconstructor descend
 ///
 /// E d(z, G(z)) + λ E ‖z − F(G(z))‖²,
 ///
-/// d itself, which is the logarithm of how much more likely the generator's pairs are: it does not depend on F. (The paper has λ = 1, and all
-/// gradients at the same weights on the same samples, as with `moves: simultaneous` and `fresh_noise: false`.)
+/// with d itself, the log density ratio of the generator's pairs, which does not depend on F. (The paper has λ = 1, and
+/// all gradients at the same weights on the same samples, as with `moves: simultaneous` and `fresh_noise: false`.)
 pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let lambda = game.parameter("noise_reconstruction");
     let discriminator = game.each_round(t, |game, round| {
@@ -41,7 +41,7 @@ pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     Losses { discriminator, generator }
 }
 
-/// Noise, and what the generator makes of it.
+/// Noise and the samples generated from it.
 fn generate(play: &mut Play) -> (Tensor, Tensor) {
     let z = play.noise();
     let [fake] = play.generator([Latent::Noise(&z)]);

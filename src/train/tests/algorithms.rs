@@ -1,4 +1,4 @@
-//! Players move as in the algorithms of their papers ([`super::papers`]), on the noise and the real samples that are their turn.
+//! Players move as in the algorithms of their papers ([`super::papers`]), on the right noise and real samples.
 
 use super::papers::Algorithm;
 use super::written::{self, Written};
@@ -8,7 +8,7 @@ use crate::trace::Series;
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
-/// Smooth networks with batch normalisation, so that it matters which samples are seen together.
+/// Smooth networks with batch normalisation, so results depend on which samples are in a batch together.
 pub(super) struct Boxed;
 
 const TANH: Layer = Layer::Activation(Activation::Tanh);
@@ -42,7 +42,7 @@ impl Architecture for Boxed {
 pub(super) const RATES: [(&str, f64); 4] =
     [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
 
-/// The objectives, with settings in which everything of them happens within few steps.
+/// The objectives, with settings in which all their parts occur within a few steps.
 pub(super) fn objectives() -> impl Iterator<Item = Objective> {
     let small = |objective| match objective {
         Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
@@ -53,7 +53,7 @@ pub(super) fn objectives() -> impl Iterator<Item = Objective> {
     Objective::ALL.into_iter().map(small).chain(more)
 }
 
-/// A small job with networks of [`Boxed`], which plain gradient descent trains.
+/// A small job with networks of [`Boxed`], trained with plain gradient descent.
 pub(super) fn boxed(objective: Objective, pack: u32) -> BuiltIn {
     let mut blueprint = blueprint(objective, Optimizer::Sgd);
     let wanted = Wanted::of(objective, pack, [3, 2]);
@@ -62,12 +62,13 @@ pub(super) fn boxed(objective: Objective, pack: u32) -> BuiltIn {
     blueprint
 }
 
-/// The losses of one step, of which `paper` has made all moves: of the discriminators together in their last round, and of the generator.
+/// The losses of one step whose moves `paper` has all made: of the discriminators together in their last round, and of
+/// the generator.
 pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
     let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
-    // Two that move together have one loss.
+    // Two players that move together have one loss.
     let of_d: std::collections::BTreeSet<usize> = (0..3).map(Role::Discriminator).filter_map(last).collect();
-    // Of MDGAN's, with an encoder and without.
+    // MDGAN has moves with and without the encoder.
     let last_of_g = |with: bool| {
         paper
             .moves
@@ -76,12 +77,13 @@ pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
             .map(|(_, loss)| *loss)
     };
     let of_g = [true, false].into_iter().filter_map(last_of_g);
-    // A sum of nothing is −0.
+    // An empty sum is −0.
     [of_d.into_iter().map(|at| paper.moves[at].1).sum(), of_g.sum::<f64>() + 0.0]
 }
 
-/// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
-/// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
+/// Losses of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators
+/// per step. [`Algorithm`] computes them and counts the draws itself: the first noise of a member is draw 0, the next
+/// is draw 1, and so on.
 const LOSSES: [(&str, [f64; 2]); 31] = [
     ("gan", [1.4560331793843309, 0.7382768628254356]),
     ("d2gan", [1.841557942097414, -0.8254147129684946]),
@@ -170,12 +172,12 @@ fn players_move_as_in_the_algorithms_of_their_papers() {
     }
 }
 
-/// Looks whether five steps with `more` parameters leave all weights as the paper's algorithm does.
+/// Checks that five steps with `more` parameters give the same weights as the paper's algorithm.
 pub(super) fn moves_as_in_its_paper(blueprint: &BuiltIn, more: &[(&str, f64)]) {
     moves_as_written(blueprint, None, more);
 }
 
-/// The games of all objectives, each with its name; those that files write have their losses, too.
+/// The games of all objectives with their names; those in sweep files have their losses, too.
 fn games() -> impl Iterator<Item = (&'static str, Objective, Option<Written>)> {
     let of_papers = objectives().map(|objective| {
         let name = match objective {
@@ -188,7 +190,7 @@ fn games() -> impl Iterator<Item = (&'static str, Objective, Option<Written>)> {
     of_papers.chain(written::all().into_iter().map(|written| (written.name, written.objective(), Some(written))))
 }
 
-/// A member whose rates plain gradient descent takes; of a game that a file writes it has labels and targets.
+/// A member with learning rates for plain gradient descent; for a game in a sweep file, also with labels and targets.
 fn player(blueprint: &BuiltIn, written: Option<&Written>, more: &[(&str, f64)]) -> Member {
     let mut member = members(blueprint, 1).remove(0);
     if let Some(written) = written {
@@ -199,7 +201,7 @@ fn player(blueprint: &BuiltIn, written: Option<&Written>, more: &[(&str, f64)]) 
     member
 }
 
-/// As [`moves_as_in_its_paper`], also where a file writes what is played.
+/// As [`moves_as_in_its_paper`], also for games in sweep files.
 fn moves_as_written(blueprint: &BuiltIn, written: Option<Written>, more: &[(&str, f64)]) {
     let members = vec![player(blueprint, written.as_ref(), more)];
     let mut trainer = Trainer::new(blueprint, members, real(), exact(false));
@@ -225,12 +227,12 @@ fn moves_as_written(blueprint: &BuiltIn, written: Option<Written>, more: &[(&str
     }
 }
 
-/// The losses of the discriminator and of the generator, of logits of real and of generated samples, as their papers have them.
+/// The losses of the discriminator and the generator for logits of real and generated samples, as in their papers.
 pub(super) fn of_pairs(objective: Objective, margin: f64, real: &Tensor, fake: &Tensor) -> [Tensor; 2] {
     let mean = |x: Tensor| x.mean(Kind::Double);
     // −log σ(d).
     let cross = |d: Tensor| mean(-d.sigmoid().log());
-    // What is said of a sample, against what is said of the others on average.
+    // The logit of a sample minus the mean logit of the others.
     let apart = |a: &Tensor, b: &Tensor| a - b.mean(Kind::Double);
     match objective {
         Objective::LSGAN => {

@@ -1,4 +1,4 @@
-//! The hand-written backward passes against autograd, in float64.
+//! Compares the hand-written backward passes with autograd, in float64.
 
 use super::*;
 use crate::net::{Net, Tape};
@@ -6,14 +6,14 @@ use crate::nn::{Need, Pass};
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
-/// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.
+/// The same network with plain differentiable operations: `weights` by name, x `[N, F]`.
 pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
     let lane = |i: usize| player << 8 | i as u16;
     layers(spec, "", weights, x, pass, (player, &mut 0, &lane))
 }
 
-/// Layers whose tensors have names that begin with `prefix`. Random numbers: the player, how many layers within others came before, and the
-/// lane of a layer.
+/// Layers whose tensors have names with this `prefix`. Random numbers need the player, the number of nested layers
+/// before, and the lane of a layer.
 fn layers(
     spec: &[Layer],
     prefix: &str,
@@ -26,7 +26,7 @@ fn layers(
         let name = format!("{prefix}{name}");
         &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
     };
-    // As PyTorch normalises it where the next layer says so.
+    // PyTorch's normalisation, if the next layer asks for it.
     let weight = |i: usize| match spec.get(i + 1) {
         Some(Layer::WeightNorm { .. }) => {
             let (g, v) = (named(format!("{i}.weight_g")), named(format!("{i}.weight_v")));
@@ -101,7 +101,7 @@ fn layers(
             Layer::WeightNorm { .. } | Layer::SpectralNorm => x,
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
-                // By its definition: PyTorch's batch_norm has wrong third derivatives.
+                // Written out, since PyTorch's batch_norm has wrong third derivatives.
                 let (over, beside): (&[i64], &[i64]) =
                     if x.dim() == 4 { (&[0, 2, 3], &[-1, 1, 1]) } else { (&[0], &[-1]) };
                 let norm = |x: Tensor| {
@@ -112,7 +112,7 @@ fn layers(
                 };
                 Tensor::cat(&x.chunk(pass.groups, 0).into_iter().map(norm).collect::<Vec<_>>(), 0)
             }
-            // One group: over all values of a sample, of features and of maps.
+            // One group: over all values of a sample, for features and for maps.
             Layer::LayerNorm { .. } => {
                 x.group_norm(1, Some(named(format!("{i}.weight"))), Some(named(format!("{i}.bias"))), 1e-5, false)
             }
@@ -122,7 +122,7 @@ fn layers(
                 let stream = Stream::lane(pass.seeds[0], Purpose::Dropout, lane(i), pass.draw);
                 stream.fill_uniform(&mut mask);
                 let mask = Tensor::from_slice(&mask);
-                // Of maps, pixel by pixel.
+                // Pixel by pixel for maps.
                 let mask = match x.size()[..] {
                     [n, c, h, w] => mask.view([n, h, w, c]).permute([0, 3, 1, 2]),
                     _ => mask.view(x.size().as_slice()),
@@ -150,7 +150,7 @@ fn layers(
             }
             Layer::SumPool { .. } => x.sum_dim_intlist([2, 3].as_slice(), false, None::<Kind>),
             Layer::Residual { body, shortcut } => {
-                // The lists of layers within others are counted in the order in which they begin.
+                // Nested lists of layers are counted in the order in which they begin.
                 let first = *within;
                 *within += body.len() as u16;
                 let lane = |i: usize| (128 + player) << 8 | (first + i as u16);
@@ -164,7 +164,8 @@ fn layers(
     x
 }
 
-/// Both directions of a network, of one member and of two at once, with one batch or two, against autograd.
+/// Compares the forward and backward pass of a network with autograd, for one member and two at once, with one batch or
+/// two.
 fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
     for (fused, groups) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
         let _guard = tch::no_grad_guard();
@@ -199,7 +200,7 @@ fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
             for ((name, _), expected) in trained.iter().zip(&grads) {
                 let found = net.gradient(k, name);
                 let error = distance(&to_f64(expected), &to_f64(&found));
-                // A bias before a batch norm has no gradient but rounding.
+                // A bias before a batch norm has no gradient except rounding errors.
                 let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
                 assert!(error < 1e-11 || vanishes, "{name}, fused: {fused}: {error}");
             }
@@ -224,7 +225,7 @@ fn every_backward_pass_agrees_with_autograd() {
     agrees_with_autograd(&model.discriminator, model.init, 2, 1);
 }
 
-/// The layers that only some objectives have.
+/// Layers of only some objectives.
 #[test]
 fn backward_passes_of_particular_layers_agree_with_autograd() {
     let mixed = model_of(Objective::Mgan { generators: 3 }, 2);
@@ -238,7 +239,7 @@ fn backward_passes_of_particular_layers_agree_with_autograd() {
     agrees_with_autograd(&joint.discriminator, joint.init, 288 + 6, 1);
 }
 
-/// In the pass of the layer before them, and by themselves.
+/// Activations fused into the layer before them, and on their own.
 #[test]
 fn backward_passes_of_all_activations_agree_with_autograd() {
     for activation in Activation::ALL {
@@ -265,7 +266,7 @@ fn backward_passes_of_layers_within_layers_agree_with_autograd() {
         agrees_with_autograd(&nets.generator(), Init::Normal { std: 0.3 }, 6, 0);
         agrees_with_autograd(&nets.discriminator(1), Init::Normal { std: 0.3 }, 128, 1);
     }
-    // Each generator's matrix has a norm of its own.
+    // Each generator's matrix has its own norm.
     let mut mixed = model_of(Objective::Mgan { generators: 3 }, 2).generator;
     mixed.insert(1, Layer::SpectralNorm);
     agrees_with_autograd(&mixed, Init::Normal { std: 0.3 }, 6, 0);

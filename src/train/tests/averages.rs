@@ -1,4 +1,4 @@
-//! Moving averages of generators' weights: what they are, and that they are what scores look at.
+//! Moving averages of generators' weights: their values, and their use in scoring.
 
 use super::algorithms::{RATES, boxed};
 use super::papers::Algorithm;
@@ -8,7 +8,7 @@ use crate::generators::Generators;
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
-/// λ and the step before which the average is the weights; the second member has none.
+/// λ, and the step before which the average equals the weights; the second member has none.
 const AVERAGES: [(f64, f64); 3] = [(0.9, 0.0), (0.0, 0.0), (0.75, 3.0)];
 
 fn averaged(blueprint: &BuiltIn) -> Vec<Member> {
@@ -23,7 +23,7 @@ fn averaged(blueprint: &BuiltIn) -> Vec<Member> {
     members
 }
 
-/// A half-life of two batches is a λ of √½.
+/// A half-life of two batches means λ = √½.
 #[test]
 fn a_half_life_in_samples_is_a_pace_of_its_batch() {
     let mut blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
@@ -39,7 +39,7 @@ fn a_half_life_in_samples_is_a_pace_of_its_batch() {
     assert_ne!(with("ema_half_life", 40.0), with("ema_half_life", 41.0));
 }
 
-/// The game that member `k` is in, and where.
+/// The game of member `k`, and its position there.
 fn place(trainer: &Trainer, k: usize) -> (&crate::game::Game, usize) {
     match trainer.games.as_slice() {
         [all] => (all, k),
@@ -47,7 +47,7 @@ fn place(trainer: &Trainer, k: usize) -> (&crate::game::Game, usize) {
     }
 }
 
-/// The weights that train, and their average.
+/// The trained weights and their average.
 fn weights(trainer: &Trainer, k: usize) -> (Vec<f64>, Option<Vec<f64>>) {
     let (game, row) = place(trainer, k);
     let of = |flat: &Tensor| to_f64(&flat.get(row as i64));
@@ -83,7 +83,7 @@ fn an_average_weighs_earlier_weights_less() {
     }
 }
 
-/// By the paper's algorithm, of which all moves are seen: λ is 0.7, or ½ by a half-life of one batch.
+/// With the paper's algorithm, which records all moves: λ is 0.7, or ½ for a half-life of one batch.
 #[test]
 fn an_average_follows_each_of_the_generators_moves() {
     let mut blueprint = boxed(Objective::Gan { saturating: false }, 1);
@@ -92,7 +92,7 @@ fn an_average_follows_each_of_the_generators_moves() {
         let mut members = members(&blueprint, 1);
         RATES.iter().chain(&[(name, value)]).for_each(|&(name, value)| members[0].parameters.set(name, value));
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
-        // By their names, without what lies between them.
+        // By name, without the padding between them.
         let named = |trainer: &Trainer| -> Vec<f64> {
             let all = trainer.games[0].generator.net.named(0).into_iter();
             all.filter(|(name, _)| !name.contains("running")).flat_map(|(_, tensor)| to_f64(&tensor)).collect()
@@ -117,7 +117,7 @@ fn an_average_follows_each_of_the_generators_moves() {
     }
 }
 
-/// With batch normalisation, whose statistics are those of the generator that trains.
+/// With batch normalisation, whose statistics are those of the trained generator.
 #[test]
 fn samples_are_of_the_average_or_of_the_weights() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ fn samples_are_of_the_average_or_of_the_weights() {
             assert_eq!(ema == raw, AVERAGES[k].0 == 0.0, "member {k}");
             let found = Weights::ALL.map(|weights| left.sample(member.id, weights, &noise, 300).unwrap());
             assert_eq!(found, [ema.clone(), raw], "fused: {fused}, member {k}: what training leaves");
-            // As if it trained them.
+            // As if these weights were trained.
             let (game, row) = place(&trainer, k);
             if let Some(average) = game.average(row) {
                 let _guard = tch::no_grad_guard();
@@ -145,16 +145,16 @@ fn samples_are_of_the_average_or_of_the_weights() {
                 own.copy_(&before);
             }
         }
-        // Those that stay have what they had.
+        // The remaining members keep their averages.
         let before = trainer.sample(2, Weights::Ema, &noise, 30);
         trainer.retain(&[1, 2]);
         assert_eq!(trainer.sample(1, Weights::Ema, &noise, 30), before);
     }
 }
 
-/// Training does not look at it.
+/// The average has no effect on training.
 #[test]
-fn an_average_changes_nothing_of_what_it_is_of() {
+fn an_average_does_not_affect_training() {
     let blueprint = blueprint(Objective::WGAN_GP, Optimizer::Adam);
     for fused in [false, true] {
         let with = trained(&blueprint, averaged(&blueprint), single(fused), 4);

@@ -1,9 +1,9 @@
-//! Convolutions by their definition, and what their padding has to do with TensorFlow's.
+//! Convolutions by definition, and their padding compared with TensorFlow's.
 
 use super::*;
 use crate::net::{Net, Tape};
 use crate::nn::{Need, Pass};
-use sweep_spec::own::{Kind as OwnKind, Own, Shape};
+use sweep_spec::own_data::{Kind as OwnKind, OwnData, Shape};
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
@@ -29,8 +29,8 @@ impl Grid {
     }
 }
 
-/// For each output or input position and each position of the kernel that meets a pixel: its place in the smaller image, in the kernel
-/// and in the larger image. TensorFlow's SAME: half of the missing pixels before the image, rounded down.
+/// For each output or input position, and each position of the kernel over a pixel: the positions in the smaller image,
+/// the kernel and the larger image. TensorFlow's SAME: half of the missing pixels come before the image, rounded down.
 fn meetings(side: usize, kernel: usize, stride: usize) -> Vec<[usize; 3]> {
     let small = side.div_ceil(stride);
     let before = ((small - 1) * stride + kernel).saturating_sub(side) / 2;
@@ -40,8 +40,8 @@ fn meetings(side: usize, kernel: usize, stride: usize) -> Vec<[usize; 3]> {
         .collect()
 }
 
-/// TensorFlow's `conv2d` and `conv2d_transpose` with SAME padding, by their definition. w is `[out, in, k, k]` of the convolution
-/// whose gradient the transposed one is.
+/// TensorFlow's `conv2d` and `conv2d_transpose` with SAME padding, by definition. w is `[out, in, k, k]` of the
+/// convolution whose gradient the transposed one is.
 fn tensorflow(transposed: bool, x: &Tensor, w: &Tensor, side: usize, stride: usize) -> Vec<f64> {
     let (mut x, mut w) = (Grid::of(x), Grid::of(w));
     let [n, _, kernel, _] = [x.shape[0], 0, w.shape[2], 0];
@@ -106,7 +106,7 @@ fn convolutions_are_tensorflows_same_on_turned_images() {
     }
 }
 
-/// Maps and weights have their channels last in memory; names, shapes and the features before and after are PyTorch's.
+/// Maps and weights have their channels last in memory, but names, shapes and features match PyTorch.
 #[test]
 fn weights_have_the_shapes_that_pytorch_gives_them() {
     let _guard = tch::no_grad_guard();
@@ -127,9 +127,9 @@ fn weights_have_the_shapes_that_pytorch_gives_them() {
     }
 }
 
-/// Wide layers of one member go through other code of libtorch's in float32 than narrow ones.
+/// libtorch computes wide and narrow layers of one member with different code in float32.
 #[test]
-fn wide_layers_compute_what_narrow_ones_do() {
+fn wide_and_narrow_layers_compute_the_same() {
     let _guard = tch::no_grad_guard();
     let spec = [
         Layer::Unflatten { maps: 32, side: 14 },
@@ -168,10 +168,10 @@ fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
     }
 }
 
-/// Parts that each fit may still not fit together.
+/// Parts that are each valid may not fit together.
 #[test]
 fn every_objective_trains_every_design_with_every_norm() {
-    let small = Own { kind: OwnKind::Npy, shape: Shape::Image([1, 8, 8]), content: None };
+    let small = OwnData { kind: OwnKind::Npy, shape: Shape::Image([1, 8, 8]), content: None };
     for (norm, objective) in Norm::ALL.into_iter().flat_map(|norm| Objective::ALL.map(|objective| (norm, objective))) {
         let conv = |design| Conv { generator_norm: norm, discriminator_norm: norm, ..narrow(design, 4, 1, 28) };
         let resnet = Resnet { generator_norm: norm, discriminator_norm: norm, ..narrow_resnet(1, 8) };

@@ -1,4 +1,5 @@
-//! A member of a cohort is its solo run: in values, whatever its neighbours do, through interruption, in both forms.
+//! A member of a cohort equals its solo run: in values, whatever its neighbours do, through interruption, and both
+//! fused and one by one.
 
 use super::written;
 use super::*;
@@ -9,7 +10,7 @@ use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::penalty::{At, Form, Penalty};
 
 fn cases() -> impl Iterator<Item = BuiltIn> {
-    // A GPU, to which these networks are small, would take many minutes for all.
+    // All cases would take many minutes on a GPU, which is slow for such small networks.
     every_case().step_by(if device() == Device::Cpu { 1 } else { 5 })
 }
 
@@ -50,7 +51,7 @@ fn convolutional_as(case: &BuiltIn) -> BuiltIn {
     }
 }
 
-/// Every objective with another order of moves, and a penalty where it takes one, by each optimiser in turn.
+/// Every objective with a different order of moves, and a penalty if it can have one, with each optimiser in turn.
 fn reordered() -> impl Iterator<Item = BuiltIn> {
     Objective::ALL.into_iter().zip(Optimizer::ALL.into_iter().cycle()).enumerate().map(|(i, (objective, optimizer))| {
         let mut blueprint = blueprint(objective, optimizer);
@@ -63,7 +64,7 @@ fn reordered() -> impl Iterator<Item = BuiltIn> {
     })
 }
 
-/// Penalties of all forms and in all places, in each of the discriminators' moves, or in one of two or three.
+/// Penalties of all forms and at all points, in each of the discriminators' moves or in every second or third.
 fn penalty(i: usize) -> Penalty {
     let of = |name: &str| Amount::Parameter(name.into());
     let (weight, target) = (of("gradient_penalty"), of("penalty_target"));
@@ -76,7 +77,7 @@ fn penalty(i: usize) -> Penalty {
     Penalty { at: At::ALL[i % At::ALL.len()], form, every: 1 + i as u32 % 3 }
 }
 
-/// Games that files write, in the usual order of moves and in another, with a penalty, by each optimiser in turn.
+/// Games in sweep files, in the usual and another order of moves, with a penalty, and with each optimiser in turn.
 fn written_games() -> impl Iterator<Item = BuiltIn> {
     let games = written::all().into_iter().zip(Optimizer::ALL.into_iter().cycle()).enumerate();
     games.flat_map(|(i, (written, optimizer))| {
@@ -89,11 +90,12 @@ fn written_games() -> impl Iterator<Item = BuiltIn> {
     })
 }
 
-/// Members that differ in every parameter; those of another order of moves in what a job may do without, too.
+/// Members that differ in every parameter; with another order of moves, also in optional parameters.
 fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
     let mut members = super::members(blueprint, count);
-    // The gradient of a bias before batch normalisation is rounding alone: over the usual ε, that is a direction which no two ways of
-    // computing agree on. VEEGAN has two networks with such biases in a row; its error goes as 1/ε, and is 1e-14 by SGD.
+    // The gradient of a bias before batch normalisation is only rounding error. With the usual ε, Adam turns it into a
+    // step in a direction that differs between any two ways of computing it. VEEGAN has two networks with such biases
+    // in a row; its error scales as 1/ε, and is 1e-14 with SGD.
     let epsilon = match (blueprint.objective, blueprint.train.generator) {
         (Objective::Veegan, _) => Some(1e-4),
         (_, Optimizer::OptimisticAdam) => Some(1e-6),
@@ -107,7 +109,7 @@ fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
         for (i, member) in members.iter_mut().enumerate() {
             let x = i as f64 / count as f64;
             member.parameters.set("epsilon", epsilon.unwrap_or(1e-6) * (1.0 + x));
-            // Each is missing in one of them.
+            // Each is missing in one member.
             for (of, parameter, value) in
                 [(0, "weight_decay", 1.0 + x), (1, "clip_gradient", 0.02 + x / 10.0), (0, "mode_seeking", 0.2 + x)]
             {
@@ -128,9 +130,9 @@ fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
     members
 }
 
-/// One by one it has the bits of its solo run: the next test.
+/// Computed one by one, it has the bits of its solo run: see the next test.
 #[test]
-fn at_once_a_member_equals_its_solo_run_and_what_it_is_one_by_one() {
+fn fused_or_not_a_member_equals_its_solo_run() {
     for blueprint in cases() {
         let members = members(&blueprint, 4);
         let mut at_once = trained(&blueprint, members.clone(), exact(true), 5);
@@ -152,7 +154,7 @@ fn at_once_a_member_equals_its_solo_run_and_what_it_is_one_by_one() {
 #[test]
 fn on_the_cpu_a_member_has_the_bits_of_its_solo_run() {
     for mut blueprint in cases() {
-        // Not a whole number of vectors, where it can be.
+        // Not a whole number of vectors, if possible.
         if blueprint.model.pack == 1 && !matches!(blueprint.objective, Objective::Mgan { .. }) {
             blueprint.train.batch = 37;
         }
@@ -183,7 +185,7 @@ fn neighbours_and_order_change_nothing() {
 #[test]
 fn a_member_that_diverges_leaves_the_others_as_they_are() {
     for (case, blueprint) in cases().enumerate() {
-        // In turns of four, the number of optimisers, one breaks the generator or a discriminator.
+        // In a cycle of four, the number of optimisers, breaks the generator or a discriminator.
         let (at, of_generator) = (case % 3, (case / 4).is_multiple_of(2));
         let others: Vec<usize> = (0..3).filter(|k| *k != at).collect();
         for fused in [false, true] {
@@ -192,12 +194,12 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
             sick[at].parameters.set(if of_generator { "lr_generator" } else { "lr_discriminator" }, f64::INFINITY);
             let ids: Vec<_> = sick.iter().map(|member| member.id).collect();
             let mut cohort = Trainer::new(&blueprint, sick, real(), single(fused));
-            // The first step in which the generator moves, and the first one with a loss of what came of it.
+            // The first step in which the generator moves, and the first with a loss that depends on that move.
             let (moves, shows) = match blueprint.objective {
                 _ if !of_generator => (6, 1),
                 Objective::Magan { epoch } if blueprint.train.g_steps > 1 => (6, 2 * u64::from(epoch) + 1),
                 Objective::Magan { epoch } => (2 * u64::from(epoch) + 1, 2 * u64::from(epoch) + 2),
-                // It moves twice in a step, so that the first one shows it.
+                // It moves twice in a step, so the first step shows it.
                 Objective::Mdgan => (6, 1),
                 _ if blueprint.train.g_steps > 1 => (6, 1),
                 _ => (1, 2),
@@ -208,7 +210,7 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
                 diverged = cohort.advance(6 - moves);
             }
             assert_eq!(diverged.iter().map(|d| d.job).collect::<Vec<_>>(), [ids[at]], "{:?}", blueprint.objective);
-            // Members that are computed at once are looked at when the steps end.
+            // Members that are computed at once are checked at the end of the steps.
             assert_eq!(diverged[0].step, if single(fused).fused { 6 } else { shows }, "{:?}", blueprint.objective);
             assert!(diverged[0].message.contains("loss is"), "{}", diverged[0].message);
             assert_eq!(
@@ -241,13 +243,13 @@ fn dropping_a_member_leaves_the_others_as_they_are() {
 }
 
 #[test]
-fn going_on_from_a_checkpoint_is_bit_exact() {
+fn resuming_from_a_checkpoint_is_bit_exact() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"a cohort");
     for (case, blueprint) in cases().enumerate() {
         let members = members(&blueprint, 3);
-        // At once, too, in some of them.
+        // Some of them also fused.
         if case.is_multiple_of(3) {
             let mut whole = trained(&blueprint, members.clone(), single(true), 5);
             let mut first = trained(&blueprint, members.clone(), single(true), 3);
@@ -273,17 +275,17 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
             assert!(same(&numbers(&mut second, k), &numbers(&mut whole, k)), "{:?}", blueprint.objective);
         }
 
-        // The same jobs, by other names than the file has for them.
+        // The same jobs, under other names than in the file.
         let today = |k: u64| JobId::of(&[k as u8]);
         let named = (0..).zip(&members).map(|(k, member)| Member { id: today(k), ..member.clone() }).collect();
         let mut renamed = Trainer::new(&blueprint, named, real(), single(false));
-        assert!(renamed.load(&path, id, &Renamed::new()).is_err(), "nobody says what it calls them");
+        assert!(renamed.load(&path, id, &Renamed::new()).is_err(), "without a map of renamed jobs");
         let names: Renamed = (0..).zip(&members).map(|(k, member)| (member.id, today(k))).collect();
         renamed.load(&path, id, &names).unwrap();
         assert_eq!(renamed.advance(4), []);
         assert!(same(&numbers(&mut renamed, 2), &numbers(&mut whole, 2)));
 
-        // Members that had ended stay away.
+        // Members that had ended stay dropped.
         first.retain(&[0, 2]);
         first.save(&path, Some(&path.with_extension("previous")), id, 1.25, 0).unwrap();
         let mut third = Trainer::new(&blueprint, members.clone(), real(), single(false));
@@ -295,7 +297,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
 }
 
 #[test]
-fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
+fn a_part_resumes_from_the_checkpoint_of_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"the whole");
@@ -319,7 +321,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
                     assert!(well, "{:?}, fused: {fused}", blueprint.objective);
                 }
             }
-            // Nobody may be missing from it.
+            // No member may be missing.
             let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
             rest.save(&path, Some(&path.with_extension("previous")), id, 0.0, 0).unwrap();
             let sources = [Source { path: &path, cohort: id }];
@@ -331,7 +333,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
 }
 
 #[test]
-fn members_of_several_cohorts_go_on_together() {
+fn members_of_several_cohorts_resume_together() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["one", "two", "three"].map(|name| folder.path().join(name));
     let ids = ["one", "two", "three"].map(|name| CohortId::of(name.as_bytes()));
@@ -339,7 +341,7 @@ fn members_of_several_cohorts_go_on_together() {
     for blueprint in cases().step_by(20) {
         for fused in [false, true] {
             let members = members(&blueprint, 6);
-            // Two of the first three have gone since, and one of the others is in a cohort of its own.
+            // Two of the first three have ended since, and one of the others is in its own cohort.
             let cohorts = [&members[..3], &members[3..5], &members[5..]];
             for (at, (of, seconds)) in cohorts.iter().zip([1.0, 2.0, 6.0]).enumerate() {
                 let mut trainer = trained(&blueprint, of.to_vec(), exact(fused), 3);
@@ -361,7 +363,7 @@ fn members_of_several_cohorts_go_on_together() {
                 Trainer::new(&blueprint, [3, 1, 4].map(|at: usize| members[at].clone()).to_vec(), real(), exact(fused));
             assert_eq!(first.load_parts(&sources(), &[], &Renamed::new()).unwrap().scored, 2, "the first two");
 
-            // Of who is not needed nothing need be there, nor a sound file.
+            // A checkpoint that is not needed may be missing or damaged.
             let mut few = Trainer::new(&blueprint, left[..3].to_vec(), real(), exact(fused));
             assert_eq!(few.load_parts(&sources()[..2], &[members[5].id], &Renamed::new()).unwrap().step, 3);
             assert_eq!(
@@ -373,14 +375,14 @@ fn members_of_several_cohorts_go_on_together() {
             let more = [&[Source { path: &none, cohort: ids[0] }], &sources()[..]].concat();
             assert_eq!(alone.load_parts(&more, &[], &Renamed::new()).unwrap().step, 3);
 
-            // Of another step, and none that has the last member.
+            // First one of another step, then none with the last member.
             let error = |found: Result<Progress, CheckpointError>| found.unwrap_err().to_string();
             let found = error(together.load_parts(&sources()[..2], &[], &Renamed::new()));
             assert!(found.contains(&format!("two: does not hold job {}", members[5].id)), "{found}");
             let mut ahead = trained(&blueprint, cohorts[2].to_vec(), exact(fused), 4);
             ahead.save(&paths[2], None, ids[2], 0.0, 0).unwrap();
             let found = error(together.load_parts(&sources(), &[], &Renamed::new()));
-            assert!(found.contains("three: is of step 4, and ") && found.contains("one of step 3"), "{found}");
+            assert!(found.contains("three: is of step 4, but ") && found.contains("one is of step 3"), "{found}");
             assert_eq!(together.steps(), 5, "all is as it was");
         }
     }

@@ -1,11 +1,11 @@
-//! Exams: what an objective must do if it is what its paper says.
+//! Exams: properties that an objective must have if it matches its paper.
 
 use super::*;
 use sweep_spec::objective::Critic;
 use sweep_tensor::host::to_f64;
 
-/// With the generator held, D1 tends to α p/q and D2 to β q/p (D2GAN's proposition 1). Here p = N(0, 1) and q = N(δ, 1) in each of two
-/// coordinates, so log p/q is linear in x.
+/// With a fixed generator, D1 tends to α p/q and D2 to β q/p (D2GAN's proposition 1). Here p = N(0, 1) and q = N(δ, 1)
+/// in each of two coordinates, so log p/q is linear in x.
 #[test]
 fn d2gan_discriminators_tend_to_their_optimum() {
     let (alpha, beta, shift) = (0.3, 0.6, 0.5);
@@ -49,7 +49,7 @@ fn d2gan_discriminators_tend_to_their_optimum() {
     }
 }
 
-/// With the generator held, D tends to p/(p + q), so its logit to log p/q (Goodfellow et al. 2014, proposition 1).
+/// With a fixed generator, D tends to p/(p + q), so its logit tends to log p/q (Goodfellow et al. 2014, proposition 1).
 #[test]
 fn gan_discriminator_tends_to_its_optimum() {
     let shift = 0.5;
@@ -76,11 +76,12 @@ fn gan_discriminator_tends_to_its_optimum() {
     }
 }
 
-/// The losses by name, from one step of a generator and discriminator that are known: every sign and weight of the formulas.
+/// The losses by name, from one step of a known generator and discriminator: checks every sign and weight of the
+/// formulas.
 #[test]
 fn losses_are_the_formulas_of_the_papers() {
     for objective in Objective::ALL.into_iter().chain([Objective::Gan { saturating: true }]) {
-        // Those of more players, or with more than a logit: tests/players.rs.
+        // Objectives with more players, or more outputs than a logit: tests/players.rs.
         let declared = objective.declares();
         let special = declared.critic != Critic::Logit || declared.minibatch;
         if special || declared.encoder.is_some() || declared.denoiser {
@@ -122,7 +123,7 @@ fn losses_are_the_formulas_of_the_papers() {
             |values: Vec<f64>, f: &dyn Fn(f64) -> f64| values.iter().map(|&v| f(v)).sum::<f64>() / values.len() as f64;
         let sp = |x: f64| x.exp().ln_1p();
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        // The slope of D is its weight everywhere.
+        // The slope of D equals its weight everywhere.
         let slope = to_f64(&discriminators[0][0].1).iter().map(|w| w * w).sum::<f64>().sqrt();
         let (weight, power) = (parameter("gradient_penalty"), parameter("penalty_power"));
         let margin = parameter("margin");
@@ -149,7 +150,7 @@ fn losses_are_the_formulas_of_the_papers() {
             ),
             Objective::Unrolled { .. } => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
-                // Nothing moves, so that looking ahead changes nothing.
+                // Nothing moves, so looking ahead changes nothing.
                 mean(logits(0, &real), &|d| sigmoid(d).ln()) + mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
             ),
             Objective::DRAGAN => (
@@ -208,9 +209,9 @@ fn losses_are_the_formulas_of_the_papers() {
     }
 }
 
-/// The critic's weights, biases among them, stay in the box of algorithm 1, which a large step reaches.
+/// The critic's weights, including biases, stay in the box of algorithm 1, even in a large step.
 #[test]
-fn wgan_cuts_each_members_critic_to_its_own_bound() {
+fn wgan_clips_each_members_critic_to_its_own_bound() {
     let mut blueprint = blueprint(Objective::WGAN, Optimizer::Rmsprop);
     blueprint.train.d_steps = 5;
     let mut members = members(&blueprint, 2);
@@ -228,13 +229,13 @@ fn wgan_cuts_each_members_critic_to_its_own_bound() {
     }
 }
 
-/// The bilinear game f = t·d, which the discriminator ascends by SGD with rate η: the slope of the generator's surrogate is d + 2kηt. It
-/// would be d + kηt if the moves were not differentiated through.
+/// The bilinear game f = t·d, which the discriminator ascends with SGD at rate η: the slope of the generator's
+/// surrogate is d + 2kηt. Without differentiating through the moves, it would be d + kηt.
 #[test]
-fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
+fn an_unrolled_generator_differentiates_through_the_discriminators_moves() {
     let (rate, ahead) = (0.1, 3);
     let mut blueprint = blueprint(Objective::Unrolled { steps: ahead }, Optimizer::Sgd);
-    // G(z) = t, its bias; D(x) = d·x, and a bias of its own that f does not depend on in the end.
+    // G(z) = t, its bias; D(x) = d·x plus a bias that cancels in f.
     blueprint.model.generator = vec![Layer::Linear { inputs: 6, outputs: 2 }];
     blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
     let mut members = members(&blueprint, 2);
@@ -255,7 +256,7 @@ fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
                 discriminator[0].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.3, 0.7]));
             }
             let wasserstein = Objective::WGAN.rules().unwrap();
-            // What the discriminators descend is −f.
+            // The discriminators descend −f.
             let loss = game.discriminators_loss(&wasserstein.generator);
             game.move_generator_unrolled(0, ahead, &loss);
             for k in 0..game.members().len() as i64 {

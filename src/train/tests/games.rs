@@ -1,4 +1,4 @@
-//! Games on logits alone: what a file writes, with its own parameters, and what the program's own have to set.
+//! Games on logits only: in sweep files with their own parameters, and built-in ones with theirs.
 
 use super::*;
 use crate::trace::Series;
@@ -9,7 +9,8 @@ use sweep_tensor::host::to_f64;
 fn job(objective: &str) -> (BuiltIn, Parameters) {
     let text = format!(
         "sweep: s\ndataset: gaussians\ntrain: {{steps: 8, batch: 24, lr: 0.05, optimizer: sgd}}\n\
-         model: {{generator: [5], discriminator: [4], noise: 3, discriminator_norm: batch, init: {{normal: 0.8}}}}\n{objective}\n"
+         model: {{generator: [5], discriminator: [4], noise: 3, discriminator_norm: batch, init: {{normal: \
+         0.8}}}}\n{objective}\n"
     );
     let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand());
     let job = expansion.unwrap_or_else(|errors| panic!("{errors}")).entries.remove(0).job;
@@ -24,7 +25,7 @@ fn trainer((blueprint, parameters): &(BuiltIn, Parameters)) -> Trainer {
     trainer
 }
 
-/// Weights after some steps, and the losses of each.
+/// The weights after some steps, and the losses of each step.
 fn trained(objective: &str) -> (Vec<f64>, Vec<[f64; 2]>) {
     let mut trainer = trainer(&job(objective));
     assert_eq!(trainer.advance(6), []);
@@ -33,33 +34,85 @@ fn trained(objective: &str) -> (Vec<f64>, Vec<[f64; 2]>) {
     (numbers(&mut trainer, 0), losses)
 }
 
-/// What the program has by name and what a file writes so are trained to the same bits.
+/// Built-in games and the same games in a sweep file train to the same bits.
 #[test]
 fn a_game_by_name_and_the_same_written_out_have_the_same_bits() {
     let gan = "discriminator: mean(softplus(-real)) + mean(softplus(fake))";
     let wasserstein = "discriminator: mean(fake) - mean(real), generator: -mean(fake)";
     for (name, written) in [
         ("gan", format!("objective: {{{gan}, generator: mean(softplus(-fake))}}")),
-        ("gan", "objective: {discriminator: -mean(log(sigmoid(real))) - mean(log(1 - sigmoid(fake))), generator: -mean(log(sigmoid(fake)))}".to_owned()),
+        (
+            "gan",
+            "objective: {discriminator: -mean(log(sigmoid(real))) - mean(log(1 - sigmoid(fake))), \
+             generator: -mean(log(sigmoid(fake)))}"
+                .to_owned(),
+        ),
         ("gan\nsaturating: true", format!("objective: {{{gan}, generator: mean(log(1 - sigmoid(fake)))}}")),
         (
             "d2gan\nalpha: 0.2\nbeta: 0.1",
-            "objective: {discriminators: 2, discriminator: -(alpha * mean(log_softplus(real1)) - mean(softplus(fake1))) - (beta * mean(log_softplus(fake2)) - mean(softplus(real2))), generator: beta * mean(log_softplus(fake2)) - mean(softplus(fake1)), parameters: {alpha: 0.2, beta: 0.1}}".to_owned(),
+            "objective: {discriminators: 2, \
+             discriminator: -(alpha * mean(log_softplus(real1)) - mean(softplus(fake1))) \
+             - (beta * mean(log_softplus(fake2)) - mean(softplus(real2))), \
+             generator: beta * mean(log_softplus(fake2)) - mean(softplus(fake1)), \
+             parameters: {alpha: 0.2, beta: 0.1}}"
+                .to_owned(),
         ),
-        ("lsgan", "objective: {discriminator: 0.5 * mean((real - 1)^2) + 0.5 * mean(fake^2), generator: 0.5 * mean((fake - 1)^2)}".to_owned()),
-        ("hinge\nmargin: 0.7", "objective: {discriminator: mean(relu(m - real)) + mean(relu(m + fake)), generator: -mean(fake), parameters: {m: 0.7}}".to_owned()),
-        ("rpgan", "objective: {discriminator: mean(softplus(fake - real)), generator: mean(softplus(real - fake))}".to_owned()),
-        ("ragan", "objective: {discriminator: (mean(softplus(-(real - mean(fake)))) + mean(softplus(fake - mean(real)))) / 2, generator: (mean(softplus(-(fake - mean(real)))) + mean(softplus(real - mean(fake)))) / 2}".to_owned()),
+        (
+            "lsgan",
+            "objective: {discriminator: 0.5 * mean((real - 1)^2) + 0.5 * mean(fake^2), \
+             generator: 0.5 * mean((fake - 1)^2)}"
+                .to_owned(),
+        ),
+        (
+            "hinge\nmargin: 0.7",
+            "objective: {discriminator: mean(relu(m - real)) + mean(relu(m + fake)), \
+             generator: -mean(fake), parameters: {m: 0.7}}"
+                .to_owned(),
+        ),
+        (
+            "rpgan",
+            "objective: {discriminator: mean(softplus(fake - real)), \
+             generator: mean(softplus(real - fake))}"
+                .to_owned(),
+        ),
+        (
+            "ragan",
+            "objective: \
+             {discriminator: (mean(softplus(-(real - mean(fake)))) + mean(softplus(fake - mean(real)))) / 2, \
+             generator: (mean(softplus(-(fake - mean(real)))) + mean(softplus(real - mean(fake)))) / 2}"
+                .to_owned(),
+        ),
         ("bgan", format!("objective: {{{gan}, generator: 0.5 * mean(fake^2)}}")),
         ("wgan\ntrain: {d_steps: 5}", format!("objective: {{{wasserstein}, clip: 0.01}}\ntrain: {{d_steps: 5}}")),
-        ("wgan_gp\ngradient_penalty: 2\nmodel: {discriminator_norm: none}", format!("objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: between, distance: 2}}]")),
-        ("wgan_div\ngradient_penalty: 1e-3\nmodel: {discriminator_norm: none}", format!("objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: both, power: w, exponent: 6}}]\nw: 1e-3")),
-        ("dragan\nmodel: {discriminator_norm: none}", format!("objective: {{{gan}, generator: mean(softplus(-fake))}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: around, distance: 10}}]")),
-        ("gan\npenalties: [{at: around, distance: 10}]", "objective: dragan\nmodel: {discriminator_norm: batch}".to_owned()),
+        (
+            "wgan_gp\ngradient_penalty: 2\nmodel: {discriminator_norm: none}",
+            format!(
+                "objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\n\
+                 penalties: [{{at: between, distance: 2}}]"
+            ),
+        ),
+        (
+            "wgan_div\ngradient_penalty: 1e-3\nmodel: {discriminator_norm: none}",
+            format!(
+                "objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\n\
+                 penalties: [{{at: both, power: w, exponent: 6}}]\nw: 1e-3"
+            ),
+        ),
+        (
+            "dragan\nmodel: {discriminator_norm: none}",
+            format!(
+                "objective: {{{gan}, generator: mean(softplus(-fake))}}\nmodel: {{discriminator_norm: none}}\n\
+                 penalties: [{{at: around, distance: 10}}]"
+            ),
+        ),
+        (
+            "gan\npenalties: [{at: around, distance: 10}]",
+            "objective: dragan\nmodel: {discriminator_norm: batch}".to_owned(),
+        ),
     ] {
         let variant = |objective: &str| {
             let lines: Vec<&str> = objective.lines().collect();
-            // A variant's own settings over those of the file.
+            // A variant's settings override those of the file.
             format!("variants:\n  - name: v\n    {}", lines.join("\n    "))
         };
         let (by_name, written) = (trained(&variant(&format!("objective: {name}"))), trained(&variant(&written)));
@@ -67,11 +120,15 @@ fn a_game_by_name_and_the_same_written_out_have_the_same_bits() {
     }
 }
 
-/// Members of one cohort with parameters of their own are as each is alone, also where one has no finite loss; going on from a checkpoint
-/// changes no bit.
+/// Members of one cohort with their own parameters equal their solo runs, even if one has a loss that is not finite;
+/// continuing from a checkpoint changes no bit.
 #[test]
-fn members_of_a_written_game_are_as_each_is_alone() {
-    let objective = "objective: {discriminator: \"mean(l(softplus(-real), a)) + mean(l(softplus(fake), a))\", generator: \"mean(l(softplus(fake - real), a)) - std(fake)\", where: {l(u, a): u * exprel(-(1 - 1/a) * u)}, parameters: {a: 1}}\npenalties: [{at: real, half_square: gamma}, {at: around, excess: 1, every: 2}]\ngamma: 1";
+fn members_of_a_formula_game_equal_their_solo_runs() {
+    let objective = "objective: {discriminator: \"mean(l(softplus(-real), a)) + mean(l(softplus(fake), a))\", \
+        generator: \"mean(l(softplus(fake - real), a)) - std(fake)\", \
+        where: {l(u, a): u * exprel(-(1 - 1/a) * u)}, parameters: {a: 1}}\n\
+        penalties: [{at: real, half_square: gamma}, {at: around, excess: 1, every: 2}]\n\
+        gamma: 1";
     let (mut blueprint, parameters) = job(objective);
     blueprint.train.generator = Optimizer::Adam;
     blueprint.train.discriminator = Optimizer::Adam;

@@ -1,10 +1,10 @@
-//! What a cohort leaves makes the samples that its trainer made.
+//! Saved generators of a cohort make the same samples as its trainer.
 
 use super::*;
 use crate::checkpoint::Renamed;
 use crate::generators::Generators;
 
-/// Jobs whose generators have every kind of layer.
+/// Jobs whose generators have all kinds of layers.
 fn cases() -> [BuiltIn; 4] {
     let plain = |objective| blueprint(objective, Optimizer::Adam);
     let mixture = Objective::Mgan { generators: 3 };
@@ -17,7 +17,7 @@ fn cases() -> [BuiltIn; 4] {
 }
 
 #[test]
-fn left_generators_make_the_samples_that_their_trainer_makes() {
+fn saved_generators_make_the_samples_of_their_trainer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("generators.safetensors");
     for blueprint in cases() {
@@ -26,7 +26,7 @@ fn left_generators_make_the_samples_that_their_trainer_makes() {
             let trainer = trained(&blueprint, members.clone(), single(fused), 3);
             trainer.export_generators(&path).unwrap();
             let mut generators = Generators::open(&path, &blueprint, single(fused), &Renamed::new()).unwrap();
-            // Backwards: each has its own weights, whoever was there before.
+            // In reverse order: each uses its own weights, whatever was loaded before.
             for (k, member) in members.iter().enumerate().rev() {
                 let noise = Stream::new(member.seed, Purpose::Score, 3);
                 let expected = trainer.sample(k, Weights::Ema, &noise, 1003);

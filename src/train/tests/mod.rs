@@ -1,4 +1,4 @@
-//! What holds for every objective and every layer: by iteration over the enums.
+//! Tests for every objective and every layer, by iterating over the enums.
 
 mod algorithms;
 mod autograd;
@@ -41,7 +41,7 @@ use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::objective::Objective;
 use sweep_spec::parameters::{Parameters, Plain};
 
-/// Where the tests that train do so: the CPU, or what `scripts/gpu-check` names.
+/// The device for training tests: the CPU, or the one that `scripts/gpu-check` names.
 pub(super) fn device() -> Device {
     match std::env::var("SWEEP_TEST_DEVICE").as_deref() {
         Ok("cuda:0") => {
@@ -57,7 +57,7 @@ pub(super) fn exact(fused: bool) -> Setup {
     Setup { kind: Kind::Double, ..single(fused) }
 }
 
-/// In float32. A GPU computes members at once only.
+/// In float32. A GPU always computes members at once.
 pub(super) fn single(fused: bool) -> Setup {
     let device = device();
     Setup { device, kind: Kind::Float, fused: fused || device != Device::Cpu, precision: Precision::Float32 }
@@ -115,7 +115,7 @@ impl Architecture for Every {
     }
 }
 
-/// Networks of [`Every`] for an objective, with so many samples in a pack.
+/// Networks of [`Every`] for an objective, with `pack` samples in a pack.
 pub(super) fn model_of(objective: Objective, pack: u32) -> Model {
     adapted(&Every, objective, pack, 0.3)
 }
@@ -170,7 +170,7 @@ pub(super) fn maps_of_every_kind() -> Model {
     }
 }
 
-/// Networks with maps of 1×28×28, of layers that hold others, and of every kind that [`maps_of_every_kind`] leaves out.
+/// Networks with maps of 1×28×28, with nested layers, and all kinds that [`maps_of_every_kind`] lacks.
 pub(super) fn layers_within_layers() -> Model {
     let activation = Layer::Activation;
     let conv = |maps: [u32; 2], kernel, side| Layer::Conv2d(Geometry::same(maps[0], maps[1], kernel, 1, side, true));
@@ -291,13 +291,13 @@ pub(super) fn conv_model(architecture: &dyn Architecture, objective: Objective) 
 /// A small job of `objective`.
 pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> BuiltIn {
     let objective = match objective {
-        // So that its margin is seen to move.
+        // So its margin changes.
         Objective::Magan { .. } => Objective::Magan { epoch: 1 },
         other => other,
     };
     let train = Train {
         steps: 5,
-        // A multiple of the packs and of the generators.
+        // A multiple of the pack size and of the number of generators.
         batch: if matches!(objective, Objective::Mgan { .. }) { 30 } else { 32 },
         d_steps: 2,
         generator: optimizer,
@@ -347,7 +347,7 @@ pub(super) fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
             ("adam_beta2", 0.9 + 0.09 * x),
             ("rmsprop_decay", 0.9 + 0.09 * x),
             ("momentum", 0.5 * x),
-            // Of games that files write, and of penalties.
+            // For games in sweep files, and for penalties.
             ("alpha_d", 0.5 + x),
             ("alpha_g", 1.0 + x),
             ("softness", 1.5 - x),
@@ -380,7 +380,7 @@ pub(super) fn trained(blueprint: &BuiltIn, members: Vec<Member>, setup: Setup, s
     trainer
 }
 
-/// All numbers of member `k`: its own, weights, statistics and moments of all players, and an average.
+/// All numbers of member `k`: its state, weights, statistics and moments of all players, and an average.
 pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
     let (game, k) = match trainer.games.as_mut_slice() {
         [game] => (game, k),
@@ -400,7 +400,7 @@ pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
     all
 }
 
-/// Whether both are the same to the last bit (and a failure that fits on a screen).
+/// Asserts that both are the same to the last bit, with a message that fits on a screen.
 pub(super) fn same(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }

@@ -3,7 +3,7 @@
 use super::*;
 use sweep_tensor::host::to_f64;
 
-/// A generator that gives its noise back.
+/// A generator that returns its noise.
 fn transparent(distribution: NoiseDistribution) -> BuiltIn {
     let mut blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Sgd);
     blueprint.model.noise = 2;

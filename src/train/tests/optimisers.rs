@@ -1,4 +1,4 @@
-//! Optimisers against libtorch's own, against the papers' formulas, and against themselves.
+//! Compares optimisers with libtorch's, with the papers' formulas, and with themselves.
 
 use super::*;
 use crate::net::Net;
@@ -14,14 +14,14 @@ fn layers() -> Vec<Layer> {
     vec![linear(3, 4), Layer::BatchNorm { features: 4 }, linear(4, 2)]
 }
 
-/// Numbers from 0 to 1 that nobody chose.
+/// Arbitrary numbers from 0 to 1.
 fn chance(index: u64, count: usize) -> Vec<f64> {
     let mut out = vec![0.0f32; count];
     Stream::new(1709_03831, Purpose::Inner, index).fill_uniform(&mut out);
     out.into_iter().map(f64::from).collect()
 }
 
-/// Coefficients of three members. The first and the last have gradients cut; weights of the second and the last decay.
+/// Coefficients of three members. The first and the last clip gradients; the second and the last have weight decay.
 fn coefficients(index: u64) -> [Parameters; 3] {
     std::array::from_fn(|k| {
         let x = chance(1000 * index + k as u64, 6);
@@ -39,7 +39,7 @@ fn coefficients(index: u64) -> [Parameters; 3] {
     })
 }
 
-/// Gradients of member `k` in step `t`, of all sizes.
+/// Gradients of member `k` in step `t`, of various sizes.
 fn gradient(t: u64, k: i64, name: &str, size: &[i64]) -> Tensor {
     let lane = name.bytes().fold(0, |hash: u64, byte| (hash * 31 + u64::from(byte)) % 65_521);
     let numbers = chance(1 << 40 | lane << 20 | t << 4 | k as u64, size.iter().product::<i64>() as usize);
@@ -48,7 +48,7 @@ fn gradient(t: u64, k: i64, name: &str, size: &[i64]) -> Tensor {
     Tensor::from_slice(&values).view(size)
 }
 
-/// The weights by name of each of three members after some steps by `rule`.
+/// The weights by name of each of three members after some steps with `rule`.
 fn stepped(rule: Optimizer, parameters: &[Parameters; 3], fused: bool) -> Vec<Vec<(String, Tensor)>> {
     let _guard = tch::no_grad_guard();
     let members: Vec<i64> = (0..3).collect();
@@ -72,14 +72,14 @@ fn stepped(rule: Optimizer, parameters: &[Parameters; 3], fused: bool) -> Vec<Ve
     all
 }
 
-/// What member `k` starts with.
+/// The initial weights of member `k`.
 fn first(k: usize) -> Vec<(String, Tensor)> {
     let _guard = tch::no_grad_guard();
     let net = Net::new(&layers(), Init::Normal { std: 0.5 }, 0, &[k as u64], exact(false));
     net.named_in(&net.weights, 0).into_iter().map(|(name, weight)| (name, weight.copy())).collect()
 }
 
-/// The same by an optimiser of libtorch's, with its own cutting of gradients. Weights that libtorch does not shrink itself shrink here.
+/// The same with libtorch's optimiser and gradient clipping. If libtorch does not apply weight decay itself, this does.
 fn by_libtorch(rule: Optimizer, k: usize, parameters: &Parameters) -> Vec<(String, Tensor)> {
     let of = |name| parameters.number(name).unwrap();
     let mut store = nn::VarStore::new(Device::Cpu);
@@ -149,8 +149,8 @@ fn optimisers_are_those_of_libtorch() {
     }
 }
 
-/// Kingma & Ba 2015, algorithm 1, and Daskalakis et al. 2018, algorithm 1, from all gradients so far and not from those before: with moments as
-/// sums over all steps, m̂ = Σᵢ (1 − β) βᵗ⁻ⁱ gᵢ / (1 − βᵗ). libtorch has neither a negative β1 nor optimism.
+/// Kingma & Ba 2015, algorithm 1, and Daskalakis et al. 2018, algorithm 1, computed from all gradients so far: with
+/// moments as sums over all steps, m̂ = Σᵢ (1 − β) βᵗ⁻ⁱ gᵢ / (1 − βᵗ). libtorch has neither a negative β1 nor optimism.
 #[test]
 fn the_kinds_of_adam_are_the_formulas_of_their_papers() {
     for (rule, sign) in [(Optimizer::Adam, -1.0), (Optimizer::OptimisticAdam, 1.0), (Optimizer::OptimisticAdam, -1.0)] {
@@ -164,7 +164,7 @@ fn the_kinds_of_adam_are_the_formulas_of_their_papers() {
                 let of = |name| parameters[k].number(name).unwrap();
                 let (lr, decay) = (of("lr_generator"), of("weight_decay"));
                 let expected = first(k).into_iter().map(|(name, mut weight)| {
-                    // That of step t, counted from 1.
+                    // At step t, counted from 1.
                     let direction = |t: u64| {
                         let mean = |beta: f64, of: &dyn Fn(Tensor) -> Tensor| {
                             let one = |i: u64| {
@@ -194,9 +194,9 @@ fn the_kinds_of_adam_are_the_formulas_of_their_papers() {
     }
 }
 
-/// A player may look ahead through an optimiser: the slopes that autograd finds are those of what the optimiser does.
+/// Looking ahead is differentiable: autograd's slopes match the optimiser's steps.
 #[test]
-fn looking_ahead_has_the_slopes_of_what_is_seen() {
+fn looking_ahead_is_differentiable() {
     for rule in Optimizer::ALL {
         let mut parameters = coefficients(3)[2].clone();
         parameters.set("clip_gradient", 0.5);
@@ -238,9 +238,9 @@ fn looking_ahead_has_the_slopes_of_what_is_seen() {
     }
 }
 
-/// Looking ahead is what the optimiser then does.
+/// Looking ahead gives the same result as the optimiser's step.
 #[test]
-fn optimisers_do_what_they_see_ahead() {
+fn optimisers_match_their_look_ahead() {
     for rule in Optimizer::ALL {
         let _guard = tch::no_grad_guard();
         let blueprint = blueprint(Objective::Gan { saturating: false }, rule);

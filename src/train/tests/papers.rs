@@ -1,6 +1,6 @@
-//! The papers' algorithms, one after another, with nothing of what they test: plain operations on weights by name, autograd over the loss as
-//! the paper has it, and `detach` where the paper holds something constant. After some steps every player has to have the same weights:
-//! [`super::algorithms`].
+//! The papers' algorithms, independent of the code under test: plain operations on weights by name, autograd over the
+//! loss as in the paper, and `detach` where the paper holds something constant. After some steps every player must have
+//! the same weights: [`super::algorithms`].
 
 use super::algorithms::of_pairs;
 use super::written::Written;
@@ -23,26 +23,27 @@ pub(super) type Round = (Tensor, Tensor, u64);
 /// Weights by name, leaves for autograd.
 type Weights = Vec<(String, Tensor)>;
 
-/// What a paper's algorithm has in its hands, by plain gradient descent.
+/// The state of a paper's algorithm, with plain gradient descent.
 pub(super) struct Algorithm {
     pub(super) blueprint: BuiltIn,
     pub(super) parameters: Parameters,
     seed: u64,
     pub(super) players: Vec<(Role, Vec<Layer>, Weights)>,
-    /// The batches of this step: of each round of the discriminators', then of each of the generator's.
+    /// The batches of this step: for each round of the discriminators, then for each of the generator.
     pub(super) turns: [Vec<Round>; 2],
-    /// Batches of real samples and of noise that have been used.
+    /// Used batches of real samples and of noise.
     pub(super) used: [u64; 2],
-    /// Who of the discriminators' side has moved in this step, and who has a step to make together with the generator's.
+    /// Players on the discriminators' side that have moved in this step, and players whose step is simultaneous with
+    /// the generator's.
     pub(super) made: Vec<Role>,
     waiting: Vec<(Role, Weights)>,
-    /// What is played, where no paper says it.
+    /// The game, if no paper has it.
     written: Option<Written>,
     /// The generator's weights after each of its moves.
     pub(super) seen: Vec<Vec<f64>>,
-    /// Who moved, down which loss.
+    /// Players that moved, and the loss that they descended.
     pub(super) moves: Vec<(Vec<Role>, f64)>,
-    /// BEGAN's k; MAGAN's margin, and what its generated samples had in the epoch before.
+    /// BEGAN's k; MAGAN's margin, and the mean energy of generated samples in the epoch before.
     k: f64,
     margin: f64,
     before: f64,
@@ -85,7 +86,7 @@ impl Algorithm {
         }
     }
 
-    /// The same, where `written` is what is played.
+    /// The same for the game `written`.
     pub(super) fn playing(self, written: Option<Written>) -> Algorithm {
         Algorithm { written, ..self }
     }
@@ -102,7 +103,7 @@ impl Algorithm {
         &self.players.iter().find(|(own, ..)| *own == role).unwrap().1
     }
 
-    /// A player with these weights, on one batch.
+    /// Applies a player with these weights to one batch.
     fn with(&self, role: Role, layers: &[Layer], weights: &[(String, Tensor)], x: &Tensor) -> Tensor {
         // Discriminators see packs of samples.
         let inputs = match (role, &layers[0]) {
@@ -117,7 +118,7 @@ impl Algorithm {
         self.with(role, self.layers(role), self.weights(role), x)
     }
 
-    /// What goes into the last layer of a player.
+    /// The input of the last layer of a player.
     pub(super) fn features(&self, role: Role, x: &Tensor) -> Tensor {
         let layers = self.layers(role);
         self.with(role, &layers[..layers.len() - 1], self.weights(role), x)
@@ -147,8 +148,8 @@ impl Algorithm {
         [self.blueprint.train.batch.into(), 2]
     }
 
-    /// The players each take a step down their own gradient: at once, or, where the generator's step is to be made together with this one,
-    /// with that.
+    /// Each of the players takes a step down its own gradient: at once, or together with the generator's step if they
+    /// are simultaneous.
     pub(super) fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
         let loss = &(loss + self.beside(movers));
         self.moves.push((movers.to_vec(), loss.double_value(&[])));
@@ -176,14 +177,14 @@ impl Algorithm {
         }
     }
 
-    /// Those who wait make their steps.
+    /// Moves the waiting players.
     fn catch_up(&mut self) {
         for (role, stepped) in std::mem::take(&mut self.waiting) {
             self.players.iter_mut().find(|(own, ..)| *own == role).unwrap().2 = stepped;
         }
     }
 
-    /// The weights that a player has when it has made its steps.
+    /// The weights of a player after its steps.
     pub(super) fn stepped(&mut self, role: Role) -> &mut Weights {
         match self.waiting.iter().position(|(own, _)| *own == role) {
             Some(at) => &mut self.waiting[at].1,
@@ -191,11 +192,11 @@ impl Algorithm {
         }
     }
 
-    /// The batches of one step: those of each round of the discriminators', then of each of the generator's.
+    /// The batches of one step: for each round of the discriminators, then for each of the generator.
     fn rounds(&mut self) -> (Vec<Round>, Vec<Round>) {
         let Train { d_steps, g_steps, fresh_noise, .. } = self.blueprint.train;
         let rounds: Vec<Round> = (0..d_steps).map(|_| self.round(1)).collect();
-        // The real samples of the last round again, and noise that nobody has seen, or that of the last round.
+        // The real samples of the last round, and fresh noise or that of the last round.
         let answer = |_| match (self.round(0), rounds.last()) {
             (_, Some((x, z, draw))) if !fresh_noise => (x.shallow_clone(), z.shallow_clone(), *draw),
             (fresh, _) => fresh,
@@ -208,7 +209,7 @@ impl Algorithm {
         (rounds, answers)
     }
 
-    /// The next batch of noise, and the next of real samples where there is `another`.
+    /// The next batch of noise and, if `another`, the next of real samples.
     pub(super) fn round(&mut self, another: u64) -> Round {
         let [data, noise] = &mut self.used;
         (*data, *noise) = (*data + another, *noise + 1);
@@ -220,12 +221,12 @@ impl Algorithm {
         x.reshape([-1, 2 * i64::from(self.blueprint.model.pack)])
     }
 
-    /// The logits of samples with their codes, and of what is generated with its noise.
+    /// The logits of real samples with their codes, and of generated samples with their noise.
     pub(super) fn joint(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         self.pairs(x, z, draw).map(|pairs| self.net(D, &pairs))
     }
 
-    /// Samples with their codes, and what is generated with its noise.
+    /// Real samples with their codes, and generated samples with their noise.
     pub(super) fn pairs(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         let moments = self.net(E, x);
         let noise = self.random(Purpose::Inner, draw, self.samples());
@@ -323,7 +324,7 @@ impl Algorithm {
                     self.descend(&-f, &[D]);
                 }
                 for (x, z, draw) in answers {
-                    // Equations 7 to 10: every step ahead stays in the graph.
+                    // Equations 7 to 10: every look-ahead step stays in the graph.
                     let fake = self.net(G, &z);
                     let layers = self.layers(D).to_vec();
                     let mut ahead: Weights =
@@ -331,7 +332,7 @@ impl Algorithm {
                     let f = |ahead: &[(String, Tensor)]| {
                         log(&self.with(D, &layers, ahead, &x)) + log_not(&self.with(D, &layers, ahead, &fake))
                     };
-                    // Moves so far: those ahead are the next ones.
+                    // Moves so far; the look-ahead moves are the next ones.
                     let made = self.used[0] as usize;
                     for next in made..made + steps as usize {
                         let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
@@ -425,7 +426,7 @@ impl Algorithm {
                 let balance = self.parameter("diversity_ratio") * of_real - of_fake;
                 self.k = (self.k + self.parameter("balance_rate") * balance).clamp(0.0, 1.0);
             }
-            // An epoch has one step here.
+            // Here an epoch has one step.
             Objective::Magan { .. } => {
                 let count = rounds.len() as f64;
                 let mut of_real = 0.0;

@@ -22,7 +22,7 @@ fn draw(net_inputs: i64, members: usize, fused: bool) -> Tensor {
     Tensor::randn(exact(fused).shape(members as i64, [12, net_inputs]).as_slice(), (Kind::Double, Device::Cpu))
 }
 
-/// Both ways through a network give the same output, and the same gradients of the weights.
+/// Both ways through a network give the same output and the same gradients of the weights.
 #[test]
 fn a_pass_under_autograd_is_the_usual_pass() {
     for (spec, inputs) in networks() {
@@ -70,7 +70,7 @@ fn parameter(name: &str) -> Amount {
     Amount::Parameter(name.into())
 }
 
-/// Of a batch of real samples, and a draw of noise.
+/// For a batch of real samples and a draw of noise.
 fn round(batch: u64) -> Round {
     Round { batch, draw: 5 }
 }
@@ -92,9 +92,9 @@ fn value(game: &mut Game) -> Vec<f64> {
     to_f64(&penalty::add(net, &points[0], 5, &seeds))
 }
 
-/// The gradient of each penalty against differences of its values, for each member with its own numbers.
+/// Compares the gradient of each penalty with differences of its values, for each member with its own numbers.
 #[test]
-fn gradients_of_penalties_are_those_of_their_values() {
+fn gradients_of_penalties_match_their_values() {
     let _guard = tch::no_grad_guard();
     for (at, form) in At::ALL.into_iter().flat_map(|at| forms().map(|form| (at, form))) {
         let mut game = penalised(Penalty { at, form: form.clone(), every: 1 }, true, true);
@@ -119,9 +119,9 @@ fn gradients_of_penalties_are_those_of_their_values() {
     }
 }
 
-/// The forms by their definitions, of slopes by differences of logits.
+/// The forms by definition, with slopes from differences of logits.
 #[test]
-fn values_of_penalties_are_their_definitions() {
+fn values_of_penalties_match_their_definitions() {
     let _guard = tch::no_grad_guard();
     for (at, form) in At::ALL.into_iter().flat_map(|at| forms().map(|form| (at, form))) {
         let mut game = penalised(Penalty { at, form: form.clone(), every: 4 }, false, true);
@@ -134,7 +134,7 @@ fn values_of_penalties_are_their_definitions() {
             At::Fake => assert!(x.equal(&fake)),
             At::Both => assert!(x.equal(&Tensor::cat(&[&real, &fake], 0))),
             At::Between => {
-                // One share a sample, the same for both coordinates.
+                // One mixing share per sample, the same for both coordinates.
                 let share = (&x - &fake) / (&real - &fake);
                 let apart = f64::try_from((share.select(1, 0) - share.select(1, 1)).abs().max()).unwrap();
                 let (low, high) = (f64::try_from(share.min()).unwrap(), f64::try_from(share.max()).unwrap());
@@ -161,7 +161,7 @@ fn values_of_penalties_are_their_definitions() {
             Form::Excess { .. } => (r - c).max(0.0).powi(2),
             Form::Power { .. } => r.powf(p),
         };
-        // In every fourth move, times 4.
+        // In every fourth move, with factor 4.
         let expected = 4.0 * w * length.iter().map(each).sum::<f64>() / length.len() as f64;
         assert!((found - expected).abs() < 1e-6 * expected.max(1e-2), "{at:?} {form:?}: {found} {expected}");
         let due: Vec<bool> = (0..9).map(|batch| !game.penalised_points(&game.x, round(batch)).is_empty()).collect();
@@ -169,7 +169,7 @@ fn values_of_penalties_are_their_definitions() {
     }
 }
 
-/// A slope of 0 has no direction, and must not make a NaN.
+/// A slope of 0 has no direction, but must not give NaN.
 #[test]
 fn a_discriminator_without_a_slope_has_a_finite_gradient() {
     let _guard = tch::no_grad_guard();

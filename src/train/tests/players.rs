@@ -1,14 +1,14 @@
-//! Exams of objectives with more players, or with more than a logit.
+//! Exams of objectives with more players, or with more outputs than a logit.
 
 use super::*;
 use crate::game::Role;
-use crate::loss::Value;
+use crate::loss::PerMember;
 use crate::objectives;
 use sweep_spec::objective::Critic;
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
-/// Small smooth networks, without anything that differs between training and evaluation.
+/// Small smooth networks that are the same in training and evaluation.
 struct Smooth;
 
 const TANH: Layer = Layer::Activation(Activation::Tanh);
@@ -37,7 +37,7 @@ impl Architecture for Smooth {
 
 const N: i64 = 30;
 
-/// A game of one member with these learning rates, by plain gradient descent.
+/// A game of one member with these learning rates, with plain gradient descent.
 fn game(objective: Objective, lr_generator: f64, lr_discriminator: f64) -> Trainer {
     let objective = match objective {
         Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
@@ -55,7 +55,7 @@ fn game(objective: Objective, lr_generator: f64, lr_discriminator: f64) -> Train
         members[0].parameters.set(parameter, value);
     }
     let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
-    // Numbers that matter.
+    // Numbers large enough to have an effect.
     for (name, value) in [("k", 0.3), ("margin", 9.0)] {
         if let Some((_, kept)) = trainer.games[0].state.iter_mut().find(|(kept, _)| *kept == name) {
             let _ = kept.fill_(value);
@@ -64,7 +64,7 @@ fn game(objective: Objective, lr_generator: f64, lr_discriminator: f64) -> Train
     trainer
 }
 
-/// The step that is looked at: behind MAGAN's first two epochs.
+/// The step to check: after MAGAN's first two epochs.
 const STEP: u64 = 2;
 
 fn losses(trainer: &mut Trainer) -> (f64, f64) {
@@ -73,7 +73,7 @@ fn losses(trainer: &mut Trainer) -> (f64, f64) {
     (to_f64(&losses.discriminator.tensor())[0], to_f64(&losses.generator.tensor())[0])
 }
 
-/// The losses by name, of networks that are known: every sign and weight of the formulas.
+/// The losses by name, for known networks: checks every sign and weight of the formulas.
 #[test]
 fn losses_are_the_formulas_of_the_papers() {
     let more = [Objective::ImprovedGan { feature_matching: true }];
@@ -102,7 +102,7 @@ fn losses_are_the_formulas_of_the_papers() {
             let x = normal(Purpose::Data, STEP, 2);
             let (z_d, z_g) = (normal(Purpose::Noise, 2 * STEP, 2), normal(Purpose::Noise, 2 * STEP + 1, 2));
             let (fake_d, fake_g) = (g(&z_d), g(&z_g));
-            // What goes into the last layer of a discriminator of one hidden layer.
+            // The input of the last layer of a discriminator with one hidden layer.
             let features = |x: &Tensor| {
                 let named = game.discriminators[0].net.named(0);
                 x.linear(&named[0].1, Some(&named[1].1)).tanh()
@@ -139,7 +139,7 @@ fn losses_are_the_formulas_of_the_papers() {
                 Objective::ImprovedGan { feature_matching } => {
                     let named = game.discriminators[0].net.named(0);
                     let last = named.iter().position(|(name, _)| name == "3.weight").unwrap();
-                    // What the last layer makes its logit of.
+                    // The input from which the last layer computes its logit.
                     let matched = |x: &Tensor| {
                         let before = features(x);
                         let m = before.linear(&named[2].1, None::<&Tensor>).view([N, 3, 2]);
@@ -216,9 +216,9 @@ fn losses_are_the_formulas_of_the_papers() {
     }
 }
 
-/// The margin starts as the energy of real samples in the second epoch, and falls by algorithm 1's rule.
+/// The margin starts as the energy of real samples in the second epoch, and falls as in algorithm 1.
 #[test]
-fn magan_adapts_its_margin_by_its_rule() {
+fn magan_adapts_its_margin_as_in_its_paper() {
     for rounds in [1, 3] {
         magan_adapts_its_margin(rounds);
     }
@@ -258,7 +258,8 @@ fn magan_adapts_its_margin(rounds: u64) {
     assert!(fell > 0, "it never fell");
 }
 
-/// A linear denoiser of features f tends to the best linear guess of them behind noise: W = C (C + I)⁻¹, C their covariance.
+/// A linear denoiser of features f tends to the best linear estimate from noisy ones: W = C (C + I)⁻¹, where C is their
+/// covariance.
 #[test]
 fn a_denoiser_tends_to_the_best_guess() {
     let _guard = tch::no_grad_guard();
@@ -267,7 +268,7 @@ fn a_denoiser_tends_to_the_best_guess() {
         let game = &mut trainer.games[0];
         game.each_round(t, |game, round| {
             objectives::dfm::learn_to_denoise(game, round);
-            Value::Host(Vec::new())
+            PerMember::Host(Vec::new())
         });
     }
     let game = &trainer.games[0];
@@ -285,9 +286,9 @@ fn a_denoiser_tends_to_the_best_guess() {
     assert!(error < 0.05, "{error}: {found:?} against {expected:?}");
 }
 
-/// A discriminator that normalises lets the variance of codes grow without end.
+/// A discriminator with normalisation lets the variance of codes grow without bound.
 #[test]
-fn codes_stay_finite_however_large_their_variance() {
+fn codes_with_a_large_variance_stay_finite() {
     let mut trainer = game(Objective::Ali, 0.0, 0.0);
     {
         let _guard = tch::no_grad_guard();

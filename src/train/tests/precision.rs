@@ -1,4 +1,4 @@
-//! Products in bfloat16, of fused members on the CPU: their inputs are rounded, and nothing else is.
+//! Products in bfloat16 for fused members on the CPU: only their inputs are rounded.
 
 use super::*;
 use crate::net::{Net, Tape};
@@ -18,7 +18,7 @@ fn rounded(x: &Tensor) -> Tensor {
     x.to_kind(Kind::BFloat16).to_kind(x.kind())
 }
 
-/// The output, the gradient of the input and those of the weights, for an output whose gradient is itself.
+/// The output, and the gradients of the input and the weights, given an output gradient equal to the output.
 fn pass(net: &mut Net, x: &Tensor) -> Vec<(String, Tensor)> {
     let mut tape = Tape::default();
     let y =
@@ -39,11 +39,11 @@ fn a_linear_layer_rounds_what_it_multiplies() {
     let net = |setup| Net::new(&spec, Init::Normal { std: 0.5 }, 0, &[1, 2], setup);
     let (mut exactly, mut net) = (net(exact(true)), net(in_bf16(Kind::Double)));
     let x = Tensor::randn([2, 9, 7], (Kind::Double, Device::Cpu));
-    // Of rounded weights and inputs the forward product is exact; the bias is 0 at the start.
+    // With rounded weights and inputs, the forward product is exact; the bias is 0 initially.
     exactly.weights.copy_(&rounded(&exactly.weights.copy()));
     let (expected, found) = (pass(&mut exactly, &rounded(&x)), pass(&mut net, &x));
     assert_eq!(to_f64(&expected[0].1), to_f64(&found[0].1));
-    // The gradient of the output is not rounded by itself: the products' are, and the bias's isn't.
+    // The gradient of the output itself is not rounded: the products round it, but the bias's gradient does not.
     let dy = &expected[0].1;
     let w = Tensor::stack(&[net.named(0)[0].1.copy(), net.named(1)[0].1.copy()], 0);
     let by_hand = [
@@ -70,7 +70,7 @@ fn a_convolution_rounds_what_it_multiplies_and_its_output() {
         let spec = [Layer::Unflatten { maps: inputs, side: from }, layer, Layer::Flatten { maps: outputs, side: to }];
         let net = |setup| Net::new(&spec, Init::Normal { std: 0.5 }, 0, &[1, 2], setup);
         let (mut exactly, mut net) = (net(single(true)), net(in_bf16(Kind::Float)));
-        // A bias that no bfloat16 is, to see that it is added whole.
+        // A bias that bfloat16 cannot represent, to check that it is added unrounded.
         for net in [&mut exactly, &mut net] {
             for k in 0..2 {
                 let _ = net.named(k)[1].1.shallow_clone().fill_(1.001);

@@ -1,5 +1,5 @@
-//! This program and those that scripts/bench races it with compute the same: equal losses, step after step, from the same weights,
-//! batches and noise.
+//! sweep and the programs that scripts/bench compares it with compute the same: equal losses, step by step, from the
+//! same weights, batches and noise.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ struct Case {
     lr: f64,
     betas: [f64; 2],
     seeds: Vec<u64>,
-    /// By member, then by step: of the discriminators together, of the generator.
+    /// By member, then by step: losses of the discriminators together, and of the generator.
     losses: Vec<Vec<[f64; 2]>>,
 }
 

@@ -1,4 +1,5 @@
-//! Parameters that change from step to step: what optimisers make of them, and that a step of training is that of its own values.
+//! Parameters that change from step to step: how optimisers use them, and that a training step uses the values of that
+//! step.
 
 use super::written;
 use super::*;
@@ -16,7 +17,7 @@ use tch::Tensor;
 
 const STEPS: u64 = 6;
 
-/// The courses that members have in turn; one ends after training.
+/// The schedules of the members, in turn; one ends after training.
 const COURSES: [Course; 4] = [
     Course::Linear { start: 0, end: STEPS },
     Course::Cosine { start: 1, end: 5 },
@@ -24,7 +25,7 @@ const COURSES: [Course; 4] = [
     Course::Linear { start: 2, end: 2 * STEPS },
 ];
 
-/// How much of the way a course has gone at step `t`.
+/// How far a schedule has progressed at step `t`.
 fn gone(course: Course, t: u64) -> f64 {
     let t = t as f64;
     match course {
@@ -37,10 +38,10 @@ fn gone(course: Course, t: u64) -> f64 {
     }
 }
 
-/// Member `k`, all of whose parameters change, each in a way of its own; and the same as it is at step `t`.
+/// Member `k`, with a different schedule for each parameter, and the same member with constants as at step `t`.
 fn changing(member: &Member, k: usize) -> (Member, impl Fn(u64) -> Member + use<>) {
     let mut given = member.parameters.clone();
-    // Of some members, so that others stand beside them that have none.
+    // For some members only, so others have none.
     if k % 3 != 1 {
         let average = if k == 3 { ("ema_half_life", 40.0) } else { ("ema", 0.6) };
         for (name, value) in [
@@ -58,7 +59,7 @@ fn changing(member: &Member, k: usize) -> (Member, impl Fn(u64) -> Member + use<
             given.set(name, value);
         }
     }
-    // The second has constants alone.
+    // The second has only constants.
     let course = move |i: usize| (k != 1).then(|| COURSES[(i + k) % COURSES.len()]);
     let of = member.clone();
     let fixed = {
@@ -80,7 +81,8 @@ fn changing(member: &Member, k: usize) -> (Member, impl Fn(u64) -> Member + use<
     (Member { parameters: given.iter().enumerate().map(plan).collect(), ..of }, fixed)
 }
 
-/// By SGD with momentum, Adam, RMSprop and Adam with optimism, weight for weight in a loop of float64: lr goes to 0, other coefficients elsewhere.
+/// Compares SGD with momentum, Adam, RMSprop and optimistic Adam, weight by weight, with a loop in float64: lr falls to
+/// 0, and other coefficients change, too.
 #[test]
 fn optimisers_take_the_coefficients_of_each_step() {
     let _guard = tch::no_grad_guard();
@@ -154,7 +156,7 @@ fn optimisers_take_the_coefficients_of_each_step() {
                         alone.iter().flat_map(|&k| (0..count).map(move |i| gradient(t, k, i))).collect();
                     net.grads.copy_(&Tensor::from_slice(&grads).view_as(&net.grads));
                     stepper.begin(t);
-                    // What is seen ahead has the same coefficients.
+                    // Looking ahead uses the same coefficients.
                     let (ahead, _) = stepper.look_ahead(&net.weights, &stepper.ahead(), &net.grads, 0);
                     stepper.step(&mut net);
                     for (row, expected) in expected.iter().enumerate() {
@@ -189,7 +191,8 @@ fn cases() -> impl Iterator<Item = BuiltIn> {
     })
 }
 
-/// All parameters of all objectives: training by schedules is a training that goes on, step for step, with other constants.
+/// For all parameters of all objectives: training with schedules equals training that continues, step by step, with
+/// other constants.
 #[test]
 fn a_step_has_the_parameters_of_that_step() {
     let folder = tempfile::tempdir().unwrap();
@@ -222,7 +225,7 @@ fn a_step_has_the_parameters_of_that_step() {
 }
 
 #[test]
-fn members_with_schedules_are_their_solo_runs_and_go_on_from_checkpoints() {
+fn members_with_schedules_equal_their_solo_runs_and_resume() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"a cohort");
@@ -241,7 +244,7 @@ fn members_with_schedules_are_their_solo_runs_and_go_on_from_checkpoints() {
             assert!(same(&whole, &numbers(&mut solo, 0)), "{:?} member {k}", blueprint.objective);
             assert!(same(&whole, &second), "{:?} member {k}", blueprint.objective);
         }
-        // At once, some of them go.
+        // If fused, some of them end.
         let mut whole = trained(&blueprint, plans.clone(), exact(true), STEPS);
         let mut part = trained(&blueprint, plans, exact(true), 3);
         part.retain(&[0, 3, 4]);
@@ -253,7 +256,7 @@ fn members_with_schedules_are_their_solo_runs_and_go_on_from_checkpoints() {
     }
 }
 
-/// One that is 0 at first is an average all the same.
+/// An average whose pace is 0 at first is still an average.
 #[test]
 fn an_average_may_begin_with_nothing() {
     let blueprint = blueprint(Objective::D2GAN, Optimizer::Sgd);

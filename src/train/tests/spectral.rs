@@ -1,4 +1,4 @@
-//! Spectral normalisation: what σ is, and when u and v move.
+//! Spectral normalisation: the value of σ, and when u and v change.
 
 use super::*;
 use crate::net::{Net, Tape};
@@ -9,7 +9,7 @@ use tch::Tensor;
 
 const PASS: Pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &[3] };
 
-/// A network, its features in, and how PyTorch makes a matrix of its weights: rows are what comes out.
+/// A network, its number of input features, and PyTorch's matrix of its weights: rows are outputs.
 type Case = (Vec<Layer>, i64, fn(&Tensor) -> Tensor);
 
 /// A matrix, a convolution's kernels and a transposed one's.
@@ -35,7 +35,7 @@ fn input(net: &Net, inputs: i64, fused: bool) -> Tensor {
     Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu))
 }
 
-/// v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, by sums.
+/// v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, computed with sums.
 fn iterated(w: &[f64], u: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let (rows, columns) = (u.len(), w.len() / u.len());
     let unit = |x: Vec<f64>| {
@@ -48,7 +48,7 @@ fn iterated(w: &[f64], u: &[f64]) -> (Vec<f64>, Vec<f64>) {
 }
 
 #[test]
-fn a_pass_in_training_is_one_power_iteration_and_others_are_none() {
+fn only_passes_in_training_are_power_iterations() {
     let _guard = tch::no_grad_guard();
     for (spec, inputs, matrix) in cases() {
         for fused in [false, true] {
@@ -57,7 +57,7 @@ fn a_pass_in_training_is_one_power_iteration_and_others_are_none() {
             let uv = |net: &Net| ["weight_u", "weight_v"].map(|part| to_f64(&named(net, part)));
             let x = input(&net, inputs, fused);
             let before = uv(&net);
-            // None of these moves them.
+            // None of these changes them.
             let _ = net.evaluate(0, &if fused { x.get(0) } else { x.copy() });
             let _ = net.traced(&net.leaf(), &x, &PASS);
             assert_eq!(uv(&net), before);
@@ -92,7 +92,7 @@ fn the_largest_singular_value_becomes_1() {
                 let _ = net.forward(&x, &PASS, &mut tape);
             }
             assert!((sigma(&net) - 1.0).abs() < 1e-9, "{}", sigma(&net));
-            // What is computed is of w/σ: linear in x but for the bias, which is 0.
+            // The layer uses w/σ: it is linear in x except for the bias, which is 0.
             let y = net.forward(&x, &PASS, &mut tape).copy();
             let rest: Vec<Layer> = spec.iter().filter(|layer| **layer != Layer::SpectralNorm).cloned().collect();
             let plain = Net::new(&rest, Init::Normal { std: 1.0 }, 0, &[3], exact(fused));
@@ -102,7 +102,7 @@ fn the_largest_singular_value_becomes_1() {
     }
 }
 
-/// Each backward pass is of its own forward pass, whatever came between.
+/// Each backward pass belongs to its own forward pass, whatever came between.
 #[test]
 fn two_passes_before_their_backward_passes_do_not_mix() {
     let _guard = tch::no_grad_guard();
@@ -123,7 +123,7 @@ fn two_passes_before_their_backward_passes_do_not_mix() {
     }
 }
 
-/// Each move of either side is a pass of the discriminator.
+/// Each move of either side includes a pass of the discriminator.
 #[test]
 fn each_move_of_a_step_is_one_power_iteration() {
     for (d_steps, g_steps, moves) in [

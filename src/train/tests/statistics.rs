@@ -1,4 +1,4 @@
-//! The running statistics of batch normalisation, by which generators are sampled: they have to be those of what is sampled.
+//! The running statistics of batch normalisation, which sampling uses: they must match the samples.
 
 use super::*;
 use crate::net::Tape;
@@ -6,7 +6,7 @@ use crate::nn::Pass;
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
-/// Networks with batch normalisation in all players, and an encoder whose codes are not distributed as noise is.
+/// Networks with batch normalisation in all players, and an encoder whose codes are distributed differently from noise.
 struct Normed;
 
 fn normed(inputs: u32, outputs: u32) -> Vec<Layer> {
@@ -36,7 +36,7 @@ impl Architecture for Normed {
     }
 }
 
-/// The Fréchet distance of points `[N, 2]` to a standard normal, were their coordinates independent.
+/// The Fréchet distance of points `[N, 2]` to a standard normal, assuming independent coordinates.
 fn score(points: &[f64]) -> f64 {
     let n = points.len() as f64 / 2.0;
     let of = |axis: usize| {
@@ -48,9 +48,10 @@ fn score(points: &[f64]) -> f64 {
     of(0) + of(1)
 }
 
-/// For every objective, the score of samples by running statistics is that of samples by the statistics of batches of fresh noise.
+/// For every objective, samples with running statistics score the same as samples with the statistics of fresh batches
+/// of noise.
 #[test]
-fn running_statistics_are_those_of_what_is_sampled() {
+fn running_statistics_match_the_samples() {
     const SAMPLES: usize = 6000;
     const BATCH: i64 = 120;
     let more = [Objective::ImprovedGan { feature_matching: true }];

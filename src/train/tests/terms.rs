@@ -1,4 +1,5 @@
-//! What losses have beside what the papers' algorithms ([`super::papers`]) say: penalties, by autograd over their definitions.
+//! Terms of losses in addition to the papers' algorithms ([`super::papers`]): penalties, with autograd over their
+//! definitions.
 
 use super::algorithms::{boxed, moves_as_in_its_paper, objectives};
 use super::papers::{Algorithm, D, E, G, R, apart};
@@ -9,9 +10,9 @@ use sweep_spec::amount::Amount;
 use sweep_spec::penalty::{At, Form, Penalty};
 use tch::Tensor;
 
-/// The squared lengths of the slopes of what `judge` says of each row of `x`, as autograd can go on from.
+/// The squared slopes of `judge`'s output at each row of `x`, differentiable by autograd.
 fn squared_slopes(judge: &dyn Fn(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
-    // By itself, as weights may depend on it, too.
+    // Detached, since weights may depend on it, too.
     let x = if x.requires_grad() { x * 1.0 } else { x.detach().set_requires_grad(true) };
     let logits = judge(&x).narrow(1, 0, 1);
     let slope = Tensor::run_backward(&[logits.sum(Kind::Double)], &[&x], true, true).remove(0);
@@ -24,7 +25,7 @@ impl Algorithm {
         (self.packed(v) - self.net(D, v)).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
     }
 
-    /// E ‖φ(v) − r(φ(v))‖² with r held.
+    /// E ‖φ(v) − r(φ(v))‖² with r held constant.
     pub(super) fn denoised(&self, v: &Tensor) -> Tensor {
         let features = self.features(D, v);
         let clean = self.net(R, &features).detach();
@@ -40,7 +41,7 @@ impl Algorithm {
         self.descend(&loss, &[R]);
     }
 
-    /// −E log C of the generator that each row is from.
+    /// −E log C of the generator that made each row.
     pub(super) fn origin(&self, output: &Tensor, generators: u32) -> Tensor {
         let classes = output.narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
         let rows = classes.size()[0];
@@ -48,12 +49,12 @@ impl Algorithm {
         -Tensor::stack(&own, 0).mean(Kind::Double) * self.parameter("diversity")
     }
 
-    /// The squared lengths of the slopes of a discriminator's logit at each row of `x`, as autograd can go on from.
+    /// The squared slopes of a discriminator's logit at each row of `x`, differentiable by autograd.
     fn slopes(&self, role: Role, x: &Tensor) -> Tensor {
         squared_slopes(&|x| self.net(role, x), x)
     }
 
-    /// The penalty that is a part of the paper's own loss.
+    /// The penalty in the paper's own loss.
     pub(super) fn penalty(&self, x: &Tensor, fake: &Tensor, draw: u64) -> Tensor {
         let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.parameter("gradient_penalty"));
         let [rows, columns] = x.size()[..] else { panic!() };
@@ -77,7 +78,7 @@ impl Algorithm {
         }
     }
 
-    /// What the losses of `movers` have in this round beside what their paper says.
+    /// Terms in the losses of `movers` in this round that are not in the paper.
     pub(super) fn beside(&self, movers: &[Role]) -> Tensor {
         let of = |&role: &Role| match role {
             Role::Discriminator(_) => self.penalties(role),
@@ -87,14 +88,15 @@ impl Algorithm {
         movers.iter().map(of).reduce(|a, b| a + b).unwrap()
     }
 
-    /// One over how far apart the generator's samples of two batches of noise are, for how far apart these are.
+    /// The reciprocal of the distance between the generator's samples of two batches of noise, relative to the distance
+    /// between the batches.
     fn seeking(&self, movers: &[Role]) -> Tensor {
         let Some(weight) = self.parameters.number("mode_seeking") else {
             return Tensor::zeros([], (Kind::Double, Device::Cpu));
         };
         let moved = self.made.iter().filter(|made| **made == G).count();
         let turn = match (self.blueprint.objective, movers) {
-            // Its first moves in a step are of codes alone.
+            // Its first moves in a step use codes only.
             (Objective::Mdgan, [G, E]) => return Tensor::zeros([], (Kind::Double, Device::Cpu)),
             (Objective::Mdgan, _) => moved - self.turns[1].len(),
             _ => moved,
@@ -106,7 +108,7 @@ impl Algorithm {
         (ratio + 1e-5).reciprocal() * weight
     }
 
-    /// The file's own penalties of a discriminator.
+    /// The sweep file's penalties of a discriminator.
     fn penalties(&self, role: Role) -> Tensor {
         let turn = self.made.iter().filter(|made| **made == role).count();
         let (x, z, draw) = &self.turns[0][turn];
@@ -115,7 +117,7 @@ impl Algorithm {
         self.penalties_of(shown, batch, *draw, &|x| self.net(role, x))
     }
 
-    /// The file's own penalties of what `judge` says of real and generated samples, in a move on this batch.
+    /// The sweep file's penalties of `judge`'s output for real and generated samples, in a move on this batch.
     pub(super) fn penalties_of(
         &self,
         [real, fake]: [Tensor; 2],
@@ -160,7 +162,7 @@ impl Algorithm {
         sum
     }
 
-    /// What a discriminator is to take for real and what for generated in its move, as rows that it takes.
+    /// The rows that a discriminator should take as real and as generated in its move.
     pub(super) fn shown(&self, role: Role, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         let again = || self.net(G, &self.net(E, x));
         let [real, fake] = match (self.blueprint.objective, role) {
@@ -177,7 +179,7 @@ impl Algorithm {
     }
 }
 
-/// Penalties of a file's own: at two places at once, of which the second is lazy.
+/// Two penalties of a sweep file at different points; the second is lazy.
 fn penalties(at: [At; 2]) -> Vec<Penalty> {
     let parameter = |name: &str| Amount::Parameter(name.into());
     let forms = [
@@ -190,9 +192,9 @@ fn penalties(at: [At; 2]) -> Vec<Penalty> {
     vec![Penalty { at: at[0], form: form(at[0], 0), every: 1 }, Penalty { at: at[1], form: form(at[1], 2), every: 2 }]
 }
 
-/// Every discriminator that gives a logit, on what it is shown as real and as generated in each of its moves.
+/// Every discriminator with a logit, on its real and generated input in each of its moves.
 #[test]
-fn penalties_are_of_what_each_discriminator_is_shown() {
+fn penalties_use_each_discriminators_input() {
     for (i, at) in At::ALL.into_iter().enumerate() {
         for objective in
             objectives().filter(|objective| objective.takes_penalties() && (i == 0 || !objective.declares().minibatch))
@@ -201,16 +203,16 @@ fn penalties_are_of_what_each_discriminator_is_shown() {
             blueprint.train.d_steps = 1 + i as u32 % 3;
             blueprint.train.moves = Moves::ALL[i % 2];
             blueprint.penalties = penalties([at, At::ALL[(i + 1) % 5]]);
-            // The slopes of a discriminator that compares samples are steep.
+            // A discriminator that compares samples has steep slopes.
             let w = if objective.declares().minibatch { 1e-3 } else { 0.05 };
             moves_as_in_its_paper(&blueprint, &[("w", w), ("lr_discriminator", 0.005)]);
         }
     }
 }
 
-/// With every objective, in each of the generator's moves that begin with noise.
+/// With every objective, in each of the generator's moves that start from noise.
 #[test]
-fn modes_are_sought_as_the_definition_says() {
+fn mode_seeking_matches_its_definition() {
     for (i, objective) in objectives().enumerate() {
         for together in [false, true] {
             let mut blueprint = boxed(objective, 1 + i as u32 % 2);
@@ -222,11 +224,12 @@ fn modes_are_sought_as_the_definition_says() {
     }
 }
 
-/// A member that seeks no modes is as it is among those that don't, and alone; the running statistics of the others follow their first noise.
+/// A member without the mode-seeking term is the same next to members with it as alone. Running statistics of the
+/// others follow their first noise.
 #[test]
-fn a_member_without_mode_seeking_is_what_it_was() {
+fn a_member_without_mode_seeking_is_not_affected_by_others() {
     let mut spectral = blueprint(Objective::HINGE, Optimizer::Adam);
-    // Its norms follow the weights in passes, of which the others have more.
+    // Its norms change with each pass, and the others have more passes.
     spectral.model.generator =
         vec![linear(6, 5), Layer::SpectralNorm, Layer::Activation(Activation::Tanh), linear(5, 2)];
     for blueprint in objectives().map(|objective| blueprint(objective, Optimizer::Adam)).chain([spectral]) {

@@ -1,4 +1,4 @@
-//! What is kept of training: right by the papers' formulas, a member's own, and of no effect on training.
+//! Recorded losses: match the papers' formulas, belong to the right member, and have no effect on training.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const G: Role = Role::Generator;
 const D: Role = Role::Discriminator(0);
 const D2: Role = Role::Discriminator(1);
 
-/// A trainer that keeps losses, as long as its blueprint says, in turns of so many steps.
+/// A trainer that records losses for the whole blueprint, in calls of a few steps each.
 fn traced(
     blueprint: &BuiltIn,
     members: Vec<Member>,
@@ -43,7 +43,7 @@ fn blueprints() -> impl Iterator<Item = BuiltIn> {
 }
 
 #[test]
-fn keeping_losses_changes_no_bit_of_training() {
+fn recording_losses_changes_no_bit_of_training() {
     for blueprint in blueprints() {
         let (mut kept, points) = traced(&blueprint, members(&blueprint, 3), single(false), &[5]);
         let mut plain = trained(&blueprint, members(&blueprint, 3), single(false), 5);
@@ -56,7 +56,7 @@ fn keeping_losses_changes_no_bit_of_training() {
 }
 
 #[test]
-fn a_members_losses_are_those_of_its_solo_run_in_whatever_turns() {
+fn a_members_losses_are_those_of_its_solo_run_whatever_the_turns() {
     for blueprint in blueprints() {
         let members = members(&blueprint, 3);
         let (_, cohort) = traced(&blueprint, members.clone(), single(false), &[5]);
@@ -99,8 +99,8 @@ fn losses_end_with_the_first_that_is_not_finite() {
     }
 }
 
-/// What the discriminators say on average of real and of generated samples before they move for the first time in a step, whose first batches
-/// are these: by plain operations on the weights. Of MDGAN's second one, which moves later, nothing.
+/// The discriminators' mean outputs for real and generated samples before their first move in a step that starts with
+/// these batches, with plain operations on the weights. Without MDGAN's second one, which moves later.
 fn said(paper: &Algorithm, objective: Objective, (x, z, draw): &Round) -> Vec<(Series, f64)> {
     let mean = |x: Tensor| x.mean(Kind::Double).double_value(&[]);
     let fake = paper.net(G, z);
@@ -151,13 +151,13 @@ fn losses_and_outputs_are_those_of_the_papers_formulas() {
             assert_eq!(step, t + 1);
             let used = paper.used;
             let round = paper.round(1);
-            // Of several rounds the last is kept, and players have moved before it.
+            // With several rounds the last is recorded, and players have moved before it.
             let mut expected = if rounds == 1 { said(&paper, blueprint.objective, &round) } else { Vec::new() };
             paper.used = used;
             paper.moves.clear();
             paper.step(t);
             expected.extend([Series::LossD, Series::LossG].into_iter().zip(losses_of(&paper)));
-            // MAGAN's critic sees nothing else at first.
+            // MAGAN's critic gets only real samples at first.
             let learns = matches!(objective, Objective::Magan { .. }) && t < 2;
             for (series, expected) in expected {
                 let found = values.get(&series).copied();

@@ -1,11 +1,11 @@
-//! Initial weights: their distributions, and that they never change.
+//! Initial weights: their distributions, and that they stay the same across versions.
 
 use super::*;
 use crate::net::Net;
 use sweep_tensor::host::{bytes, to_f64};
 use tch::Tensor;
 
-/// The weights, in PyTorch's shape, of the last of `spec` that has any: of the second of two members.
+/// The weights, in PyTorch's shape, of the last layer of `spec` with weights, for the second of two members.
 fn weights(spec: &[Layer], init: Init, fused: bool) -> Tensor {
     let seeds: &[u64] = if fused { &[3, 4] } else { &[4] };
     let net = Net::new(spec, init, 1, seeds, single(fused));
@@ -13,7 +13,7 @@ fn weights(spec: &[Layer], init: Init, fused: bool) -> Tensor {
     named.unwrap().1.copy()
 }
 
-/// A matrix, a convolution's kernels and a transposed one's, with their fans in and out as PyTorch has them.
+/// A matrix, a convolution's kernels and a transposed one's, with their fan-in and fan-out in PyTorch.
 fn layers() -> [(Vec<Layer>, [f64; 2]); 3] {
     let unflatten = |maps| Layer::Unflatten { maps, side: 8 };
     [
@@ -23,7 +23,7 @@ fn layers() -> [(Vec<Layer>, [f64; 2]); 3] {
     ]
 }
 
-/// What a job's numbers begin with: a change here makes two programs disagree about one id.
+/// A job's results start from these: if they change, two versions disagree about the same id.
 #[test]
 fn normal_weights_never_change() {
     let dense = [Layer::Linear { inputs: 5, outputs: 7 }, Layer::BatchNorm { features: 7 }];
@@ -36,7 +36,7 @@ fn normal_weights_never_change() {
 }
 
 #[test]
-fn weights_have_the_spread_that_their_fans_say() {
+fn weights_have_the_spread_of_their_fans() {
     for (spec, [fan_in, fan_out]) in layers() {
         let (xavier, he) = (2.0 / (fan_in + fan_out), 2.0 / fan_in);
         for (init, variance, uniform) in [
@@ -52,7 +52,7 @@ fn weights_have_the_spread_that_their_fans_say() {
             let weights = to_f64(&weights(&spec, init, false));
             let n = weights.len() as f64;
             let moment = |p: i32| weights.iter().map(|w| w.powi(p)).sum::<f64>() / n;
-            // Five standard errors; the variance of the square is that of a normal at most.
+            // Five standard errors; the variance of the square is at most that of a normal.
             assert!(moment(1).abs() < 5.0 * (variance / n).sqrt(), "{init} {fan_in}: mean {}", moment(1));
             let error = (moment(2) / variance - 1.0).abs();
             assert!(error < 5.0 * (2.0 / n).sqrt(), "{init} {fan_in}: variance {}", moment(2));
@@ -74,7 +74,7 @@ fn orthogonal_weights_are_orthogonal_and_each_members_own() {
         let square = if columns < rows { matrix.tr().matmul(&matrix) } else { matrix.matmul(&matrix.tr()) };
         let expected = Tensor::eye(rows.min(columns), (Kind::Double, Device::Cpu)) * 0.64;
         assert!(distance(&to_f64(&expected), &to_f64(&square)) < 1e-6, "{rows}×{columns}");
-        // The diagonal of R is positive: signs are as random as the normals'.
+        // The diagonal of R is positive, so signs are as random as the normals' signs.
         let positive = to_f64(&matrix).iter().filter(|w| **w > 0.0).count() as f64 / (rows * columns) as f64;
         assert!((0.45..0.55).contains(&positive), "{rows}×{columns}: {positive}");
     }

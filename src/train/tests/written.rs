@@ -1,5 +1,5 @@
-//! Games that a file writes, or whose labels and targets it sets: each as a file has it, and its losses by plain operations on what
-//! discriminators say. What holds for the program's own objectives is tried with these, too.
+//! Games in sweep files, or with labels and targets from sweep files: each as in the file, with its losses as plain
+//! operations on logits. Tests for built-in objectives also run with these.
 
 use super::papers::{Algorithm, D, G, Round};
 use super::*;
@@ -7,16 +7,16 @@ use crate::game::Role;
 use sweep_spec::sweep::Sweep;
 use tch::Tensor;
 
-/// By the values of parameters, and what each discriminator says of real and of generated samples.
+/// Computes losses from parameter values and each discriminator's logits of real and generated samples.
 type Losses = fn(&dyn Fn(&str) -> f64, &[[Tensor; 2]]) -> [Tensor; 2];
 
 /// A game.
 pub(super) struct Written {
     pub name: &'static str,
     text: &'static str,
-    /// What discriminators minimise together, and what the generator does.
+    /// The losses of the discriminators together, and of the generator.
     pub losses: Losses,
-    /// The parameter to whose size the discriminators' weights are cut.
+    /// The parameter that bounds the discriminators' weights.
     pub clip: Option<&'static str>,
 }
 
@@ -29,7 +29,8 @@ pub(super) fn all() -> [Written; 7] {
     [
         of(
             "alpha-GAN",
-            "objective: {discriminator: \"mean(l(softplus(-real), alpha_d)) + mean(l(softplus(fake), alpha_d))\", generator: \"mean(l(softplus(-fake), alpha_g))\", \
+            "objective: {discriminator: \"mean(l(softplus(-real), alpha_d)) + mean(l(softplus(fake), alpha_d))\", \
+             generator: \"mean(l(softplus(-fake), alpha_g))\", \
              where: {l(u, a): u * exprel(-(1 - 1/a) * u)}, parameters: {alpha_d: 0.5, alpha_g: 1.2}}",
             |p, said| {
                 let [real, fake] = &said[0];
@@ -57,7 +58,8 @@ pub(super) fn all() -> [Written; 7] {
             ..of(
                 "two games",
                 "objective: {discriminators: 2, clip: bound, parameters: {edge: 1, share: 0.5, bound: 0.5}, \
-                 discriminator: mean(relu(edge - real1)) + mean(relu(edge + fake1)) + log_mean_exp(fake2) - mean(real2), \
+                 discriminator: mean(relu(edge - real1)) + mean(relu(edge + fake1)) + log_mean_exp(fake2) - \
+                 mean(real2), \
                  generator: share * mean(softplus(real1 - fake1)) + log_mean_exp(real2 - fake2)}",
                 |p, said| {
                     let ([real1, fake1], [real2, fake2]) = (&said[0], &said[1]);
@@ -69,7 +71,8 @@ pub(super) fn all() -> [Written; 7] {
         },
         of(
             "held",
-            "objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: share * mean(detach(sigmoid(fake)) * softplus(-fake)) - std(fake), parameters: {share: 1}}",
+            "objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), \
+             generator: share * mean(detach(sigmoid(fake)) * softplus(-fake)) - std(fake), parameters: {share: 1}}",
             |p, said| {
                 let [real, fake] = &said[0];
                 let weighed = fake.sigmoid().detach() * fake.sigmoid().log() * -p("share");
@@ -101,7 +104,7 @@ fn of_alpha(p: &Tensor, a: f64) -> Tensor {
     }
 }
 
-/// The generator's losses weighed by a softmax of λ times them, through which slopes go, too.
+/// The generator's losses weighted by a softmax of λ times themselves, differentiable as well.
 fn gman(lambda: f64, said: &[[Tensor; 2]]) -> [Tensor; 2] {
     let d = said.iter().map(|[real, fake]| cross(real, 1.0) + cross(fake, 0.0)).reduce(|a, b| a + b).unwrap();
     let each = Tensor::stack(&said.iter().map(|[_, fake]| cross(fake, 1.0)).collect::<Vec<_>>(), 0);
@@ -110,12 +113,12 @@ fn gman(lambda: f64, said: &[[Tensor; 2]]) -> [Tensor; 2] {
 }
 
 impl Written {
-    /// As it stands in a file.
+    /// Its text in a sweep file.
     pub(super) fn text(&self) -> String {
         self.text.replace("{GAN,", &format!("{{{GAN},"))
     }
 
-    /// The first job of a file with it, below `above`.
+    /// The first job of a sweep file with it, below `above`.
     pub(super) fn job(&self, above: &str) -> (BuiltIn, Parameters) {
         let text = format!("sweep: s\ndataset: gaussians\n{above}\n{}\n", self.text());
         let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand());
@@ -123,13 +126,13 @@ impl Written {
         (job.blueprint.built_in().unwrap().clone(), job.parameters)
     }
 
-    /// What is played.
+    /// The game.
     pub(super) fn objective(&self) -> Objective {
         self.job("train: {steps: 8}").0.objective
     }
 }
 
-/// Labels and targets of member `i` of `count`; each is missing in some, which have what is usual.
+/// Labels and targets of member `i` of `count`; each is missing in some members, which use the default.
 pub(super) fn labelled(member: &mut Member, i: usize, count: usize) {
     let x = i as f64 / count as f64;
     let all = [
@@ -145,7 +148,7 @@ pub(super) fn labelled(member: &mut Member, i: usize, count: usize) {
 }
 
 impl Algorithm {
-    /// A game that a file writes.
+    /// A game in a sweep file.
     pub(super) fn play_written(&mut self, written: &Written, rounds: Vec<Round>, answers: Vec<Round>) {
         let parameters = self.parameters.clone();
         let value = |name: &str| parameters.number(name).unwrap();

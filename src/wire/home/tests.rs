@@ -1,4 +1,4 @@
-//! Names are what earlier versions of the program have written, and nobody else's.
+//! Only names that this or earlier versions of the program wrote are recognised.
 
 use std::collections::HashSet;
 
@@ -58,7 +58,7 @@ fn names_tell_what_they_are_of() {
         assert!(is_unfinished(&name(&run.rescoring_part(number))));
         assert!(!is_unfinished(&name(&run.rescoring(number))));
     }
-    // As whoever looks into a folder may have copied them.
+    // As a user who looks into a folder may have copied them.
     for name in ["attempt-", "attempt-1 copy", "attempt-01", "attempt-+1", "attempt-1.bak", "attempt-4294967296", "1"] {
         assert_eq!(attempt_of(OsStr::new(name)), None, "{name}");
     }
@@ -87,16 +87,16 @@ fn file(name: &str) -> String {
 fn every_legal_name_of_a_sweep_has_a_file_of_its_own() {
     assert_eq!(file("ab-1_Z"), "ab-1_Z.json");
     assert_eq!(file("a/b ü"), "a%2fb%20%c3%bc.json");
-    // The hash is BLAKE3, by its implementation for Python.
+    // The hash is BLAKE3, from its Python implementation.
     assert_eq!(file(&"中".repeat(100)), format!("{}-c6af8f7788ac9fc5.json", "%e4%b8%ad".repeat(20)));
-    // As long as may be.
+    // The longest possible name.
     assert_eq!(file(&"中".repeat(20)), format!("{}.json", "%e4%b8%ad".repeat(20)));
     let long = ["中".repeat(36), "中".repeat(100), format!("ab{}", "中".repeat(36)), "😀".repeat(100)];
     for name in &long {
         let file = file(name);
         let (start, hash) = file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
         assert!(start.len() > LONGEST - 3 && start.len() <= LONGEST && hash.len() == 16, "{file}");
-        // Whole escapes.
+        // Escapes are not cut.
         assert_eq!(start.trim_start_matches("ab").len() % 3, 0, "{file}");
     }
     let files: HashSet<String> = long.iter().map(|name| file(name)).collect();

@@ -1,4 +1,4 @@
-//! Logs as they are found: torn, damaged, with holes, in pieces.
+//! Logs in all conditions: torn, damaged, with holes, in pieces.
 
 use super::*;
 
@@ -49,7 +49,7 @@ fn a_torn_line_is_read_once_it_is_whole() {
     }
 }
 
-/// What another machine has written last may be seen before what it wrote earlier.
+/// Another machine's last writes may become visible before its earlier ones.
 #[test]
 fn a_hole_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,7 +186,7 @@ fn no_bit_of_a_log_can_change_unseen() {
         seen += usize::from(damaged || records.len() < whole.len());
         bytes[bit / 8] ^= 1 << (bit % 8);
     }
-    // What is left are bits of the checksums' own names.
+    // The rest are bits in the checksums' own names.
     assert!(seen >= 8 * (bytes.len() - 5 * SEAL.len()), "{seen} of {}", 8 * bytes.len());
 }
 
@@ -203,7 +203,7 @@ fn a_line_without_an_end_is_garbage_when_it_is_too_long() {
         file.write_all(&[b'x'; 1 << 20]).unwrap();
         assert_eq!(reader.read().unwrap().offset, header, "not yet");
     }
-    // Far more is not even looked at.
+    // Much longer lines are not even read.
     file.set_len(1 << 32).unwrap();
     for _ in 0..2 {
         let error = reader.read().unwrap_err().to_string();
@@ -224,7 +224,7 @@ fn mutants_of_event_logs() {
     writer.append(Event::JobDone { job, step: 9, seconds: 0.5 }).unwrap();
     drop(writer);
     let sealed = std::fs::read_to_string(&path).unwrap();
-    // As other workers write them: a checksum would keep the rest of the reader from ever seeing a mutant.
+    // Without checksums, as other workers write them: with one, mutants would never reach the rest of the reader.
     let line = |line: &str| line.split_once(",\"crc\"").map_or(String::new(), |(object, _)| format!("{object}}}\n"));
     let plain: String = sealed.lines().map(line).collect();
     sweep_fuzz::survive_as_file(&[sealed.into_bytes(), plain.into_bytes()], |path| {

@@ -1,4 +1,4 @@
-//! Attempts that are cut off, and what others make of what they leave.
+//! Interrupted attempts, and how later attempts continue from them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,14 +66,15 @@ fn change(order: &mut Order, change: impl FnOnce(&mut BuiltIn)) {
     order.blueprint = Blueprint::BuiltIn(blueprint);
 }
 
-/// What comes of an attempt, and which scores it reports.
+/// Runs an attempt. Returns its outcome and the scores that it reports.
 fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-    let outcome = train((order, built_in(order)), &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
+    let outcome =
+        train((order, built_in(order)), &mut report, &mut DatasetCache::default(), &AtomicBool::new(stop)).unwrap();
     (outcome, scores(order))
 }
 
-/// Which scores an attempt has reported.
+/// The scores that an attempt has reported.
 fn scores(order: &Order) -> Vec<(JobId, u64, Vec<f64>)> {
     let scored = |record: Record| match record.event {
         Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
@@ -83,12 +84,12 @@ fn scores(order: &Order) -> Vec<(JobId, u64, Vec<f64>)> {
 }
 
 #[test]
-fn what_another_version_planned_is_refused() {
+fn an_order_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = order(folder.path(), 1, false);
     change(&mut order, |blueprint| blueprint.revision += 1);
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-    let error = train((&order, built_in(&order)), &mut report, &mut Kit::default(), &AtomicBool::new(false))
+    let error = train((&order, built_in(&order)), &mut report, &mut DatasetCache::default(), &AtomicBool::new(false))
         .unwrap_err()
         .to_string();
     assert!(error.contains("`gan`") && error.contains("the same version of sweep"), "{error}");
@@ -100,7 +101,7 @@ fn begun<'a>(order: &'a Order, report: &'a mut Report) -> Run<'a> {
     let members = order.members.iter();
     let members =
         members.map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed });
-    let real = Kit::default().data(&built_in(order).dataset, &order.data).unwrap();
+    let real = DatasetCache::default().data(&built_in(order).dataset, &order.data).unwrap();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let mut trainer = Trainer::new(built_in(order), members.collect(), batch, setup);
     trainer.trace();
@@ -120,7 +121,7 @@ fn begun<'a>(order: &'a Order, report: &'a mut Report) -> Run<'a> {
     }
 }
 
-/// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
+/// Runs an attempt that writes checkpoints at `steps`, and is cut off with `scored` members scored at the last one.
 fn leave(order: &Order, steps: &[u64], scored: usize) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
     let mut run = begun(order, &mut report);
@@ -132,7 +133,7 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
     }
 }
 
-/// What an attempt says.
+/// The events of an attempt.
 fn events(order: &Order) -> Vec<Event> {
     log::read(&order.events, 0).unwrap().records.into_iter().map(|record| record.event).collect()
 }
@@ -158,26 +159,26 @@ fn checkpoints(folder: &Path) -> [PathBuf; 2] {
 }
 
 #[test]
-fn what_was_scored_before_a_checkpoint_is_not_scored_again() {
+fn members_scored_before_a_checkpoint_are_not_scored_again() {
     let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (outcome, expected) = attempt(&order(whole.path(), 1, false), false);
     assert_eq!((outcome, expected.len()), (Outcome::Finished, 6));
 
-    // An attempt that ended after the first of three scorings at step 2.
+    // This attempt ended after the first of three scorings at step 2.
     leave(&order(cut.path(), 1, false), &[2], 1);
 
     let (outcome, stopped) = attempt(&order(cut.path(), 2, true), true);
-    assert_eq!((outcome, stopped), (Outcome::Stopped, Vec::new()), "a stop before anything is scored");
+    assert_eq!((outcome, stopped), (Outcome::Stopped, Vec::new()), "stopped before anything is scored");
     let (outcome, resumed) = attempt(&order(cut.path(), 3, true), false);
     assert_eq!(outcome, Outcome::Finished);
     assert_eq!(resumed, expected[1..]);
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
+fn a_damaged_checkpoint_is_reported_and_the_previous_one_is_used() {
     let whole = tempfile::tempdir().unwrap();
     let (_, expected) = attempt(&order(whole.path(), 1, false), false);
-    // Which of the two are damaged, where it goes on then, and what it says.
+    // Which of the two are damaged, where the next attempt continues, and its warning.
     let cases = [
         (&[][..], 2, None),
         (&[0], 1, Some("training goes on from an earlier checkpoint, at step 1")),
@@ -194,18 +195,18 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
         let (start, warnings) = start_of(&second);
         assert_eq!((start, warnings.len()), (step, usize::from(said.is_some())), "{warnings:?}");
         for (warning, said) in warnings.iter().zip(said) {
-            assert!(warning.contains("checksum does not hold") && warning.ends_with(said), "{warning}");
+            assert!(warning.contains("checksum does not match") && warning.ends_with(said), "{warning}");
         }
         assert_eq!(checkpoints.map(|path| path.exists()), [false, false]);
     }
-    // Between two renames there is only the earlier one.
+    // Between two renames only the earlier checkpoint exists.
     let cut = tempfile::tempdir().unwrap();
     leave(&order(cut.path(), 1, false), &[1, 2], 0);
     fs::remove_file(cut.path().join("checkpoint.safetensors")).unwrap();
     let second = order(cut.path(), 2, true);
     assert_eq!(attempt(&second, false).1, expected);
     assert_eq!(start_of(&second), (1, Vec::new()));
-    // One that cannot be seen is not one that is not there.
+    // A file that cannot be checked is not the same as a missing file.
     let cut = tempfile::tempdir().unwrap();
     leave(&order(cut.path(), 1, false), &[1, 2], 0);
     let newest = cut.path().join("checkpoint.safetensors");
@@ -219,7 +220,7 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
 }
 
 #[test]
-fn a_checkpoint_beyond_the_last_step_is_of_no_use() {
+fn a_checkpoint_beyond_the_last_step_is_refused() {
     let cut = tempfile::tempdir().unwrap();
     let mut longer = order(cut.path(), 1, false);
     change(&mut longer, |blueprint| blueprint.train.steps = 9);
@@ -227,10 +228,10 @@ fn a_checkpoint_beyond_the_last_step_is_of_no_use() {
     let second = order(cut.path(), 2, true);
     assert_eq!(attempt(&second, false).0, Outcome::Finished);
     let (step, warnings) = start_of(&second);
-    assert!(step == 0 && warnings[0].contains("is of step 7, and the training has 4"), "{warnings:?}");
+    assert!(step == 0 && warnings[0].contains("is of step 7, but the training has only 4"), "{warnings:?}");
 }
 
-/// The order for some members of another one, which go on from what that left.
+/// The order for some members of another order, which continue from its checkpoint.
 fn part(of: &Order, directory: &Path, members: std::ops::Range<usize>) -> Order {
     Order {
         cohort: CohortId::of(b"a part"),
@@ -241,7 +242,7 @@ fn part(of: &Order, directory: &Path, members: std::ops::Range<usize>) -> Order 
 }
 
 #[test]
-fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
+fn a_part_resumes_from_the_checkpoint_of_the_whole() {
     let undisturbed = tempfile::tempdir().unwrap();
     let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
     let of = |order: &Order| -> Vec<_> {
@@ -260,10 +261,10 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
         assert_eq!(scores, expected[scored..], "{members:?}");
         assert_eq!(start_of(&part), (2, Vec::new()));
         let done = |event| if let Event::JobDone { seconds, .. } = event { Some(seconds) } else { None };
-        assert!(events(&part).into_iter().filter_map(done).all(|seconds| seconds > 1.5), "time of the whole counts");
+        assert!(events(&part).into_iter().filter_map(done).all(|seconds| seconds > 1.5), "includes time in the whole");
     }
 
-    // Its own checkpoint goes before that of the whole.
+    // Its own checkpoint has precedence over that of the whole cohort.
     let folder = tempfile::tempdir().unwrap();
     let begun = part(&first, folder.path(), 1..3);
     leave(&begun, &[3], 0);
@@ -271,7 +272,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
     assert_eq!(attempt(&second, false).1, of(&second)[2..]);
     assert_eq!(start_of(&second).0, 3);
 
-    // A damaged one of the whole, then none; and one of another cohort.
+    // First one damaged checkpoint of the whole cohort, then none, and then one of another cohort.
     for (damaged, step) in [(0, 1), (1, 0)] {
         damage(&checkpoints(whole.path())[damaged]);
         let folder = tempfile::tempdir().unwrap();
@@ -287,18 +288,18 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
     assert_eq!(start_of(&none), (0, Vec::new()));
 }
 
-/// What an order up to a step leaves is where the next one goes on, as if nobody had stopped there.
+/// An order up to a step saves a checkpoint from which the next order continues as if nothing had happened.
 #[test]
-fn an_order_up_to_a_step_ends_there_with_a_checkpoint() {
+fn an_order_up_to_a_step_ends_with_a_checkpoint() {
     let undisturbed = tempfile::tempdir().unwrap();
     let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
     let folder = tempfile::tempdir().unwrap();
     let first = Order { until: Some(2), ..order(folder.path(), 1, false) };
     let (outcome, mut scores) = attempt(&first, false);
-    assert_eq!((outcome, scores.len()), (Outcome::Reached, 3), "each was scored at step 2");
+    assert_eq!((outcome, scores.len()), (Outcome::Reached, 3), "each is scored at step 2");
     let saved = |event: &Event| matches!(event, Event::Checkpointed { step: 2 });
     assert_eq!(events(&first).iter().filter(|event| saved(event)).count(), 1);
-    // Without one that is not to go on, and from where it stands.
+    // Continues from there, without a removed member.
     let gone = first.members[1].id;
     let second = Order { without: vec![gone], ..order(folder.path(), 2, true) };
     let (outcome, rest) = attempt(&second, false);
@@ -312,14 +313,14 @@ fn an_order_up_to_a_step_ends_there_with_a_checkpoint() {
         assert_eq!(at(&scores, member), at(&expected, member));
     }
     assert_eq!(at(&scores, 1), at(&expected, 1)[..1]);
-    // One that is there already has nothing to do.
+    // An order that is already at its last step has nothing to do.
     let late = Order { until: Some(2), ..order(folder.path(), 3, true) };
     leave(&order(folder.path(), 4, false), &[3], 0);
     assert_eq!(attempt(&late, false), (Outcome::Reached, Vec::new()));
 }
 
 #[test]
-fn members_that_are_cancelled_are_left_out_without_a_word() {
+fn cancelled_members_are_skipped_without_an_event() {
     let undisturbed = tempfile::tempdir().unwrap();
     let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
     for begun in [false, true] {
@@ -340,12 +341,12 @@ fn members_that_are_cancelled_are_left_out_without_a_word() {
     let second = order(folder.path(), 2, true);
     let none = Order { without: second.members.iter().map(|member| member.id).collect(), ..second };
     assert_eq!(attempt(&none, false), (Outcome::Finished, Vec::new()));
-    assert_eq!(events(&none).len(), 1, "it has started, no more");
+    assert_eq!(events(&none).len(), 1, "only the start event");
     assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
 }
 
 #[test]
-fn nothing_is_left_to_go_on_from_where_all_diverge() {
+fn no_checkpoint_is_left_if_all_members_diverge() {
     let folder = tempfile::tempdir().unwrap();
     leave(&order(folder.path(), 1, false), &[1, 2], 0);
     let mut second = order(folder.path(), 2, true);
@@ -359,7 +360,7 @@ fn nothing_is_left_to_go_on_from_where_all_diverge() {
     assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
 }
 
-/// The losses that attempts report, together; and those of each event.
+/// The losses that attempts report, merged, and the number of loss events.
 fn losses(orders: &[&Order]) -> (BTreeMap<JobId, Losses>, usize) {
     let events = orders.iter().flat_map(|order| events(order));
     let reported: Vec<(JobId, Losses)> = events
@@ -375,12 +376,12 @@ fn losses(orders: &[&Order]) -> (BTreeMap<JobId, Losses>, usize) {
 }
 
 #[test]
-fn losses_are_a_members_own_however_often_it_is_cut_off() {
+fn losses_survive_interruptions() {
     let whole = tempfile::tempdir().unwrap();
     let first = order(whole.path(), 1, false);
     attempt(&first, false);
     let (expected, reported) = losses(&[&first]);
-    assert_eq!((expected.len(), reported), (3, 6), "one event a member and scoring");
+    assert_eq!((expected.len(), reported), (3, 6), "one event per member and scoring");
     for losses in expected.values() {
         assert_eq!(losses.steps, [1, 2, 3, 4]);
         let names: Vec<&str> = losses.series.keys().map(String::as_str).collect();
@@ -395,14 +396,14 @@ fn losses_are_a_members_own_however_often_it_is_cut_off() {
         attempt(&solo, false);
         assert_eq!(losses(&[&solo]).0, [(member.id, expected[&member.id].clone())].into());
     }
-    // What stands before a checkpoint is in the log of the attempt that made it, and nothing of it in that of the next.
+    // Losses before a checkpoint are in the log of the attempt that wrote it, and not in the next one.
     let cut = tempfile::tempdir().unwrap();
     let (one, two) = (order(cut.path(), 1, false), order(cut.path(), 2, true));
     leave(&one, &[1, 3], 0);
     attempt(&two, false);
     assert_eq!(losses(&[&one, &two]).0, expected);
     assert!(losses(&[&two]).0.values().all(|losses| losses.steps == [4]));
-    // The part of a whole goes on from its checkpoint, and what the whole had reported is its own.
+    // A part of a cohort continues from the checkpoint of the whole, and inherits its reported losses.
     let folder = tempfile::tempdir().unwrap();
     let whole = tempfile::tempdir().unwrap();
     let of = order(whole.path(), 1, false);

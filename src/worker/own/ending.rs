@@ -1,4 +1,4 @@
-//! What a trainer of the user's own leaves: samples, their scores, and a sheet.
+//! The end of a job of a trainer of your own: scores the saved samples and draws a sheet.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::run::{Fate, Run};
 use super::{Session, samples};
 use crate::cohort::CohortError;
-use crate::scored::{Scoring, scored, watch};
+use crate::scoring::{Scoring, scored, watch};
 use crate::sheet;
 use sweep_spec::metric::Measure;
 use sweep_system::whole::{self, Survives};
@@ -19,25 +19,25 @@ use sweep_wire::home::{RunFolder, left_samples};
 const SHEET_IMAGES: usize = 100;
 const SHEET_POINTS: usize = 2000;
 
-/// What came of samples.
+/// The result of scoring samples.
 pub(super) enum Judged {
-    /// They were scored; the samples.
+    /// They were scored; holds the samples.
     Scored(Vec<f32>),
-    /// They could not be.
+    /// They could not be scored.
     Not,
     /// The order is being stopped.
     Stopped,
 }
 
 impl Session<'_> {
-    /// Scores the samples at `path` of `step`.
+    /// Scores the samples at `path`, of `step`.
     pub(super) fn score_samples(&mut self, run: &mut Run, path: &Path, step: u64) -> Result<(), CohortError> {
-        if run.left_out {
+        if run.removed {
             return Ok(());
         }
         if step >= self.own.steps {
-            // What it leaves is looked at once it has ended: here, if it says so.
-            return self.warn(run, "samples of the last step are those that it leaves in SWEEP_DIR".to_owned());
+            // Samples of the last step are scored once the process has ended; the trainer may not name others.
+            return self.warn(run, "for the last step, save the samples in SWEEP_DIR instead".to_owned());
         }
         let inside = run.dir.join(path);
         let place =
@@ -45,10 +45,10 @@ impl Session<'_> {
         self.judge(run, &place, step).map(drop)
     }
 
-    /// Scores samples; those scored, none where that was not possible. An error that says stop is no error.
+    /// Scores samples. An error that means "stopped" is not an error.
     fn judge(&mut self, run: &mut Run, path: &Path, step: u64) -> Result<Judged, CohortError> {
         let Some(dataset) = self.own.dataset else {
-            self.warn(run, format!("{} is not scored, since the file sets no `dataset`", path.display()))?;
+            self.warn(run, format!("{} is not scored: the sweep file has no `dataset`", path.display()))?;
             return Ok(Judged::Not);
         };
         if self.scorings.is_empty() {
@@ -58,7 +58,7 @@ impl Session<'_> {
         let samples = match samples::first(path, &dataset, most) {
             Ok(samples) => samples,
             Err(error) => {
-                self.warn(run, format!("{error}: not scored"))?;
+                self.warn(run, format!("samples are not scored: {error}"))?;
                 return Ok(Judged::Not);
             }
         };
@@ -78,7 +78,7 @@ impl Session<'_> {
         Ok(Judged::Scored(samples))
     }
 
-    /// What a job has reported last of each score is its value at the last step.
+    /// Reports the last value of each score as its value at the last step.
     pub(super) fn last_scores(&mut self, run: &mut Run) -> Result<(), CohortError> {
         let steps = self.own.steps;
         let last = run.state.last.clone();
@@ -86,7 +86,7 @@ impl Session<'_> {
         let late: Vec<String> =
             late.map(|((measure, _), (_, at))| format!("{} of step {}", measure.name(), at.unwrap_or(0))).collect();
         if !late.is_empty() {
-            let what = format!("what it reported last stands for the last step, {steps}: {}", late.join(", "));
+            let what = format!("using the last reported values for the last step, {steps}: {}", late.join(", "));
             self.warn(run, what)?;
         }
         let declared: BTreeSet<Measure> =
@@ -94,10 +94,10 @@ impl Session<'_> {
         let is_missing = |measure: &&Measure| !last.keys().any(|(of, _)| of == *measure);
         let missing: Vec<&str> = declared.iter().filter(is_missing).map(|measure| measure.name()).collect();
         if !missing.is_empty() {
-            let what = format!("it has ended, and has reported no {}", missing.join(", no "));
+            let what = format!("the trainer ended and never reported {}", missing.join(", "));
             self.warn(run, what)?;
         }
-        // What a line names itself comes last, and stands where a pattern has found another.
+        // A name in the line itself comes last here, and wins over a pattern.
         let found = last.iter().rev();
         let scores: Vec<Score> = found
             .flat_map(|((measure, pattern), (value, _))| self.scores(*measure, pattern.as_ref(), *value))
@@ -108,7 +108,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Scores what a job has left, shows it, and ends the job.
+    /// Scores the saved samples of a job, draws its sheet and ends the job.
     pub(super) fn finish(&mut self, run: &mut Run) -> Result<(), CohortError> {
         let (job, steps) = (run.member.id, self.own.steps);
         let mut seen = None;
@@ -122,7 +122,8 @@ impl Session<'_> {
                 Judged::Not => {}
             },
             None if !self.scorings.is_empty() => {
-                let what = "`score` asks for scores of samples, and it left neither samples.npy nor a folder samples in SWEEP_DIR";
+                let what = "`score` needs samples, but the trainer saved neither samples.npy nor \
+                            a folder samples in SWEEP_DIR";
                 self.warn(run, what.to_owned())?;
             }
             None => {}
@@ -136,7 +137,7 @@ impl Session<'_> {
         run.save()
     }
 
-    /// Shows what a job made: its own sheet, or its samples. Whether there is one.
+    /// Saves a sheet of a job: its own PNG, or a picture of its samples. Returns whether there is one.
     fn sheet(&mut self, run: &mut Run, samples: Option<&[f32]>) -> Result<bool, CohortError> {
         let (own, path) = (run.dir.join("sheet.png"), self.folder.path().join(RunFolder::sheet(run.member.id)));
         match fs::read(&own) {
@@ -144,7 +145,7 @@ impl Session<'_> {
                 whole::write(&path, &bytes, Survives::Kill).map_err(|source| CohortError::Io { path, source })?;
                 return Ok(true);
             }
-            Ok(_) => self.warn(run, format!("{} is no PNG", own.display()))?,
+            Ok(_) => self.warn(run, format!("{} is not a PNG file", own.display()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.warn(run, format!("{}: {error}", own.display()))?,
         }

@@ -1,10 +1,10 @@
-//! Trainers of the user's own: each job of an order is one process, all of them run at once. What they print becomes events, what they leave is
-//! scored.
+//! Trains with a trainer of your own: each job of an order is one process, and all of them run at once. Lines that they
+//! print become events; samples that they save are scored.
 
 mod ending;
+mod message;
 mod process;
 mod run;
-mod said;
 pub(crate) mod samples;
 
 use std::fs;
@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::cohort::CohortError;
+use super::dataset_cache::DatasetCache;
 use super::inbox::Inbox;
-use super::kit::Kit;
 use super::report::Report;
-use super::scored::{Scoring, scorings};
+use super::scoring::{Scoring, scorings};
 use super::setup::{TURN, started};
-use process::{Heard, Process, Start};
+use message::{Found, Message, Parser};
+use process::{Output, Process, Start};
 use run::{Fate, Run};
-use said::{Ear, Found, Said};
 use sweep_spec::blueprint::OwnTrainer;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::metric::Measure;
@@ -37,54 +37,54 @@ use sweep_wire::home::{AttemptFolder, RunFolder};
 use sweep_wire::order::{Member, Order};
 use sweep_wire::shortage::Shortage;
 
-/// How long an asked process may take to end: the orchestrator waits a little longer for all of them.
+/// How long a process may take to end after a stop signal. The orchestrator waits a little longer for all of them.
 const GRACE: Duration = Duration::from_secs(55);
-/// Between two looks at processes and files.
+/// Time between two checks of processes and files.
 const LOOK: Duration = Duration::from_millis(100);
-/// Between two progress events.
+/// Time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// Between two states that are written down while a process runs.
+/// Time between two saves of a job's state while its process runs.
 const SAVED: Duration = Duration::from_millis(200);
-/// Lines of processes that wait to be looked at; the processes wait where there are more.
+/// Lines that may wait in the queue; processes block if it is full.
 const WAITING: usize = 1000;
-/// Warnings of one job at most.
+/// Largest number of warnings for one job.
 const WARNINGS: usize = 20;
 
-/// How an attempt ended, and what is said of it.
+/// How an attempt ended, with its message.
 pub(super) type Ended = (Outcome, String);
 
-/// What all jobs of an order share.
+/// State that all jobs of an order share.
 struct Session<'a> {
     order: &'a Order,
     own: &'a OwnTrainer,
     report: &'a mut Report,
     stop: &'a AtomicBool,
-    /// What has come for the order, and when that was looked for.
+    /// Messages of the orchestrator, and when they were last checked.
     inbox: Inbox<'a>,
     looked: Instant,
     scorings: Vec<Scoring>,
     attempt: AttemptFolder,
     folder: RunFolder,
     several: bool,
-    /// When progress was reported last.
+    /// When progress was last reported.
     shown: Instant,
-    /// The step that all jobs would go on from, as far as was reported.
+    /// The reported step from which all jobs could continue.
     kept: u64,
 }
 
-/// Trains what `order` says until all jobs have ended, or until `stop` is set.
+/// Trains the jobs of `order` until all have ended, or until `stop` is set.
 pub(super) fn train(
     (order, own): (&Order, &OwnTrainer),
     report: &mut Report,
-    kit: &mut Kit,
+    cache: &mut DatasetCache,
     stop: &AtomicBool,
 ) -> Result<Ended, CohortError> {
     if own.command.is_empty() {
-        let message = "the sweep file names no `trainer.command`: SWEEP_WORKER is to name what trains such jobs";
+        let message = "the sweep file has no `trainer.command`: set SWEEP_WORKER to a program that trains such jobs";
         return Ok((Outcome::Refused, message.to_owned()));
     }
     let Some(jobs) = &order.jobs else {
-        return Ok((Outcome::Refused, "the order names no folder for what the trainer keeps".to_owned()));
+        return Ok((Outcome::Refused, "the order has no folder for the trainer's files".to_owned()));
     };
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -93,49 +93,50 @@ pub(super) fn train(
     let folder = RunFolder::at(order.directory.clone());
     fs::create_dir_all(folder.samples()).map_err(failed(&folder.samples()))?;
     let mut inbox = Inbox::of(order);
-    inbox.look();
-    let members = order.members.iter().filter(|member| !inbox.is_without(member.id));
+    inbox.check();
+    let members = order.members.iter().filter(|member| !inbox.is_removed(member.id));
     let mut runs: Vec<Run> = members.map(|member| Run::new(member, jobs, order)).collect();
     report.append(started(0, order.device))?;
-    let scorings = match own.dataset.as_ref().map(|dataset| scorings::<CohortError>(order, dataset, report, kit, stop))
-    {
-        Some(Err(error)) if error.is_stop() => return Ok((Outcome::Stopped, String::new())),
-        scorings => scorings.transpose()?.unwrap_or_default(),
-    };
+    let scorings =
+        match own.dataset.as_ref().map(|dataset| scorings::<CohortError>(order, dataset, report, cache, stop)) {
+            Some(Err(error)) if error.is_stop() => return Ok((Outcome::Stopped, String::new())),
+            scorings => scorings.transpose()?.unwrap_or_default(),
+        };
     let (attempt, several, now) = (order.attempt_folder(), runs.len() > 1, Instant::now());
     let (shown, looked, kept) = (now, now, 0);
     let mut session =
         Session { order, own, report, stop, inbox, looked, scorings, attempt, folder, several, shown, kept };
-    session.heed(&mut runs);
-    session.all(&mut runs)
+    session.check_inbox(&mut runs);
+    session.run_all(&mut runs)
 }
 
 impl Session<'_> {
-    fn all(&mut self, runs: &mut [Run]) -> Result<Ended, CohortError> {
+    fn run_all(&mut self, runs: &mut [Run]) -> Result<Ended, CohortError> {
         let (sender, heard) = mpsc::sync_channel(WAITING);
         for (index, run) in runs.iter_mut().enumerate() {
             if run.is_over() {
-                // The order asks for it still: what was said of it may have been lost.
-                self.say_again(run)?;
+                // The order still asks for it, so the earlier report may have been lost.
+                self.report_again(run)?;
             } else if !run.state.trained
                 && let Err(ended) = self.start(index, run, &sender)?
             {
                 return Ok(ended);
             }
         }
-        let ear = Ear::new(self.order.scores.iter().map(|score| &score.reported));
+        let parser = Parser::new(self.order.scores.iter().map(|score| &score.reported));
         while runs.iter().any(|run| !run.is_over()) {
             let mut next = heard.recv_timeout(LOOK).ok();
             let since = Instant::now();
-            // All that waits is heard before anybody looks whether processes have ended; but who never stops talking is looked at, too.
+            // Reads all waiting lines before it checks whether processes have ended, but not for longer than
+            // `PROGRESS`: a process may never stop printing.
             let mut all = next.is_none();
             while let Some(one) = next {
                 match one {
-                    Heard::Line { index, line, error } => {
-                        self.line(&mut runs[index], (&line, error), &ear)?;
-                        self.alive(runs)?;
+                    Output::Line { index, line, error } => {
+                        self.on_line(&mut runs[index], (&line, error), &parser)?;
+                        self.report_progress(runs)?;
                     }
-                    Heard::Closed(index) => {
+                    Output::Closed(index) => {
                         if let Some(process) = &mut runs[index].process {
                             process.closed();
                         }
@@ -144,27 +145,28 @@ impl Session<'_> {
                 next = if since.elapsed() < PROGRESS { heard.try_recv().ok() } else { None };
                 all = next.is_none() && since.elapsed() < PROGRESS;
             }
-            self.look(runs, all, &ear)?;
+            self.check_processes(runs, all, &parser)?;
         }
         Ok(self.outcome(runs))
     }
 
-    /// Lets the jobs end of which word has come that they are not to be trained any more.
-    fn heed(&mut self, runs: &mut [Run]) {
+    /// Checks the inbox and ends the jobs that the orchestrator no longer wants.
+    fn check_inbox(&mut self, runs: &mut [Run]) {
         self.looked = Instant::now();
-        if self.inbox.look() {
-            let gone = runs.iter_mut().filter(|run| self.inbox.is_without(run.member.id));
-            gone.for_each(Run::leave_out);
+        if self.inbox.check() {
+            let gone = runs.iter_mut().filter(|run| self.inbox.is_removed(run.member.id));
+            gone.for_each(Run::remove);
         }
     }
 
-    /// Looks at each process: at its file of scores, and whether it has ended or should. `all`: all that they printed was heard.
-    fn look(&mut self, runs: &mut [Run], all: bool, ear: &Ear) -> Result<(), CohortError> {
+    /// Checks each process: new lines in its file of scores, and whether it has ended or should end. `all`: every
+    /// printed line was read.
+    fn check_processes(&mut self, runs: &mut [Run], all: bool, parser: &Parser) -> Result<(), CohortError> {
         let stopping = self.stop.load(Ordering::Relaxed);
         for at in 0..runs.len() {
-            // Scoring what one has left takes its time, too.
+            // Scoring samples in this loop takes time, too.
             if self.looked.elapsed() >= TURN {
-                self.heed(runs);
+                self.check_inbox(runs);
             }
             let run = &mut runs[at];
             if run.is_over() {
@@ -174,22 +176,22 @@ impl Session<'_> {
                 let ended = process.ended(all).map_err(|source| CohortError::Io { path: run.dir.clone(), source })?;
                 let lines = process.scores();
                 for line in &lines {
-                    if let Some(said) = ear.json(line) {
-                        self.said(run, said, line)?;
+                    if let Some(message) = parser.json(line) {
+                        self.on_message(run, message, line)?;
                     }
                 }
-                if stopping || run.diverged.is_some() || self.order.until.is_some_and(|step| run.has_come_to(step)) {
+                if stopping || run.diverged.is_some() || self.order.until.is_some_and(|step| run.has_reached(step)) {
                     run.ask();
                 }
                 if let Some(status) = ended {
-                    self.exited(run, status)?;
+                    self.on_exit(run, status)?;
                 } else if run.asked.is_some_and(|asked| asked.elapsed() > GRACE)
                     && let Some(process) = &mut run.process
                 {
                     process.kill();
                 }
                 if !lines.is_empty() {
-                    self.alive(runs)?;
+                    self.report_progress(runs)?;
                 }
             }
             let run = &mut runs[at];
@@ -200,8 +202,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Says again what became of a job.
-    fn say_again(&mut self, run: &mut Run) -> Result<(), CohortError> {
+    /// Reports the end of a job again.
+    fn report_again(&mut self, run: &mut Run) -> Result<(), CohortError> {
         let (job, seconds) = (run.member.id, run.state.seconds);
         match run.state.fate.clone() {
             Some(Fate::Done) => {
@@ -216,12 +218,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Starts the process of a job; how the attempt ends where that is not possible.
+    /// Starts the process of a job. If that is impossible, the inner error is how the attempt ends.
     fn start(
         &mut self,
         index: usize,
         run: &mut Run,
-        heard: &SyncSender<Heard>,
+        heard: &SyncSender<Output>,
     ) -> Result<Result<(), Ended>, CohortError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -250,7 +252,7 @@ impl Session<'_> {
         let scores = self.attempt.scores(*id);
         let threads = (self.order.threads / self.order.members.len().max(1) as u32).max(1);
         let environment = [
-            // No process of another run has it, which may train the same job in another home.
+            // First a variable that no process of another run has, even if that trains the same job in another home.
             ("SWEEP_DIR", dir.to_string()),
             ("SWEEP_JOB", id.to_string()),
             ("SWEEP_SEED", seed.to_string()),
@@ -261,7 +263,7 @@ impl Session<'_> {
             ("SWEEP_DATASET", self.own.dataset.as_ref().map_or("", Dataset::name).to_owned()),
             ("OMP_NUM_THREADS", threads.to_string()),
             ("MKL_NUM_THREADS", threads.to_string()),
-            // A pipe makes Python keep what it prints until there is much of it.
+            // Python buffers what it prints to a pipe.
             ("PYTHONUNBUFFERED", "1".to_owned()),
         ];
         let start =
@@ -278,7 +280,7 @@ impl Session<'_> {
             Err(error) => {
                 let program = command.first().map_or("", String::as_str);
                 let at = self.order.folder.as_ref().map_or(String::new(), |folder| format!(" in {}", folder.display()));
-                // What is not there now will not be there for the next attempt; processes may.
+                // A missing program will be missing for the next attempt, too; too many processes may be temporary.
                 let outcome = match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
                         Outcome::Refused
@@ -290,9 +292,9 @@ impl Session<'_> {
         }
     }
 
-    /// A line that a process has printed.
-    fn line(&mut self, run: &mut Run, (line, error): (&str, bool), ear: &Ear) -> Result<(), CohortError> {
-        // Its words are this worker's: the orchestrator keeps them, and the last of them with the attempt.
+    /// Handles a line that a process printed.
+    fn on_line(&mut self, run: &mut Run, (line, error): (&str, bool), parser: &Parser) -> Result<(), CohortError> {
+        // The worker's stderr repeats it: the orchestrator saves that, and stores its last lines with the attempt.
         if self.several {
             eprintln!("[{}] {line}", run.member.id.short());
         } else {
@@ -301,14 +303,15 @@ impl Session<'_> {
         if let Some(process) = &mut run.process {
             process.printed(line, error);
         }
-        if let Some(said) = ear.line(line) {
-            self.said(run, said, line)?;
+        if let Some(message) = parser.line(line) {
+            self.on_message(run, message, line)?;
         }
         Ok(())
     }
 
-    /// Reports where the jobs are, now and then; that is a sign of life, too. Of several, the cohort is where the last of them is.
-    fn alive(&mut self, runs: &[Run]) -> Result<(), CohortError> {
+    /// Reports the progress of the jobs now and then, which is a sign of life, too. The step of the cohort is that of
+    /// its last job.
+    fn report_progress(&mut self, runs: &[Run]) -> Result<(), CohortError> {
         let open = || runs.iter().filter(|run| !run.is_over());
         let kept = open().map(|run| run.kept).min().unwrap_or(0);
         if kept > self.kept {
@@ -324,16 +327,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does what a line says.
-    fn said(&mut self, run: &mut Run, said: Said, line: &str) -> Result<(), CohortError> {
-        let Said { step, scores, samples, checkpoint, diverged, wrong } = said;
+    /// Applies what a line says.
+    fn on_message(&mut self, run: &mut Run, message: Message, line: &str) -> Result<(), CohortError> {
+        let Message { step, scores, samples, checkpoint, diverged, wrong } = message;
         for what in wrong {
             self.warn(run, format!("{what} (in the line `{}`)", shortened(line)))?;
         }
         let steps = self.own.steps;
         if let Some(step) = step {
             if step > steps {
-                let what = format!("step {step} is beyond the {steps} of `trainer.steps`, and taken for the last one");
+                let what = format!("step {step} is beyond the {steps} of `trainer.steps`; it counts as the last step");
                 self.warn(run, what)?;
             }
             run.at(step.min(steps));
@@ -345,11 +348,11 @@ impl Session<'_> {
             found.extend(self.scores(measure, pattern.as_ref(), value));
             run.scored((measure, pattern), value, at);
         }
-        // Those of the last step are told once it is over.
+        // Scores at the last step are reported once training is over.
         if let Some(step) = at.filter(|step| *step < steps && !found.is_empty()) {
             self.report.append(Event::Scored { job: run.member.id, step, scores: found, seconds: 0.0 })?;
         }
-        // Where another attempt goes on from here, what was reported before is not reported again.
+        // If another attempt continues from here, it does not report these scores again.
         if checkpoint || run.saved.elapsed() >= SAVED {
             run.save()?;
             run.saved = Instant::now();
@@ -361,13 +364,13 @@ impl Session<'_> {
             self.score_samples(run, &path, at.unwrap_or(run.step))?;
         }
         if let Some(message) = diverged {
-            let message = if message.is_empty() { "the trainer says so".to_owned() } else { message };
+            let message = if message.is_empty() { "reported by the trainer".to_owned() } else { message };
             run.diverged = Some(message);
         }
         Ok(())
     }
 
-    /// A score as it is reported: for each way in which the order asks for it that it answers, or for none.
+    /// A score in the form of events: one for each scoring of the order that it matches, or an empty list.
     fn scores(&self, measure: Measure, pattern: Option<&Arc<str>>, value: f64) -> Vec<Score> {
         let asks = self.order.scores.iter().filter(|score| match score.reported.scores.get(measure.name()) {
             Some(declared) => pattern.is_none() || declared.pattern.as_ref() == pattern,
@@ -392,9 +395,9 @@ impl Session<'_> {
         asked.into_iter().map(of).collect()
     }
 
-    /// Warns of something, once.
+    /// Logs a warning once.
     fn warn(&mut self, run: &mut Run, what: String) -> Result<(), CohortError> {
-        // The same mistake comes with many lines.
+        // Many lines may have the same mistake.
         let kind = what.split(" (in the line").next().unwrap_or_default().to_owned();
         let kind: String = kind.chars().filter(|c| !c.is_ascii_digit()).collect();
         if run.warned.len() >= WARNINGS || !run.warned.insert(kind) {
@@ -405,7 +408,7 @@ impl Session<'_> {
     }
 
     /// The process of a job has ended.
-    fn exited(&mut self, run: &mut Run, status: ExitStatus) -> Result<(), CohortError> {
+    fn on_exit(&mut self, run: &mut Run, status: ExitStatus) -> Result<(), CohortError> {
         run.state.seconds += run.since.elapsed().as_secs_f64();
         let Some(process) = run.process.take() else { return Ok(()) };
         let steps = self.own.steps;
@@ -420,8 +423,8 @@ impl Session<'_> {
             run.state.fate = Some(Fate::Diverged { step: run.step, message });
             return run.save();
         }
-        // Who ends as it was asked to has not ended by itself, unless it was at the end; and who is left out is not even then looked at.
-        if run.left_out || run.asked.is_some() && !(status.success() && self.is_whole(run)) {
+        // A process that ends after a stop signal is not done, unless it was at the end. A removed job is never done.
+        if run.removed || run.asked.is_some() && !(status.success() && self.is_whole(run)) {
             run.stopped = true;
             return run.save();
         }
@@ -435,17 +438,18 @@ impl Session<'_> {
             return run.save();
         }
         if run.step > 0 && run.step < steps - steps / 10 {
-            let what = format!("it has ended with exit code 0 at step {} of {steps}, and counts as done", run.step);
+            let what =
+                format!("the trainer on_exit with code 0 at step {} of {steps}; the job counts as done", run.step);
             self.warn(run, what)?;
         }
         self.last_scores(run)?;
-        // What the log has is not to be lost where the state says that it is there.
+        // The log must be on disk before the state says that it is complete.
         self.report.sync()?;
         run.state.trained = true;
         run.save()
     }
 
-    /// Whether a job has said all that it has to say: the last step, and all its scores there.
+    /// Whether a job has reported everything: the last step and all its scores there.
     fn is_whole(&self, run: &Run) -> bool {
         let steps = self.own.steps;
         let declared = self.order.scores.iter().flat_map(|score| score.reported.measures());
@@ -468,7 +472,7 @@ impl Session<'_> {
             let is_memory = message.contains("out of memory: ") && self.several;
             return (if is_memory { Outcome::OutOfMemory } else { Outcome::Failed }, message);
         }
-        let mut stopped = runs.iter().filter(|run| run.stopped && !run.left_out).map(|run| run.step);
+        let mut stopped = runs.iter().filter(|run| run.stopped && !run.removed).map(|run| run.step);
         let outcome = match (stopped.clone().next(), self.order.until) {
             (None, _) => Outcome::Finished,
             (Some(_), Some(until)) if stopped.all(|step| step >= until) => Outcome::Reached,
@@ -478,7 +482,7 @@ impl Session<'_> {
     }
 }
 
-/// A line as a message shows it.
+/// Shortens a line for a message.
 fn shortened(line: &str) -> String {
     let line = line.trim();
     if line.chars().count() > 200 { line.chars().take(200).chain(['…']).collect() } else { line.to_owned() }

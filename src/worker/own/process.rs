@@ -1,4 +1,4 @@
-//! A process of a trainer of the user's own: how it starts, what is heard of it, how it ends.
+//! A process of a trainer of your own: starts it, reads its output and ends it.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -12,63 +12,63 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-/// Lines that are kept to say why it ended.
+/// Last lines that are kept to explain its end.
 const KEPT: usize = 10;
-/// Bytes of a line at most; what is longer is several.
+/// Largest length of a line in bytes; a longer line is split.
 const LONG: usize = 1 << 16;
-/// What a process has left behind may hold its pipes open; so long nothing is to come, once it has ended.
+/// After the process has ended, its children may keep the pipes open. They count as silent after this time.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// What is heard of a process.
-pub(super) enum Heard {
+/// Output of a process.
+pub(super) enum Output {
     /// It printed a line.
     Line { index: usize, line: String, error: bool },
     /// One of its two streams has ended.
     Closed(usize),
 }
 
-/// What a process is started with.
+/// How to start a process.
 pub(super) struct Start<'a> {
     /// The program and its arguments.
     pub command: &'a [String],
-    /// Where.
+    /// The working directory.
     pub folder: Option<&'a Path>,
-    /// What it finds in its environment beside what this process has; first what no other process has.
+    /// Environment variables in addition to those of this process. The first one is unique to the process.
     pub environment: &'a [(&'static str, String)],
     /// The file to which it may append scores.
     pub scores: PathBuf,
 }
 
-/// A process that runs, or has run.
+/// A process that runs or has ended.
 pub(super) struct Process {
     child: Child,
     scores: Tail,
-    /// What it finds in its environment and no other process has: those that it has started have it, too.
+    /// Its unique environment variable, which its children inherit.
     mark: String,
     /// Streams that have not ended.
     open: usize,
     ended: Option<ExitStatus>,
-    /// When something was heard of it, or it ended.
+    /// When it last printed something, or ended.
     heard: Instant,
-    /// Whether what it has left behind was asked to end.
+    /// Whether its remaining children were asked to end.
     asked: bool,
     last: VecDeque<String>,
-    /// The last one of them on stderr, where what went wrong is said.
+    /// The last line on stderr, which usually says what went wrong.
     error: Option<String>,
 }
 
 impl Process {
-    /// Starts it as number `index`; what it prints comes through `heard`.
-    pub(super) fn start(index: usize, start: &Start, heard: &SyncSender<Heard>) -> io::Result<Process> {
+    /// Starts it as number `index`; its output arrives through `heard`.
+    pub(super) fn start(index: usize, start: &Start, heard: &SyncSender<Output>) -> io::Result<Process> {
         let Start { command, folder, environment, scores } = start;
         let (program, arguments) =
             command.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
-        // Of an earlier start of the same attempt.
+        // Left over from an earlier start of the same attempt.
         match fs::remove_file(scores) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        // A path is one from the folder in which it is started; a name is looked for in PATH.
+        // A path is relative to the working directory; a plain name is searched in PATH.
         let program = match folder {
             Some(folder) if program.contains('/') => folder.join(program),
             Some(_) | None => PathBuf::from(program),
@@ -96,7 +96,7 @@ impl Process {
         Ok(Process { child, scores, mark, open: 2, ended: None, heard, asked: false, last, error: None })
     }
 
-    /// Notes a line that it printed.
+    /// Remembers a line that it printed.
     pub(super) fn printed(&mut self, line: &str, error: bool) {
         self.heard = Instant::now();
         if !line.trim().is_empty() {
@@ -116,7 +116,7 @@ impl Process {
         self.heard = Instant::now();
     }
 
-    /// New lines of its file of scores; once it has ended, all that are left.
+    /// Reads new lines of its file of scores; after its end, everything that is left.
     pub(super) fn scores(&mut self) -> Vec<String> {
         let mut lines = self.scores.lines();
         if self.ended.is_some() {
@@ -127,7 +127,7 @@ impl Process {
                     break;
                 }
             }
-            // Nobody will give it an end.
+            // No newline will follow.
             let rest = std::mem::take(&mut self.scores.held);
             let rest = String::from_utf8_lossy(&rest).into_owned();
             lines.extend(Some(rest).filter(|rest| !rest.trim().is_empty()));
@@ -135,8 +135,9 @@ impl Process {
         lines
     }
 
-    /// How it ended, once it has with all that it has started, and all that they printed is heard: `heard` says whether nothing waits to be.
-    /// What it has left behind goes on as long as it was asked to end, and may write a checkpoint, else not at all.
+    /// The exit status, once the process and all its children have ended and all their output was read. `heard` says
+    /// whether all output so far was read. If the process was asked to end, its children may go on for a while, for
+    /// example to write a checkpoint; otherwise they are killed.
     pub(super) fn ended(&mut self, heard: bool) -> io::Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait()?;
@@ -158,13 +159,13 @@ impl Process {
         Ok(drained.then_some(status))
     }
 
-    /// Asks it to end. What it has started hears of it once it has.
+    /// Asks it to end. Its children are asked once it has ended.
     pub(super) fn ask(&mut self) {
         self.asked = true;
         self.signal(Signal::TERM);
     }
 
-    /// Ends it, and what it has started.
+    /// Kills it and its children.
     pub(super) fn kill(&mut self) {
         self.asked = false;
         self.signal(Signal::KILL);
@@ -180,7 +181,7 @@ impl Process {
         }
     }
 
-    /// The lines that it printed last.
+    /// The last lines that it printed.
     pub(super) fn last_lines(&self) -> String {
         self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
@@ -199,7 +200,7 @@ impl Process {
     }
 }
 
-/// A process must not go on without whom it reports to.
+/// The process must not outlive the worker that reads its output.
 impl Drop for Process {
     fn drop(&mut self) {
         if self.ended.is_none() {
@@ -210,33 +211,33 @@ impl Drop for Process {
 }
 
 /// Sends each line of `stream`. A line ends in a newline, or in a carriage return, as those of progress bars do.
-fn listen((index, error): (usize, bool), mut stream: impl Read + Send + 'static, heard: SyncSender<Heard>) {
+fn listen((index, error): (usize, bool), mut stream: impl Read + Send + 'static, heard: SyncSender<Output>) {
     thread::spawn(move || {
         let mut line = Vec::new();
-        let said = |line: &mut Vec<u8>| {
+        let send_line = |line: &mut Vec<u8>| {
             let text = String::from_utf8_lossy(line).into_owned();
             line.clear();
-            heard.send(Heard::Line { index, line: text, error }).is_ok()
+            heard.send(Output::Line { index, line: text, error }).is_ok()
         };
         let (mut buffer, mut before) = ([0; 8192], 0);
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
             for &byte in &buffer[..read] {
                 let ends = matches!(byte, b'\n' | b'\r');
                 // `\r\n` ends one line.
-                let is_said = (!ends || (byte, before) == (b'\n', b'\r')) || said(&mut line);
+                let is_sent = (!ends || (byte, before) == (b'\n', b'\r')) || send_line(&mut line);
                 if !ends {
                     line.push(byte);
                 }
-                if !is_said || line.len() >= LONG && !said(&mut line) {
+                if !is_sent || line.len() >= LONG && !send_line(&mut line) {
                     return;
                 }
                 before = byte;
             }
         }
         if !line.is_empty() {
-            said(&mut line);
+            send_line(&mut line);
         }
-        let _ = heard.send(Heard::Closed(index));
+        let _ = heard.send(Output::Closed(index));
     });
 }
 

@@ -1,4 +1,4 @@
-//! One job of a trainer of the user's own on its way.
+//! One job of a trainer of your own in training.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -16,27 +16,27 @@ use sweep_system::whole::{self, Survives};
 use sweep_wire::home;
 use sweep_wire::order::{Member, Order};
 
-/// How far a job had got.
+/// The saved progress of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
-    /// In which cohort: in another one it goes on as the trainer does.
+    /// The cohort that it was in. In another cohort, it continues if the trainer can.
     pub cohort: Option<CohortId>,
-    /// Seconds of all processes.
+    /// Seconds of all its processes.
     pub seconds: f64,
     /// The last value of each score.
     #[serde(with = "last")]
     pub last: Last,
-    /// The step that its first process said first, and that the last one did.
+    /// The first step that its first process reported, and the last step that its latest process reported.
     pub origin: Option<u64>,
     pub first: Option<u64>,
-    /// Its training is over, and what it reported of the last step is in a log.
+    /// Whether training is over and the scores of the last step are in a log.
     pub trained: bool,
-    /// What became of it, once all that was to be done is.
+    /// How the job ended; `None` before.
     pub fate: Option<Fate>,
 }
 
-/// What became of a job.
+/// How a job ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Fate {
@@ -44,26 +44,26 @@ pub(super) enum Fate {
     Diverged { step: u64, message: String },
 }
 
-/// Scores by their names and the regular expressions that have found them, where some have: with their steps, where these are known.
+/// Scores by name and by the regular expression that found them, if any, with their step if it is known.
 pub(super) type Last = BTreeMap<(Measure, Option<Arc<str>>), (f64, Option<u64>)>;
 
-/// One job on its way.
+/// A job in training.
 pub(super) struct Run<'a> {
     pub member: &'a Member,
-    /// The folder that it keeps.
+    /// The folder of its files.
     pub dir: PathBuf,
     pub state: State,
     pub state_path: PathBuf,
     pub process: Option<Process>,
     pub since: Instant,
     pub step: u64,
-    /// When it said a step first in this attempt, and which.
+    /// The first step that it reported in this attempt, and when.
     pub first: Option<(Instant, u64)>,
-    /// The step from which another attempt would go on, as far as it has said so.
+    /// The step from which another attempt would continue, as far as it has reported.
     pub kept: u64,
-    /// Whether its process was told that an earlier one had left something, and has said no step yet.
+    /// Whether its process was told about files of an earlier one, and has reported no step yet.
     pub resumed: bool,
-    /// When its state was written down.
+    /// When its state was saved.
     pub saved: Instant,
     pub diverged: Option<String>,
     /// When it was asked to end.
@@ -72,8 +72,8 @@ pub(super) struct Run<'a> {
     /// Why it failed.
     pub failed: Option<String>,
     pub stopped: bool,
-    /// It is not to be trained any more: what it has left so far stays, and nothing is made of it.
-    pub left_out: bool,
+    /// Whether the orchestrator no longer wants it: its files stay, but are not scored.
+    pub removed: bool,
 }
 
 impl<'a> Run<'a> {
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         let state_path = home::job_state(jobs, member.id);
         let read = || -> Option<State> { serde_json::from_slice(&fs::read(&state_path).ok()?).ok() };
         let state = read().unwrap_or_default();
-        // What another cohort has ended is to be looked at again; what it reported stands until it is reported again.
+        // If another cohort ended the job, its end is checked again. Its scores stay until new ones are reported.
         let same = order.resume && state.cohort == Some(order.cohort);
         let state = State {
             cohort: Some(order.cohort),
@@ -106,17 +106,17 @@ impl<'a> Run<'a> {
             warned: HashSet::new(),
             failed: None,
             stopped: false,
-            left_out: false,
+            removed: false,
         }
     }
 
-    /// Writes down how far it has got.
+    /// Saves its progress.
     pub(super) fn save(&self) -> Result<(), CohortError> {
         let write = || whole::write(&self.state_path, &serde_json::to_vec(&self.state)?, Survives::Kill);
         write().map_err(|source| CohortError::Io { path: self.state_path.clone(), source })
     }
 
-    /// Whether nothing is to be done any more in this attempt.
+    /// Whether nothing is left to do in this attempt.
     pub(super) fn is_over(&self) -> bool {
         self.state.fate.is_some() || self.failed.is_some() || self.stopped
     }
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
         if seconds > 0.0 { self.step.saturating_sub(step) as f64 / seconds } else { 0.0 }
     }
 
-    /// It is at `step`.
+    /// It has reached `step`.
     pub(super) fn at(&mut self, step: u64) {
         self.step = step;
         if self.first.is_none() {
@@ -136,11 +136,12 @@ impl<'a> Run<'a> {
             let before = self.state.first.replace(step);
             let origin = *self.state.origin.get_or_insert(step);
             if std::mem::take(&mut self.resumed) {
-                // It has gone on from what an earlier process left, and further than the one before: that much is kept.
+                // It continued from the files of an earlier process that had got further than the one before.
                 if before.is_some_and(|before| step > before) {
                     self.kept = step;
                 }
-                // What was reported beyond is no more; who begins where the first one did has begun again.
+                // Scores beyond this step are void. A process that begins where the first one did has started from
+                // scratch.
                 let begun_again = step <= origin;
                 self.state.last.retain(|_, (_, at)| match at {
                     Some(at) => *at <= step,
@@ -150,7 +151,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// It has reported a score: of two steps, the later counts.
+    /// It has reported a score. The value at the later step wins.
     pub(super) fn scored(&mut self, of: (Measure, Option<Arc<str>>), value: f64, at: Option<u64>) {
         let later =
             self.state.last.get(&of).is_some_and(|(_, known)| known.zip(at).is_some_and(|(known, at)| known > at));
@@ -159,19 +160,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether it has come to a step, and said all that it has to say there. One that has never said that another attempt would go on from somewhere is not
-    /// to be stopped on its way: it would begin anew.
-    pub(super) fn has_come_to(&self, step: u64) -> bool {
+    /// Whether it has reached a step and reported all scores there. Always false for a job that has never reported a
+    /// checkpoint: it would start from scratch.
+    pub(super) fn has_reached(&self, step: u64) -> bool {
         let has_scored = || self.state.last.values().any(|(_, at)| *at == Some(step));
         self.kept > 0 && (self.step > step || self.step == step && has_scored())
     }
 
-    /// Ends it, as a stop would, unless it is over.
-    pub(super) fn leave_out(&mut self) {
+    /// Ends it as a stop would, unless it is over.
+    pub(super) fn remove(&mut self) {
         if self.is_over() {
             return;
         }
-        self.left_out = true;
+        self.removed = true;
         match self.process {
             Some(_) => self.ask(),
             None => self.stopped = true,
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Scores in a file: JSON has no numbers that are not finite.
+/// Scores in a file, as strings: JSON has no NaN or infinity.
 mod last {
     use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Samples that a trainer of the user's own leaves, and their scores.
+//! Samples that a trainer of your own saves.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,16 @@ use sweep_data::numbers::{Numbers, NumbersError, Wanted, read};
 use sweep_spec::dataset::Dataset;
 use sweep_wire::home::left_samples;
 
-/// Bytes that samples may take.
+/// Largest size of samples, in bytes.
 const ROOM: u64 = 16 << 30;
-/// What −1 and 1 stand for in images of floats: the range of the real ones.
+/// The values that map to −1 and 1 in images of floats: the range of the real images.
 const RANGE: (f64, f64) = (-1.0, 1.0);
 
-/// The samples at `path`, `[n, features]` row-major, of the shape that those of `dataset` have.
+/// Reads the samples at `path`, `[n, features]` row-major, in the shape of `dataset`.
 ///
 /// # Errors
 ///
-/// Where they cannot be read, or have another shape.
+/// If they cannot be read or have another shape.
 fn samples(path: &Path, dataset: &Dataset) -> Result<Vec<f32>, NumbersError> {
     let wanted = Wanted { key: None, flag: "the name `samples`", usual: "samples" };
     let numbers: Numbers = read(path, wanted, ROOM)?;
@@ -28,28 +28,28 @@ fn samples(path: &Path, dataset: &Dataset) -> Result<Vec<f32>, NumbersError> {
     }
 }
 
-/// Why samples that a trainer has left cannot be scored.
+/// Why saved samples cannot be scored.
 #[derive(Debug, thiserror::Error)]
 pub enum LeftError {
     /// There are none.
-    #[error("{}: there is neither samples.npy nor a folder samples", .0.display())]
+    #[error("{}: found neither samples.npy nor a folder samples", .0.display())]
     None(PathBuf),
-    /// They are not what was expected.
+    /// They have another shape or format.
     #[error(transparent)]
     Numbers(#[from] NumbersError),
-    /// There are fewer than are scored.
-    #[error("{} has {count} samples, and `score.samples` asks for {wanted}", path.display())]
+    /// There are fewer than `score.samples`.
+    #[error("{} has {count} samples, but `score.samples` needs {wanted}", path.display())]
     Few {
-        /// Where they are.
+        /// The file or folder.
         path: PathBuf,
-        /// How many.
+        /// How many samples it has.
         count: usize,
         /// How many are scored.
         wanted: usize,
     },
 }
 
-/// The first `wanted` of the samples at `path`, as [`samples`] reads them.
+/// Reads the first `wanted` samples at `path`.
 pub(super) fn first(path: &Path, dataset: &Dataset, wanted: usize) -> Result<Vec<f32>, LeftError> {
     let mut found = samples(path, dataset)?;
     let (features, count) = (dataset.features(), found.len() / dataset.features());
@@ -60,7 +60,7 @@ pub(super) fn first(path: &Path, dataset: &Dataset, wanted: usize) -> Result<Vec
     Ok(found)
 }
 
-/// The same of those that were left in `dir`.
+/// Reads the first `wanted` samples that a job saved in `dir`.
 pub(crate) fn of_job(dir: &Path, dataset: &Dataset, wanted: usize) -> Result<Vec<f32>, LeftError> {
     first(&left_samples(dir).ok_or_else(|| LeftError::None(dir.to_owned()))?, dataset, wanted)
 }

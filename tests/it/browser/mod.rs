@@ -180,7 +180,8 @@ impl Browser {
     pub(crate) fn click(&mut self, selector: &str) {
         let place = self.eval(&format!(
             "(() => {{ const element = document.querySelector({}); if (!element) return null; \
-             element.scrollIntoView({{block: 'center', behavior: 'instant'}}); const at = element.getBoundingClientRect(); \
+             element.scrollIntoView({{block: 'center', behavior: 'instant'}}); const at = \
+             element.getBoundingClientRect(); \
              return [at.x + at.width / 2, at.y + at.height / 2]; }})()",
             json!(selector)
         ));
@@ -191,7 +192,8 @@ impl Browser {
         }
     }
 
-    /// The errors since the page was opened: of the console, of scripts that nobody caught, of what was not loaded or not allowed.
+    /// The errors since the page was opened: of the console, of scripts that nobody caught, of what was not loaded or
+    /// not allowed.
     pub(crate) fn errors(&mut self) -> Vec<String> {
         self.listen();
         let console = self.of("Runtime.consoleAPICalled").filter(|event| event["type"] == "error");

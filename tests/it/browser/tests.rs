@@ -11,7 +11,8 @@ p { color: rgb(1, 2, 3) } @media (prefers-color-scheme: dark) { p { color: rgb(4
 <script>
 console.log('no error');
 console.error('seen', 7);
-document.querySelector('button').onclick = event => { document.getElementById('text').textContent = 'after ' + event.isTrusted; };
+document.querySelector('button').onclick = event => \
+    { document.getElementById('text').textContent = 'after ' + event.isTrusted; };
 fetch('small.html?asked').catch(() => {});
 setTimeout(() => { throw new Error('thrown'); });
 </script></body></html>";

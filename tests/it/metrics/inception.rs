@@ -1,5 +1,5 @@
-//! The Inception network against torch-fidelity: tests/fixtures/metrics/inception.json, made by scripts/golden-inception, whose random
-//! weights and images are made here again.
+//! The Inception network against torch-fidelity: tests/fixtures/metrics/inception.json, made by
+//! scripts/golden-inception, whose random weights and images are made here again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -192,7 +192,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_tensor_and_what_to_do() {
     let start = format!("{}: no tensor `Mixed_6c.branch7x7dbl_4.bn.running_var`; ", path.display());
     assert!(error.starts_with(&start) && error.contains("run `sweep data fetch inception`"), "{error}");
     std::fs::write(&path, &std::fs::read(&path).unwrap()[..1 << 20]).unwrap();
-    assert!(refusal(&path).contains("neither a file by torch.save nor one of safetensors"), "{error}");
+    assert!(refusal(&path).contains("not a file written by torch.save or safetensors"), "{error}");
     let absent = dir.path().join("absent.pth");
     assert!(refusal(&absent).starts_with(&format!("{}: cannot be read: ", absent.display())));
 }

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sweep::metrics::Found;
+use sweep::metrics::Measurement;
 use sweep::metrics::costs::{Matrix, Plane};
 use sweep::metrics::divergences::{forward_kl, jsd, tvd};
 use sweep::metrics::features::compare;
@@ -142,7 +142,10 @@ proptest! {
     }
 
     #[test]
-    fn prices_prove_that_a_plan_is_the_best(a in (1usize..60).prop_flat_map(points), b in (1usize..60).prop_flat_map(points)) {
+    fn prices_prove_that_a_plan_is_the_best(
+        a in (1usize..60).prop_flat_map(points),
+        b in (1usize..60).prop_flat_map(points),
+    ) {
         let (n, m) = (a.len() / 2, b.len() / 2);
         let plan = transport(&Plane::new(&rows(&a), &rows(&b)).unwrap());
         let matrix = transport(&Matrix::new(&rows(&a), &rows(&b)));
@@ -163,7 +166,8 @@ proptest! {
         prop_assert!((total - plan.total).abs() <= 1e-9 * total);
         // Any prices give a lower bound: sum over rows of the cheapest distance plus price, minus all prices.
         let cheapest = a.chunks(2).map(|row| {
-            b.chunks(2).zip(&plan.prices).map(|(column, price)| distance(row, column) + price).fold(f64::INFINITY, f64::min)
+            let columns = b.chunks(2).zip(&plan.prices);
+            columns.map(|(column, price)| distance(row, column) + price).fold(f64::INFINITY, f64::min)
         });
         let bound = each as f64 * cheapest.sum::<f64>() - taken as f64 * plan.prices.iter().sum::<f64>();
         let slack = plan.total - bound;
@@ -207,12 +211,14 @@ proptest! {
         prop_assert!((0.0..=exact + 1e-12).contains(&sliced), "{} of {}", sliced, exact);
         prop_assert!(sinkhorn(&a, &b, 0.05).cost >= exact - 1e-12);
         let cost = sinkhorn(&a, &b, 2.0).cost;
-        prop_assert!(cost >= exact - 1e-12 && (cost - sinkhorn(&b, &a, 2.0).cost).abs() <= 1e-7 * cost.max(1.0), "{} {}", cost, exact);
+        let back = sinkhorn(&b, &a, 2.0).cost;
+        prop_assert!(cost >= exact - 1e-12 && (cost - back).abs() <= 1e-7 * cost.max(1.0), "{} {}", cost, exact);
     }
 
     #[test]
     fn neighbourhoods_are_those_of_all_pairs(
-        (a, b) in (1usize..6, 4usize..50, 4usize..50).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
+        (a, b) in (1usize..6, 4usize..50, 4usize..50)
+            .prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
         k in 1u32..4,
         power in prop::sample::select(vec![0i32, 0, 333, 495, 900, -333, -495, -900]),
     ) {
@@ -222,7 +228,10 @@ proptest! {
         };
         let expected = neighbourhoods(&a, &b, k as usize);
         let found = of(&a, &b);
-        prop_assert_eq!((found.precision, found.recall, found.coverage), (expected.precision, expected.recall, expected.coverage));
+        prop_assert_eq!(
+            (found.precision, found.recall, found.coverage),
+            (expected.precision, expected.recall, expected.coverage)
+        );
         prop_assert!((found.density - expected.density).abs() < 1e-14);
         let swapped = of(&b, &a);
         prop_assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
@@ -233,18 +242,25 @@ proptest! {
 
     #[test]
     fn no_score_of_features_depends_on_the_order_of_rows(
-        (a, b) in (1usize..5, 6usize..40, 6usize..40).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
+        (a, b) in (1usize..5, 6usize..40, 6usize..40)
+            .prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
         points in 1u32..50,
         seed in 0u64..1000,
     ) {
         let metrics = Metric::ALL.into_iter().filter(|metric| metric.needs().features()).collect();
         let (n, m) = (a.len() as u32, b.len() as u32);
         let score = Score {
-            samples: n, real_samples: Some(m), metrics, wasserstein_samples: points, projections: 5, sinkhorn_reg: 1e11, ..Score::default()
+            samples: n,
+            real_samples: Some(m),
+            metrics,
+            wasserstein_samples: points,
+            projections: 5,
+            sinkhorn_reg: 1e11,
+            ..Score::default()
         };
         let of = |a: &Rows, b: &Rows| {
             let found = compare(a, b, &score, seed, &mut |_| ()).unwrap();
-            let bits = |found: Found| (found.value.to_bits(), found.std.map(f64::to_bits), found.protocol);
+            let bits = |found: Measurement| (found.value.to_bits(), found.std.map(f64::to_bits), found.protocol);
             found.into_iter().map(|(metric, found)| (metric, bits(found))).collect::<Vec<_>>()
         };
         let turned = |rows: &Rows| Rows::new(reversed(rows.values(), rows.width()), rows.width());
@@ -340,7 +356,7 @@ fn every_score_of_features_ends_with_a_value_at_any_scale() {
     let usual = of(1.0);
     let kid_of = |unit: f64| of(unit)[&Metric::Kid].value;
     for unit in [1e150, 1e154, 1e-150, 1e300, 1e-300, 1e307, 1e-310] {
-        for (metric, Found { value, .. }) in of(unit) {
+        for (metric, Measurement { value, .. }) in of(unit) {
             let usual = usual[&metric].value;
             let expected = match (metric, metric.unit()) {
                 // Its kernel has no unit: huge features leave their sixth power, tiny ones their square.

@@ -8,7 +8,7 @@ use sweep::metrics::features::compare;
 use sweep::metrics::nets::classifier::Classifier;
 use sweep::metrics::nets::{Network, unwatched};
 use sweep::metrics::rows::Rows;
-use sweep::metrics::{MetricError, Order, Reference, Scorer, Value, reference_samples};
+use sweep::metrics::{MetricError, Order, Reference, ScoreValue, Scorer, reference_samples};
 use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::{Dataset, Gaussians, Layout};
@@ -56,7 +56,7 @@ fn image_scorer(dataset: &Dataset) -> Scorer {
     scorer(dataset, &score(dataset), reference).unwrap()
 }
 
-fn value(values: &[Value], metric: Metric) -> f64 {
+fn value(values: &[ScoreValue], metric: Metric) -> f64 {
     values.iter().find(|value| value.metric == metric).unwrap().value
 }
 
@@ -276,7 +276,8 @@ fn modes_of_a_mixture_are_compared_with_its_weights() {
         let is_near = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
         assert!(is_near, "{found:?} for {expected:?}");
     };
-    // In proportion to the shares; forward, with one added to each, it is of 501, 301 and 201 of 1,003, and of 101 each of 303.
+    // In proportion to the shares; forward, with one added to each, it is of 501, 301 and 201 of 1,003, and of 101 each
+    // of 303.
     let smoothed = 0.5 * (0.5f64 / (501.0 / 1003.0)).ln()
         + 0.3 * (0.3f64 / (301.0 / 1003.0)).ln()
         + 0.2 * (0.2f64 / (201.0 / 1003.0)).ln();

@@ -1,4 +1,5 @@
-//! Runs on agents, which a command of the sweep file starts on this machine. What comes of them is what comes of a run on workers here.
+//! Runs on agents, which a command of the sweep file starts on this machine. What comes of them is what comes of a run
+//! on workers here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,7 +52,8 @@ fn assert_undisturbed(bench: &Elsewhere) {
     assert_eq!(found.map(|rows| rows.len()), [9, 18, 9]);
 }
 
-/// Starts a run on agents as a shell does at a terminal: in a process group of its own, whose every process hears of a Ctrl-C.
+/// Starts a run on agents as a shell does at a terminal: in a process group of its own, whose every process hears of a
+/// Ctrl-C.
 fn start(bench: &Elsewhere, more: &[&str]) -> Child {
     let mut command = bench.command(&[&ON, more].concat());
     command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -102,7 +104,7 @@ fn a_run_whose_orchestrator_was_killed_goes_on_with_the_agents_that_are_there() 
     wait("work that goes on", || lines() > before);
 
     let ended = bench.sweep(&ON).expect(0);
-    ended.says(&["going on with agents of an earlier run: 3 are there, 0 may still come"]);
+    ended.says(&["continuing with agents of an earlier run: 3 at work, 0 in the queue"]);
     for number in 0..3 {
         let log = bench.log_of(number);
         assert_eq!(log.lines().count(), 2, "one agent, which comes and goes: {log}");
@@ -128,7 +130,7 @@ fn an_orchestrator_that_is_killed_while_it_asks_for_agents_leaves_nothing_that_s
     let run = start(&bench, &[]);
     bench.wait_for_work(2);
     kill(run);
-    bench.sweep(&ON).expect(0).says(&["going on with agents of an earlier run: 2 are there, 0 may still come"]);
+    bench.sweep(&ON).expect(0).says(&["continuing with agents of an earlier run: 2 at work, 0 in the queue"]);
     assert!(bench.log_of(0).matches("process ").count() >= 2, "two of one number: {}", bench.log_of(0));
     assert_undisturbed(&bench);
     bench.expect_nothing_left();
@@ -158,7 +160,7 @@ fn agents_that_die_or_stand_still_are_replaced_and_nothing_is_lost() {
     wait_long("another to go on from a checkpoint", 150, || bench.trace().iter().any(goes_on));
     assert!(!bench.processes.all().iter().any(|pid| *pid == frozen || held.contains(pid)));
     bench.go();
-    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["nothing was heard of its agent for 61 s"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["its agent did not report for 61 s"]);
     let outcomes = outcomes(&bench);
     assert_eq!(bench.states(), "done 9", "{outcomes:?}");
     assert_eq!(bench.query("SELECT count(DISTINCT cohort) FROM attempts WHERE outcome = 'died'"), ["2"]);
@@ -228,7 +230,7 @@ fn where_no_agent_can_be_started_the_run_ends_and_says_why() {
     ] {
         let bench = Bench::new("none").file("nine.yaml", &(NINE.to_owned() + &launch(command, 3, "20s")));
         let bench = Elsewhere::new(bench);
-        bench.sweep(&ON).expect(3).says(&["`run.launch` starts no agents", words]);
+        bench.sweep(&ON).expect(3).says(&["`run.launch` cannot start agents", words]);
         assert_eq!(bench.query("SELECT count(*) FROM attempts"), ["0"]);
         bench.expect_nothing_left();
     }
@@ -241,7 +243,7 @@ fn where_agents_end_before_they_say_a_word_the_run_ends_with_what_their_logs_end
         + &launch(COMMAND, 3, "20s").replace("idle:", "before: \"echo module load: no cuda/13; exit 4\", idle:");
     let bench = Elsewhere::new(Bench::new("none").file("nine.yaml", &text));
     bench.sweep(&ON).expect(3).says(&[
-        "`run.launch` starts no agents: it ended before it said a word; the end of",
+        "`run.launch` cannot start agents: it ended before its first report; the end of",
         "agents/0/agent.log",
         "module load: no cuda/13",
         "error: the agent did not start (exit code 4)",
@@ -375,7 +377,8 @@ fn workers_of_agents_that_do_not_do_what_they_should_end_as_workers_here() {
         let own =
             "stderr LIKE '%order ' || cohort || ' attempt ' || number || ': %' AND stderr NOT LIKE '%order %order %'";
         let others = format!(
-            "SELECT cohort, number, outcome, message, stderr FROM attempts WHERE outcome IN ('died', 'failed', 'refused') \
+            "SELECT cohort, number, outcome, message, stderr FROM attempts WHERE outcome IN ('died', 'failed', \
+            'refused') \
              AND (log_events > 0 OR stderr != '') AND NOT ({own})"
         );
         assert_eq!(elsewhere.query(others.leak()), [""; 0], "{fault}");
@@ -396,14 +399,14 @@ fn who_keeps_agents_finds_them_at_work() {
     let agents = bench.processes.agents();
     interrupt(&run);
     let ended = Ended::from(run.wait_with_output().unwrap()).expect(130);
-    ended.says(&["agents finish the cohorts that they have", "go on with: sweep run nine.yaml"]);
+    ended.says(&["agents finish their cohorts", "continue with: sweep run nine.yaml"]);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(bench.processes.agents(), agents, "a Ctrl-C is for the run alone");
     wait("work that gets done", || bench.logs().iter().any(|log| log.contains("\"finished\"")));
     bench
         .sweep(&[&ON[..], &["--keep"]].concat())
         .expect(0)
-        .says(&["going on with agents of an earlier run: 3 are there"]);
+        .says(&["continuing with agents of an earlier run: 3 at work"]);
     assert_undisturbed(&bench);
     assert_eq!((0..3).map(|number| bench.log_of(number).matches("process ").count()).collect::<Vec<_>>(), [1, 1, 1]);
     bench.expect_nothing_left();
@@ -418,7 +421,7 @@ fn agents_that_nobody_needs_any_more_are_sent_away() {
     interrupt(&run);
     run.wait_with_output().unwrap();
     bench.sweep(&["cancel", "nine"]).expect(0).says(&["9 jobs cancelled"]);
-    bench.sweep(&ON).expect(0).says(&["going on with agents of an earlier run: 3 are there"]);
+    bench.sweep(&ON).expect(0).says(&["continuing with agents of an earlier run: 3 at work"]);
     wait("the last process", || bench.processes.all().is_empty());
     for number in 0..3 {
         assert!(bench.log_of(number).ends_with("ends: nothing is left to do\n"), "{}", bench.log_of(number));
@@ -433,7 +436,7 @@ fn who_does_not_keep_agents_has_them_checkpoint_and_go() {
     bench.wait_for_work(3);
     interrupt(&run);
     let ended = Ended::from(run.wait_with_output().unwrap()).expect(130);
-    ended.says(&["stopping: workers checkpoint", "go on with: sweep run nine.yaml"]);
+    ended.says(&["stopping: workers checkpoint", "continue with: sweep run nine.yaml"]);
     wait("the last process", || bench.processes.all().is_empty());
     assert!(!bench.home().join("agents/fleet.json").exists());
     assert_eq!(outcomes(&bench).into_keys().collect::<Vec<_>>(), ["stopped"]);

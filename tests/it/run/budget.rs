@@ -57,17 +57,18 @@ fn what_does_not_fit_is_said_before_anything_starts() {
         .sweep(&["run", "budgeted.yaml", "--budget", "1s"])
         .expect(2)
         .says(&["not even one seed of each cell fits into 1 s: it takes about"]);
+    bench.sweep(&["plan", "budgeted.yaml", "--budget", "8gpuh"]).expect(2).says(&["no slot is on a GPU", "--devices"]);
     let bench = bench.file("raced.yaml", &SWEEP.replace("seeds: 6", "seeds: {looks: [8, 12]}"));
     for command in ["plan", "run"] {
         bench
             .sweep(&[command, "raced.yaml", "--budget", "1h"])
             .expect(2)
-            .says(&["does not go together with `seeds: {looks: …}`"]);
+            .says(&["cannot be used with `seeds: {looks: …}`"]);
     }
     let bench = bench.file("other.yaml", &SWEEP.replace("sweep: budgeted", "sweep: other"));
     bench
         .sweep(&["run", "raced.yaml", "other.yaml", "--budget", "1h"])
         .expect(2)
-        .says(&["--budget is for one sweep file"]);
+        .says(&["--budget takes only one sweep file"]);
     bench.sweep(&["run", "other.yaml", "--budget", "0s"]).expect(2).says(&["a time above 0"]);
 }

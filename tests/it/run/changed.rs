@@ -16,7 +16,7 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
     let bench = Bench::new("none");
     bench.run().expect(0);
     assert_eq!(notes(&bench, "plan", "nine.yaml", NINE), "");
-    let all = "note: 9 finished jobs of `nine` are not used any more:\n  9: ";
+    let all = "note: 9 finished jobs of `nine` are no longer used:\n  9: ";
     for (from, to, what) in [
         ("steps: 20", "steps: 30", "train.steps 20 → 30"),
         ("lr: 1e-3", "lr_generator: 1e-3, lr_discriminator: 0.5", "train.lr_discriminator 0.001 → 0.5"),
@@ -27,10 +27,12 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
         assert_eq!(changed, format!("{all}{what}\n"));
     }
     // Other scores make no other jobs.
-    let more = "note: the file asks for scores that 9 finished jobs do not have, and SWEEP_WORKER is not asked for them again: they stay empty\n";
+    let more = "note: the file asks for scores that 9 finished jobs do not have, and SWEEP_WORKER is not asked for \
+        them again, so they stay empty\n";
     let between = format!(
-        "note: 9 finished jobs lack scores of earlier steps that the file names (score.every): the generators of these steps are gone. \
-         `sweep run --rescore-history --home {}` trains again for them; without that, curves show what was measured\n",
+        "note: 9 finished jobs lack scores of earlier steps that the file asks for (score.every): the generators of \
+        these steps are gone. \
+         `sweep run --rescore-history --home {}` trains again for them; otherwise curves show what was measured\n",
         bench.home().display()
     );
     for (from, to, what) in [
@@ -48,9 +50,9 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
     let said = notes(&bench, "plan", "nine.yaml", &fewer);
     assert_eq!(
         said,
-        "note: 6 finished jobs of `nine` are not used any more:\n  \
-         3: the file does not ask for them any more (variant D2GAN)\n  \
-         3: the file does not ask for them any more (variant GAN)\n"
+        "note: 6 finished jobs of `nine` are no longer used:\n  \
+         3: the file no longer asks for them (variant D2GAN)\n  \
+         3: the file no longer asks for them (variant GAN)\n"
     );
     assert_eq!(bench.states(), "done 9", "a plan changes nothing");
 
@@ -71,7 +73,7 @@ fn a_file_that_takes_over_a_name_is_announced() {
         let file = |name: &str| bench.home().with_file_name(name).display().to_string();
         let (old, new) = (file("nine.yaml"), file("other.yaml"));
         assert!(
-            said.starts_with(&format!("note: another file is called `nine`, too: {old}, which asks for 9 jobs")),
+            said.starts_with(&format!("note: another file has the name `nine`, too: {old}, which asks for 9 jobs")),
             "{said}"
         );
         assert!(said.contains(&format!("for {new} alone")) && said.contains("another name (`sweep: …`)"), "{said}");

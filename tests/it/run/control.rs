@@ -18,7 +18,7 @@ fn a_pause_frees_the_slots_and_a_resume_goes_on() {
     bench.sweep(&["pause"]).expect(0).says(&["paused", "sweep resume"]);
     wait("the worker's end", || test_kill_process(worker).is_err());
     wait("the jobs' rest", || bench.states() == "pending 9");
-    bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume --home ", "` goes on."]);
+    bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume --home ", "` continues it."]);
     assert!(bench.sweep(&["status", "--json"]).stdout.contains("\"paused\": true"));
     bench.go();
     bench.sweep(&["resume"]).expect(0);
@@ -43,11 +43,11 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
     let again = orders.iter().skip(1).find(|order| order["cohort"] == orders[0]["cohort"]).unwrap();
     assert!(again["first"].as_u64().unwrap() > 0, "the others go on from the checkpoint");
 
-    bench.run().expect(0).says(&["nothing to train", "1 job was cancelled before; `sweep retry --cancelled "]);
+    bench.run().expect(0).says(&["nothing to train", "1 job was cancelled before; after `sweep retry --cancelled "]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
     bench.sweep(&["cancel", "nine"]).expect(2).says(&["nothing to cancel: 1 job is cancelled, 8 jobs are done"]);
-    bench.sweep(&["retry", "--failed"]).expect(2).says(&["nothing to try again: 1 job is cancelled, 8 jobs are done"]);
+    bench.sweep(&["retry", "--failed"]).expect(2).says(&["nothing to retry: 1 job is cancelled, 8 jobs are done"]);
     bench.sweep(&["retry", "--cancelled"]).expect(0).says(&["1 job waits again", "nine.yaml"]);
     assert_eq!(bench.states(), "done 8, pending 1");
     bench.run().expect(0);
@@ -99,7 +99,7 @@ fn jobs_are_cancelled_while_nothing_runs() {
 fn a_run_and_its_jobs_have_their_time() {
     let bench = Bench::held();
     let ended = bench.sweep(&["run", "nine.yaml", "--no-report", "--run-time", "1s"]).expect(100);
-    ended.says(&["the time limit of the run has passed", "go on with: sweep run nine.yaml"]);
+    ended.says(&["the time limit of the run has passed", "continue with: sweep run nine.yaml"]);
     assert_eq!(bench.states(), "pending 9");
     let limited = format!("{NINE}run: {{job_time: 0.3s, retries: 0}}\n");
     let bench = bench.file("limited.yaml", &limited.replace("nine", "limited"));
@@ -185,7 +185,7 @@ fn nohup_holds() {
 #[test]
 fn a_full_disk_ends_the_run_and_fails_no_job() {
     let bench = Bench::new("no_space");
-    bench.run().expect(3).says(&["No space left on device", "make room", "sweep run nine.yaml"]);
+    bench.run().expect(3).says(&["No space left on device", "free some space", "sweep run nine.yaml"]);
     assert_eq!(bench.states(), "pending 9");
     bench.with("FAULT", "none").run().expect(0);
 }
@@ -193,10 +193,7 @@ fn a_full_disk_ends_the_run_and_fails_no_job() {
 #[test]
 fn what_must_not_be_written_ends_the_run_and_fails_no_job() {
     let bench = Bench::new("denied");
-    bench
-        .run()
-        .expect(3)
-        .says(&["PermissionError: [Errno 13] Permission denied: 'generator.npy'", "can be written to"]);
+    bench.run().expect(3).says(&["PermissionError: [Errno 13] Permission denied: 'generator.npy'", "make it writable"]);
     assert_eq!(bench.states(), "pending 9");
     bench.with("FAULT", "none").run().expect(0);
 }

@@ -84,7 +84,8 @@ fn events(bench: &Bench, number: u32, kind: &str) -> Vec<Value> {
     events.filter_map(|line| line["event"].get(kind).cloned()).collect()
 }
 
-/// Has the second of three jobs cancelled while its worker stands still amid training, and then does `more` before that goes on.
+/// Has the second of three jobs cancelled while its worker stands still amid training, and then does `more` before that
+/// goes on.
 fn cancelled(more: impl FnOnce(&Bench, &std::process::Child)) -> (Bench, String, Ended) {
     let bench = bench();
     let run = bench.start(&RUN);
@@ -118,7 +119,8 @@ fn the_others_train_on_in_the_same_process_to_the_same_bits() {
     assert_eq!(events(&bench, 1, "job_done").len(), 2);
     assert_eq!(without(&content(&bench), &job), without(&expected, &job));
     // It has trained until then, and no longer.
-    let last = "SELECT max(h.step) > 0 AND max(h.step) < 20000 FROM history AS h JOIN jobs AS j ON j.id = h.job WHERE j.state = 'cancelled'";
+    let last = "SELECT max(h.step) > 0 AND max(h.step) < 20000 FROM history AS h JOIN jobs AS j ON j.id = h.job WHERE \
+        j.state = 'cancelled'";
     assert_eq!(bench.query(last), ["1"]);
     let ([cohort], [whole]) = (&cohorts(&bench)[..], &cohorts(&undisturbed)[..]) else { panic!("one cohort each") };
     let mut all = generators(whole);

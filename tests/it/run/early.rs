@@ -29,13 +29,17 @@ fn run(bench: &Bench, file: &str) -> Ended {
 }
 
 fn states(bench: &Bench) -> Vec<String> {
-    bench.query("SELECT e.variant, e.axes, j.seed, j.state, j.step FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = 'halved' ORDER BY e.ordinal")
+    bench.query(
+        "SELECT e.variant, e.axes, j.seed, j.state, j.step FROM entries AS e JOIN jobs AS j ON j.id = e.job \
+        JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = 'halved' ORDER BY e.ordinal",
+    )
 }
 
 /// By hand, from the scores of every cell at the rungs: the step at which each cell of D2GAN is stopped, or the last.
 fn by_hand(bench: &Bench) -> BTreeMap<String, String> {
     let rows = bench.query(
-        "SELECT e.axes, c.step, c.value FROM entries AS e JOIN scores AS c ON c.job = e.job AND c.metric = 'wasserstein' \
+        "SELECT e.axes, c.step, c.value FROM entries AS e JOIN scores AS c ON c.job = e.job AND c.metric = \
+        'wasserstein' \
          WHERE e.variant = 'D2GAN' ORDER BY e.ordinal, c.step",
     );
     let mut cells: BTreeMap<String, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
@@ -95,7 +99,7 @@ fn the_worse_cells_are_stopped_and_the_others_are_as_if_nobody_was() {
     let few = last(&bench);
     let whole = SWEEP.lines().filter(|line| !line.starts_with("prune")).collect::<Vec<_>>().join("\n");
     let bench = bench.file("halved.yaml", &whole);
-    run(&bench, "halved.yaml").expect(0).says(&["16 jobs that had been stopped early are asked for now", "16 jobs in"]);
+    run(&bench, "halved.yaml").expect(0).says(&["16 jobs that had been stopped early are wanted now", "16 jobs in"]);
     assert!(states(&bench).iter().all(|row| row.ends_with("|done|100")));
     assert!(last(&bench).is_superset(&few) && last(&bench).len() == 20);
     // And all at once in a new place: bit for bit the same.
@@ -141,9 +145,11 @@ variants:
 #[test]
 fn cohorts_that_have_lost_members_at_a_rung_go_on_as_one() {
     let begin = || bench().with("SWEEP_SLOTS", 1).with("SWEEP_MEMBERS", 3).file("halved.yaml", SCATTERED);
-    let packed = "SELECT count(DISTINCT p.cohort), count(*), (SELECT count(*) FROM members AS m WHERE m.cohort = p.cohort) FROM parents AS p";
+    let packed = "SELECT count(DISTINCT p.cohort), count(*), (SELECT count(*) FROM members AS m WHERE m.cohort = \
+        p.cohort) FROM parents AS p";
     let last = |bench: &Bench| -> BTreeSet<String> {
-        let sql = "SELECT c.job, c.step, hex(CAST(c.value AS TEXT)) FROM scores AS c JOIN jobs AS j ON j.id = c.job WHERE j.state = 'done'";
+        let sql = "SELECT c.job, c.step, hex(CAST(c.value AS TEXT)) FROM scores AS c JOIN jobs AS j ON j.id = c.job \
+            WHERE j.state = 'done'";
         bench.query(sql).into_iter().collect()
     };
     let bench = begin();
@@ -195,7 +201,10 @@ fn another_file_that_asks_for_a_job_keeps_it_in_whatever_order_they_stand() {
         let both = || bench.sweep(&["run", files[0], files[1], "--no-report"]);
         both().expect(0);
         let states = bench.query("SELECT id, state, step FROM jobs ORDER BY id");
-        let asked = bench.query("SELECT e.job FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = 'other' OR e.variant = 'GAN'");
+        let asked = bench.query(
+            "SELECT e.job FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = \
+            'other' OR e.variant = 'GAN'",
+        );
         for row in &states {
             let id = row.split('|').next().unwrap().to_owned();
             let is_done = asked.contains(&id) || won.contains(&id);

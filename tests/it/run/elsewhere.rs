@@ -40,7 +40,8 @@ impl Elsewhere {
         self.hold_until("training", 60, || self.at_work().len() >= cohorts);
     }
 
-    /// Waits for `condition`. Who has made its first steps stands still until then, so that none comes to its end before, however fast it is.
+    /// Waits for `condition`. Who has made its first steps stands still until then, so that none comes to its end
+    /// before, however fast it is.
     #[track_caller]
     pub(crate) fn hold_until(&self, what: &str, seconds: u64, condition: impl Fn() -> bool) {
         let held = RefCell::new(BTreeSet::new());
@@ -114,7 +115,8 @@ pub(crate) fn content(bench: &Bench) -> Content {
         bench.query("SELECT id, blueprint, seed, state, step, message FROM jobs ORDER BY id"),
         // Numbers are written so that each has a text of its own.
         bench.query(
-            "SELECT s.job, s.step, s.metric, s.kind, s.value, s.std, p.json FROM scores AS s JOIN protocols AS p ON p.id = s.protocol \
+            "SELECT s.job, s.step, s.metric, s.kind, s.value, s.std, p.json FROM scores AS s JOIN protocols AS p ON \
+            p.id = s.protocol \
              ORDER BY 1, 2, 3",
         ),
         bench.query("SELECT ordinal, variant, axes, job FROM entries ORDER BY ordinal"),
@@ -130,8 +132,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The processes of a home: those that have its path among their arguments, or in their environment. All are killed when this is dropped, so
-/// that a test that fails leaves none.
+/// The processes of a home: those that have its path among their arguments, or in their environment. All are killed
+/// when this is dropped, so that a test that fails leaves none.
 pub(crate) struct Processes(PathBuf);
 
 impl Processes {

@@ -1,4 +1,5 @@
-//! A home directory on a file system that other machines share, as SWEEP_DELAY says of one that does not look like that.
+//! A home directory on a file system that other machines share, as SWEEP_DELAY says of one that does not look like
+//! that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ fn what_a_machine_had_of_its_own_may_be_lost() {
     // Another machine goes on: it has the copy from the start of the run, and the logs.
     fs::remove_dir_all(state.path().join("sweep")).unwrap();
     bench.go();
-    bench.run().expect(0).says(&["did not have"]);
+    bench.run().expect(0).says(&["lacked"]);
     for query in [SCORES, STATES] {
         assert_same(&bench.query(query), &here.query(query));
     }
@@ -111,7 +112,7 @@ fn what_another_machine_has_put_there_is_not_replaced() {
     let copy = bench.home().join("sweep.db");
     let before = fs::read(&copy).unwrap();
     bench.go();
-    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["is another machine's by now"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["belongs to another machine by now"]);
     assert!(fs::read(&copy).unwrap() == before);
 }
 

@@ -100,7 +100,7 @@ fn half_a_line_is_no_line() {
 #[test]
 fn finished_without_its_jobs_is_not_believed() {
     let bench = Bench::new("forgets");
-    bench.run().expect(100).says(&["said nothing of"]);
+    bench.run().expect(100).says(&["reported nothing about"]);
     assert_eq!(bench.states(), "failed 9");
 }
 

@@ -1,5 +1,5 @@
-//! Runs on agents whose home directory is seen late, and of whose writing nobody may hear, as on a network file system that is busy: the
-//! layer that does so is in tests/fixtures/late-files.c.
+//! Runs on agents whose home directory is seen late, and of whose writing nobody may hear, as on a network file system
+//! that is busy: the layer that does so is in tests/fixtures/late-files.c.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -58,7 +58,8 @@ impl Late {
         let library = layer(folder.path())?;
         let shadow = folder.path().join("shadow");
         let launch = format!(
-            "run: {{launch: {{command: \"LATE_CLIENT=a{{number}} sh -c {{agent}} >>{{log}} 2>&1 &\", agents: {agents}, idle: 30s}}}}\n"
+            "run: {{launch: {{command: \"LATE_CLIENT=a{{number}} sh -c {{agent}} >>{{log}} 2>&1 &\", agents: {agents}, \
+            idle: 30s}}}}\n"
         );
         let bench = Bench::real().file("late.yaml", &(text.to_owned() + &launch));
         std::fs::create_dir(bench.home()).unwrap();
@@ -85,7 +86,8 @@ fn on_agents() -> Vec<&'static str> {
     [&ARGS[..], &["--on", "launch"]].concat()
 }
 
-/// Trains so many cohorts on agents, through the death of an orchestrator, and here; what comes of both must be the same.
+/// Trains so many cohorts on agents, through the death of an orchestrator, and here; what comes of both must be the
+/// same.
 fn compare(cohorts: u32, agents: u32, times: (u32, u32), seconds: u64) {
     let Some(late) = Late::new(&file(cohorts, 200), agents, times, 20) else { return };
     late.here.sweep(&ARGS).expect(0);
@@ -137,8 +139,8 @@ fn who_wakes_up_when_another_has_taken_over_ends_and_leaves_all_as_it_is() {
     let before = begun();
     wait_long("work for the other", 120, || begun() >= before + 2);
     kill_process(pid, Signal::CONT).unwrap();
-    end(asleep, 60).expect(3).says(&["has taken over", "leaves all as it is"]);
-    end(awake, 240).expect(0).says(&["going on with agents of an earlier run: 2 are there"]);
+    end(asleep, 60).expect(3).says(&["has taken over", "ends without changing anything"]);
+    end(awake, 240).expect(0).says(&["continuing with agents of an earlier run: 2 at work"]);
     // A copy of its database, which the one that had slept has not replaced.
     std::fs::copy(late.bench.home().join("sweep.db"), late.shadow.with_file_name("sweep.db")).unwrap();
     late.bench.content().iter().zip(&content(&late.here)).for_each(|(found, expected)| assert_same(found, expected));

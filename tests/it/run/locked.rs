@@ -60,7 +60,7 @@ fn a_run_trains_on_while_the_database_is_locked_and_catches_up() {
     wait("a word of it", || log().contains(&word));
     assert!(!bench.states().contains("done 9"), "nothing could be written: {}", bench.states());
     drop(holder);
-    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["9 done", &word, "is free again after"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["9 done", &word, "was released after"]);
     assert_eq!((bench.states().as_str(), bench.outcomes().len()), ("done 9", 2));
     assert_eq!(log().matches("has been locked by").count(), 1, "said once");
     let scores = "SELECT job, metric, step, value FROM scores ORDER BY 1, 2, 3";
@@ -75,7 +75,8 @@ fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
     // The database knows of all attempts, or of the first of two.
     for (file, cohorts, jobs) in [("one.yaml", 1, 3), ("nine.yaml", 2, 9)] {
         let next = ["run", file, "--no-report"];
-        let one = "sweep: one\ndataset: gaussians\nobjective: gan\nseeds: 3\ntrain: {steps: 20}\nscore: {metrics: [wasserstein]}\n";
+        let one = "sweep: one\ndataset: gaussians\nobjective: gan\nseeds: 3\ntrain: {steps: 20}\nscore: \
+            {metrics: [wasserstein]}\n";
         let bench = Bench::held().file("one.yaml", one);
         let mut run = bench.start(&["run", file, "--no-report"]);
         bench.wait_for_orders(1);
@@ -90,7 +91,7 @@ fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
         }
         let ended = Ended::from(run.wait_with_output().unwrap()).expect(3);
         let (done, who) = (format!("{jobs} done"), format!("is locked by process {} (python3)", holder.pid()));
-        ended.says(&[&done, &who, "nothing is lost", &format!("`sweep {}", next.join(" "))]);
+        ended.says(&[&done, &who, "Nothing is lost", &format!("`sweep {}", next.join(" "))]);
         drop(holder);
         bench.sweep(&next).expect(0);
         assert_eq!(bench.states(), format!("done {jobs}"));
@@ -107,7 +108,7 @@ fn a_run_waits_for_a_database_that_is_locked_from_the_start() {
     let holder = Holder::of(&bench);
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     let log = || std::fs::read_to_string(bench.home().join("logs/sweep.log")).unwrap_or_default();
-    let word = format!("is locked by process {} (python3): the run begins as soon as that ends", holder.pid());
+    let word = format!("is locked by process {} (python3): the run starts as soon as it is released", holder.pid());
     wait("a word of it", || log().contains(&word));
     drop(holder);
     Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["9 done", &word]);
@@ -146,7 +147,7 @@ fn a_run_that_was_killed_in_the_lock_goes_on() {
     run.wait().unwrap();
     drop(holder);
     bench.go();
-    bench.run().expect(0).says(&["of an earlier run yet, and has now"]);
+    bench.run().expect(0).says(&["of an earlier run and now has them"]);
     assert_eq!(bench.states(), "cancelled 1, done 8");
     bench.run().expect(0).says(&["nothing to train"]);
     // All that a rebuild finds.

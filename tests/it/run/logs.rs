@@ -30,7 +30,10 @@ fn what_a_worker_could_not_say_is_told_too() {
     let bench = Bench::real();
     bench.run().expect(0);
     let job = bench.query("SELECT id FROM jobs ORDER BY id")[0].clone();
-    let place = bench.query("SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job ORDER BY j.id");
+    let place = bench.query(
+        "SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN jobs AS j \
+        ON j.id = m.job ORDER BY j.id",
+    );
     let log = bench.home().join(&place[0]).join("attempt-1/events.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     let cut = text.find("\"job_done\"").unwrap();

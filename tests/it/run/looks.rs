@@ -59,7 +59,7 @@ fn who_is_decided_gets_no_more_seeds_and_a_second_run_or_a_rebuild_repeats_that(
     let bench = bench();
     bench.sweep(&["plan", "raced.yaml"]).expect(0).says(&[
         "24 at least, 36 at most",
-        "with 4, 8, 12 seeds; who is decided gets no more",
+        "with 4, 8, 12 seeds; decided variants get no more",
         "with 4 nothing can be decided",
     ]);
     let plan = bench.sweep(&["plan", "raced.yaml", "--json"]).expect(0);
@@ -68,9 +68,12 @@ fn who_is_decided_gets_no_more_seeds_and_a_second_run_or_a_rebuild_repeats_that(
 
     bench.go();
     run(&bench).expect(0).says(&[
-        "look 1 of 3 at `raced` (4 seeds): far cannot be told from base in quality, near cannot be told from base in quality; more seeds for base, far, near",
-        "look 2 of 3 at `raced` (8 seeds): far is better than base in quality, near cannot be told from base in quality; more seeds for base, near",
-        "look 3 of 3 at `raced` (12 seeds): far is better than base in quality, near cannot be told from base in quality",
+        "look 1 of 3 at `raced` (4 seeds): far does not differ significantly from base in quality, near does not \
+        differ significantly from base in quality; more seeds for base, far, near",
+        "look 2 of 3 at `raced` (8 seeds): far is better than base in quality, near does not differ significantly from \
+        base in quality; more seeds for base, near",
+        "look 3 of 3 at `raced` (12 seeds): far is better than base in quality, near does not differ significantly \
+        from base in quality",
         "32 jobs in",
     ]);
     assert_eq!(seeds(&bench), WHOLE);
@@ -79,8 +82,8 @@ fn who_is_decided_gets_no_more_seeds_and_a_second_run_or_a_rebuild_repeats_that(
     let report = bench.sweep(&["report", "--format", "md"]).expect(0);
     report.says(&[
         said,
-        "No difference between near and base can be told in quality, at look 3 of 3 (12 seeds)",
-        "looked at with 4, 8 and 12 seeds",
+        "No significant difference between near and base in quality, at look 3 of 3 (12 seeds)",
+        "looks are at 4, 8 and 12 seeds",
     ]);
 
     run(&bench).expect(0).says(&["32 of them ended before; nothing to train"]);
@@ -118,14 +121,15 @@ fn looks_that_are_declared_after_others_were_taken_are_said_to_be() {
     let bench = bench.file("raced.yaml", &RACED.replace("[4, 8, 12]", "[8, 12]"));
     let again = run(&bench).expect(0);
     again.says(&[
-        "3 looks were taken of other jobs, or when `seeds` said something else",
+        "3 looks were taken of other jobs, or with other `seeds`",
         "look 1 of 2",
         "far is better than base",
         "nothing to train",
     ]);
     assert_eq!((seeds(&bench), trained(&bench)), (WHOLE.map(str::to_owned).to_vec(), 32));
     let report = bench.sweep(&["report", "--format", "md"]).expect(0);
-    report.says(&["decided at look 1 of 2", "3 looks were taken before `seeds` and `variants` said what they say now"]);
+    report
+        .says(&["decided at look 1 of 2", "3 looks were taken before `seeds` or `variants` had their present values"]);
     // Without looks it is all that the file asks for; what was looked at stays known.
     let bench = bench.file("raced.yaml", &RACED.replace("{looks: [4, 8, 12]}", "12"));
     run(&bench).expect(0).says(&["4 jobs in"]);

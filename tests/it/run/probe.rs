@@ -1,4 +1,5 @@
-//! Finding out how many members train best together, on real processes: the program's own worker on the CPU, and faked devices.
+//! Finding out how many members train best together, on real processes: the program's own worker on the CPU, and faked
+//! devices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +10,9 @@ use sweep::plan::slot::{Device, Kind, Kinds, Slot};
 use sweep::plan::{Limits, plan};
 use sweep::run::executor::{Crew, Place};
 use sweep::run::state::{Finish, Settings, Work};
-use sweep::run::{Hold, Interrupted, Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
+use sweep::run::{
+    Hold, Interrupted, Observer, Options, Orders, Planner, RunError, Standing, add_measurements, load_measurements, run,
+};
 use sweep::spec::job::Task;
 use sweep::spec::sweep::Sweep;
 use sweep::store::Store;
@@ -125,8 +128,8 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
     assert_eq!(open.len(), 2);
     let asks = ask(env!("CARGO_BIN_EXE_sweep").into(), folder.path(), open);
     assert!(asks.failures.is_empty(), "{:?}", asks.failures);
-    let known = learn(&Home::new(folder.path()), &asks.known).unwrap();
-    assert_eq!((&known, learnt(&Home::new(folder.path())).unwrap()), (&asks.known, known.clone()));
+    let known = add_measurements(&Home::new(folder.path()), &asks.known).unwrap();
+    assert_eq!((&known, load_measurements(&Home::new(folder.path())).unwrap()), (&asks.known, known.clone()));
     assert_eq!(only(&known).len(), 2);
     for measured in only(&known) {
         assert!(measured.rates.values().all(|rate| *rate > 1.0) && measured.limit.is_none(), "{measured:?}");
@@ -171,7 +174,7 @@ fn out_of_memory_is_met_by_a_new_worker_with_less() {
 #[test]
 fn where_nothing_works_the_rest_is_not_tried() {
     for (fault, why) in
-        [("dies", "the worker died with 1 members"), ("fails", "singular"), ("forgets", "without a rate")]
+        [("dies", "the worker died with 1 members"), ("fails", "singular"), ("forgets", "without reporting a rate")]
     {
         let folder = tempfile::tempdir().unwrap();
         let worker = fake(folder.path(), &format!("FAULT={fault}"));
@@ -200,7 +203,7 @@ fn a_run_on_a_gpu_measures_first_and_a_plan_says_what_is_not_known() {
         run.expect(2).says(&["there is no cuda:0 here", "sweep doctor"]);
         return;
     }
-    run.expect(0).says(&["finding out how many jobs train best together: 2 networks to try", "model-steps/s"]);
+    run.expect(0).says(&["measuring how many jobs train best together: 2 networks to try", "model-steps/s"]);
     assert!(!plan(&[]).stdout.contains("train best together"), "asked once");
 }
 
@@ -208,7 +211,7 @@ fn a_run_on_a_gpu_measures_first_and_a_plan_says_what_is_not_known() {
 fn a_worker_of_ones_own_is_not_measured() {
     let bench = Bench::new("none");
     let run = bench.sweep(&["run", "nine.yaml", "--no-report", "--devices", "cuda:0"]).expect(0);
-    assert!(!run.stderr.contains("finding out"), "{run:#?}");
+    assert!(!run.stderr.contains("measuring how many"), "{run:#?}");
     assert!(bench.trace().iter().all(|order| order["env"]["CUDA_VISIBLE_DEVICES"] == "0"));
 }
 

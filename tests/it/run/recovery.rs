@@ -8,11 +8,11 @@ use super::bench::{Bench, Ended, OVERLAP, wait};
 #[test]
 fn an_event_that_makes_no_sense_ends_its_attempt() {
     let bench = Bench::new("strays").with("FAULT_TIMES", 1);
-    bench.run().expect(0).says(&["must be one in the cohort's directory"]);
+    bench.run().expect(0).says(&["must be inside the cohort's directory"]);
     assert_eq!(bench.states(), "done 9");
     assert_eq!(bench.outcomes().iter().filter(|outcome| *outcome == "died").count(), 2);
     assert_eq!(bench.query("SELECT count(*) FROM samples"), ["0"]);
-    bench.sweep(&["rebuild"]).expect(0).says(&["must be one in the cohort's directory"]);
+    bench.sweep(&["rebuild"]).expect(0).says(&["must be inside the cohort's directory"]);
     assert_eq!(bench.states(), "done 9");
     assert_eq!(bench.query("SELECT count(*) FROM samples"), ["0"]);
 }

@@ -41,7 +41,8 @@ fn run(bench: &Bench, file: &str) -> Ended {
 /// Every job that is asked for, with what it has come to.
 fn rows(bench: &Bench) -> Vec<String> {
     bench.query(
-        "SELECT s.name, e.variant, e.axes, j.seed, j.state, c.value FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN sweeps AS s ON s.id = e.sweep \
+        "SELECT s.name, e.variant, e.axes, j.seed, j.state, c.value FROM entries AS e JOIN jobs AS j ON j.id = e.job \
+        JOIN sweeps AS s ON s.id = e.sweep \
          LEFT JOIN scores AS c ON c.job = e.job ORDER BY s.name, e.ordinal",
     )
 }
@@ -105,13 +106,13 @@ fn what_is_tried_follows_from_scores_alone_and_the_best_are_trained_anew() {
 
     // More trials go on where these have ended; what is confirmed then is the best of all.
     let bench = bench.file("sought.yaml", &SWEEP.replace("trials: 10", "trials: 12"));
-    bench.sweep(&["plan", "sought.yaml"]).expect(0).says(&["12 trials", "10 are known by now"]);
+    bench.sweep(&["plan", "sought.yaml"]).expect(0).says(&["12 trials", "10 are known so far"]);
     run(&bench, "sought.yaml").expect(0).says(&["12 of 12 trials"]);
     let trials = means(&bench, "sought", "D2GAN (search)");
     assert_eq!((trials.len(), &rounds(&bench)[..3]), (12, &known[..]));
     let confirmed: Vec<String> = means(&bench, "sought", "D2GAN").into_iter().map(|(axes, _)| axes).collect();
     assert_eq!(confirmed, best(trials, 2));
-    bench.sweep(&["report"]).expect(0).says(&["D2GAN was sought by wasserstein: 12 trials of 2 seeds"]);
+    bench.sweep(&["report"]).expect(0).says(&["D2GAN was searched by wasserstein: 12 trials with 2 seeds each"]);
 }
 
 #[test]
@@ -144,7 +145,8 @@ model: {generator: [16], discriminator: [16], noise: 4}
 train: {steps: 10, batch: 32}
 seeds: 2
 score: {samples: 200, metrics: [wasserstein]}
-search: {metric: wasserstein, trials: 4, startup: 2, batch: 2, confirm: 1, space: {lr: {min: 1e-4, max: 1e-2}, alpha: {min: 0.1, max: 1}}}
+search: {metric: wasserstein, trials: 4, startup: 2, batch: 2, confirm: 1, \
+    space: {lr: {min: 1e-4, max: 1e-2}, alpha: {min: 0.1, max: 1}}}
 variants:
   - {name: many, objective: gan, grid: {lr: [1e-3, 2e-3, 3e-3, 4e-3, 5e-3]}, seeds: 5}
   - {name: other data, objective: gan, dataset: swiss_roll}
@@ -173,13 +175,14 @@ fn a_search_that_comes_to_nothing_or_has_tried_all_ends() {
             "{lr: {choices: [1e-4, 1e-3, 1e-2]}}",
         )
         .replace("beta: 0.1", "beta: 0.1\n    alpha: 1");
-    let lost = "  - {name: lost, objective: gan, search: {metric: wasserstein, trials: 3, space: {lr: {min: 1e30, max: 1e31}}}}\n";
+    let lost = "  - {name: lost, objective: gan, \
+        search: {metric: wasserstein, trials: 3, space: {lr: {min: 1e30, max: 1e31}}}}\n";
     let bench = bench().file("sought.yaml", &(text + lost));
     let ended = run(&bench, "sought.yaml").expect(0);
-    ended.says(&["which are all points that there are; the best 2 with other seeds", "none has come to anything"]);
+    ended.says(&["which are all possible points; the best 2 with other seeds", "none has a score"]);
     assert_eq!(means(&bench, "sought", "D2GAN").len(), 2);
     run(&bench, "sought.yaml").expect(0).says(&["nothing to train"]);
-    bench.sweep(&["report", "sought"]).expect(0).says(&["lost was sought by wasserstein: 3 trials"]);
+    bench.sweep(&["report", "sought"]).expect(0).says(&["lost was searched by wasserstein: 3 trials"]);
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn what_was_trained_before_is_scored_before_anything_follows_from_it() {
     run(&bench, "sought.yaml").expect(0);
     // Another score decides: trials are measured again, and the search goes on in the same run.
     let bench = bench.file("sought.yaml", &SWEEP.replace("samples: 200", "samples: 150"));
-    run(&bench, "sought.yaml").expect(0).says(&["measuring what training did not measure", "10 of 10 trials"]);
+    run(&bench, "sought.yaml").expect(0).says(&["measuring missing scores", "10 of 10 trials"]);
     let reference = self::bench().file("sought.yaml", &SWEEP.replace("samples: 200", "samples: 150"));
     run(&reference, "sought.yaml").expect(0);
     let cells = |bench: &Bench| -> Vec<String> {
@@ -210,7 +213,7 @@ fn a_search_whose_jobs_are_cancelled_goes_no_further() {
     run_.wait().unwrap();
     let before = bench.query("SELECT count(*) FROM entries");
     assert_eq!(before, ["8"], "what is drawn, and no more");
-    run(&bench, "peak.yaml").says(&["goes no further", "sweep retry peak --cancelled"]);
+    run(&bench, "peak.yaml").says(&["has stopped", "sweep retry peak --cancelled"]);
     bench.sweep(&["retry", "peak", "--cancelled"]).expect(0);
     run(&bench, "peak.yaml").says(&["20 of 20 trials"]);
 }
@@ -264,7 +267,8 @@ train: {steps: 20, batch: 32}
 seeds: 2
 score: {samples: 200, metrics: [wasserstein]}
 objective: d2gan
-random: {count: 6, alpha: {min: 0.01, max: 1}, beta: {min: 0.01, max: 1}, optimizer: {choices: [adam, rmsprop]}, generator: {choices: [[16], [8, 8]]}}
+random: {count: 6, alpha: {min: 0.01, max: 1}, beta: {min: 0.01, max: 1}, \
+    optimizer: {choices: [adam, rmsprop]}, generator: {choices: [[16], [8, 8]]}}
 ";
 
 const NARROW: &str = "
@@ -298,15 +302,13 @@ fn a_second_file_trains_the_best_cells_of_a_first_one_with_other_seeds() {
     let before = rows(&bench);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(rows(&bench), before);
-    bench.sweep(&["report", "narrow"]).expect(0).says(&["the best 2 of d2gan in the sweep wide"]);
+    bench.sweep(&["report", "narrow"]).expect(0).says(&["the best 2 of d2gan of the sweep wide"]);
 
     // What was begun stays as it is, whatever the first one finds later.
     let bench = bench.file("wide.yaml", &WIDE.replace("count: 6", "count: 12, seed: 7"));
     run(&bench, "wide.yaml").expect(0);
     assert_ne!(best(means(&bench, "wide", "d2gan"), 2), first);
-    run(&bench, "narrow.yaml")
-        .expect(0)
-        .says(&["`narrow` stays with those that it was begun with", "nothing to train"]);
+    run(&bench, "narrow.yaml").expect(0).says(&["`narrow` keeps those that it started with", "nothing to train"]);
     assert_eq!(cells(&bench), first);
     let bench = bench.file("narrow.yaml", &NARROW.replace("sweep: narrow", "sweep: anew"));
     run(&bench, "narrow.yaml").expect(0);

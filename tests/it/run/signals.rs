@@ -111,7 +111,7 @@ fn one_run_a_home() {
     first.kill().unwrap();
     first.wait().unwrap();
     // It ends, although the database knows of running jobs.
-    bench.sweep(&["status", "--watch"]).expect(0).says(&["Nothing runs now", "cut off"]);
+    bench.sweep(&["status", "--watch"]).expect(0).says(&["Nothing runs now", "stopped when their run was killed"]);
     bench.go();
     bench.run().expect(0);
 }

@@ -100,7 +100,7 @@ fn where_the_database_is_lost_nothing_trains_again_and_a_rebuild_brings_it_back(
             std::fs::write(bench.home().join("sweep.db"), "").unwrap();
         }
         bench.sweep(&["report"]).expect(3).says(&["sweep rebuild"]);
-        bench.run().expect(3).says(&["it was lost", "attempt-1", "`sweep rebuild --home "]);
+        bench.run().expect(3).says(&["the database was lost", "attempt-1", "`sweep rebuild --home "]);
         bench.sweep(&["rebuild"]).expect(0);
         bench.run().expect(0).says(&["nothing to train"]);
         assert_eq!((bench.states().as_str(), bench.trace().len()), ("done 9", orders));

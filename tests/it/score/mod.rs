@@ -53,10 +53,10 @@ fn class_probabilities_are_scored() {
     assert!((value(&found, "inception_score") - 1.0).abs() < 1e-3, "rounding of float16: {found}");
     desk.array("wrong.npy", &[2, 2], [0.5, 0.5, 0.7, 0.7]);
     desk.refused(&["--probs", "wrong.npy"], "the probabilities of sample 1 sum to 1.39");
-    desk.refused(&["--probs", "p.npy", "--splits", "41"], "make --splits at most 40");
+    desk.refused(&["--probs", "p.npy", "--splits", "41"], "use --splits 40 or less");
     desk.refused(&["--probs", "p.npy", "--metrics", "mode_score"], "mode_score needs --labels or --prior");
-    desk.refused(&["--probs", "p.npy", "--metrics", "frechet"], "frechet is not of class probabilities");
-    desk.refused(&["--probs", "p.npy", "--prior", "-1,1,1,1"], "none negative; found [-1.0");
+    desk.refused(&["--probs", "p.npy", "--metrics", "frechet"], "frechet does not apply to class probabilities");
+    desk.refused(&["--probs", "p.npy", "--prior", "-1,1,1,1"], "none of them negative; found [-1.0");
     desk.refused(&["--probs", "p.npy", "--prior", "0.5,0.5"], "of the 4 labels in the training set");
 }
 
@@ -87,7 +87,7 @@ fn features_are_compared() {
         (&2.0.into(), &3.into())
     );
     desk.array("narrow.npy", &[60, 2], (0..120).map(f64::from));
-    desk.refused(&["--features", "f.npy", "--reference", "narrow.npy"], "expected features of one network");
+    desk.refused(&["--features", "f.npy", "--reference", "narrow.npy"], "both must have features of the same network");
     desk.refused(
         &["--features", "f.npy", "--reference", "r.npy", "--metrics", "coverage", "--k", "60"],
         "needs at least 61 rows",
@@ -116,14 +116,15 @@ fn each_file_has_its_own_key() {
     desk.refused(&classes, "name one with --labels-key");
     desk.refused(
         &["--probs", "p.npy", "--key", "p", "--splits", "2"],
-        "p.npy: what lies here has no names: leave --key out",
+        "p.npy: it does not contain named arrays: leave out --key",
     );
 }
 
 #[test]
 fn arrays_of_any_type_and_order_are_read() {
     let desk = Desk::new();
-    // The ring's points on the axes, column by column, as whole numbers and as halves of floats, their first bytes first.
+    // The ring's points on the axes, column by column, as whole numbers and as halves of floats, their first bytes
+    // first.
     let columns = [[0i16, 2, 0, -2], [2, 0, -2, 0]].concat();
     let half = |x: &i16| match x {
         2 => [0x40, 0],

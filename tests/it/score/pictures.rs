@@ -46,7 +46,7 @@ fn a_sweep_trains_the_classifier_once_and_keeps_what_real_images_score() {
         files
     };
     let (report, stderr) = run(1);
-    assert!(stderr.contains("training a classifier of the labels of images, once"), "{stderr}");
+    assert!(stderr.contains("training a classifier on the labels of images, once"), "{stderr}");
     assert!(report.contains("(real samples)"), "{report}");
     let first = kept();
     assert_eq!(first.len(), 2, "features, and what other real images score: {first:?}");
@@ -86,7 +86,7 @@ fn pictures_are_seen_by_a_classifier_of_their_own_labels() {
     let (code, _, stderr) = desk.score(&["fake", "--dataset", dataset, "--metrics", "frechet"]);
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("sweep data fetch inception") && stderr.contains("classifier: self"), "{stderr}");
-    desk.refused(&["fake", "--dataset", dataset, "--metrics", "mode_score"], "Inception does not know");
+    desk.refused(&["fake", "--dataset", dataset, "--metrics", "mode_score"], "which Inception does not have");
     desk.refused(
         &["fake", "--dataset", "{name: images, path: real, size: 8}", "--classifier", "self"],
         "expected images [N, 3, 8, 8]",

@@ -24,7 +24,7 @@ fn what_cannot_be_scored_says_why() {
     );
     desk.refused(
         &["ring.npy", "--dataset", "gaussians", "--metrics", "authenticity"],
-        "`authenticity` looks for copies of training samples, and gaussians has no end of them",
+        "`authenticity` looks for copies of training samples, but gaussians has no fixed set of them",
     );
     desk.refused(&["nan.npy"], "--dataset");
     desk.refused(&[], "SAMPLES");
@@ -46,21 +46,21 @@ fn a_flag_that_nothing_reads_is_refused() {
     let (points, classes) = ("samples.npy --dataset gaussians", "--probs p.npy --splits 2");
     let features = "--features samples.npy --reference samples.npy";
     for (what, flag, because) in [
-        (points, "--range 0,1", "it belongs to images, and this is of points"),
-        (points, "--classifier self", "it belongs to images, and this is of points"),
-        (points, "--labels labels.npy", "it belongs to class probabilities, and this is of points"),
+        (points, "--range 0,1", "it belongs to images, but these are points"),
+        (points, "--classifier self", "it belongs to images, but these are points"),
+        (points, "--labels labels.npy", "it belongs to class probabilities, but these are points"),
         (points, "--k 3 --metrics wasserstein", "the scores precision, recall, density, coverage, and none of these"),
         (points, "--seed 3 --metrics wasserstein", "the scores sliced_wasserstein, kid, and none of these"),
-        (classes, "--range 0,1", "it belongs to images, and this is of class probabilities"),
-        (classes, "--reg 1", "it belongs to points, images, features, and this is of class probabilities"),
-        (classes, "--k 1", "and this is of class probabilities"),
-        (classes, "--projections 9", "and this is of class probabilities"),
+        (classes, "--range 0,1", "it belongs to images, but these are class probabilities"),
+        (classes, "--reg 1", "it belongs to points, images, features, but these are class probabilities"),
+        (classes, "--k 1", "but these are class probabilities"),
+        (classes, "--projections 9", "but these are class probabilities"),
         (classes, "--labels labels.npy --metrics mode_kl", "the scores mode_score, mode_score_printed"),
         (points, "--at-least 3 --metrics mode_kl", "the scores modes_covered, and none of these"),
-        (classes, "--mmd-bandwidth 1", "it belongs to points, images, features, and this is of class probabilities"),
-        (features, "--splits 2", "it belongs to images, class probabilities, and this is of features"),
-        (features, "--device cpu", "it belongs to images, and this is of features"),
-        (features, "--bins 9", "it belongs to points, and this is of features"),
+        (classes, "--mmd-bandwidth 1", "it belongs to points, images, features, but these are class probabilities"),
+        (features, "--splits 2", "it belongs to images, class probabilities, but these are features"),
+        (features, "--device cpu", "it belongs to images, but these are features"),
+        (features, "--bins 9", "it belongs to points, but these are features"),
     ] {
         let args: Vec<&str> = what.split(' ').chain(flag.split(' ')).collect();
         let name = flag.split(' ').next().unwrap();
@@ -83,12 +83,12 @@ fn what_is_wrong_is_said_of_a_file_or_a_flag() {
     desk.refused(&points("one.npy", &[]), "error: one.npy: expected points [N, 2], found shape []");
     desk.refused(
         &points("huge.npy", &[]),
-        "error: huge.npy: row 0, value 1 is 1e300: expected numbers that float32 holds",
+        "error: huge.npy: row 0, value 1 is 1e300: expected numbers within the range of float32",
     );
     let few = points("few.npy", &["--metrics", "recall"]);
     desk.refused(&few, "error: few.npy: `recall` needs at least 6 samples\n");
     let more = points("few.npy", &["--metrics", "sinkhorn", "--wasserstein-samples", "9"]);
-    desk.refused(&more, "error: --wasserstein-samples: 9 wasserstein_samples of 4 samples");
+    desk.refused(&more, "error: --wasserstein-samples: 9 wasserstein_samples, but only 4 samples");
     for range in ["nan", "-1", "inf", "0"] {
         let because = format!("invalid value '{range}' for '--range-2d <X>': expected a number above 0");
         desk.refused(&points("few.npy", &["--range-2d", range]), &because);
@@ -105,7 +105,7 @@ fn a_class_without_labels_leaves_the_mode_scores_undefined_where_samples_have_it
     desk.array("all.npy", &[3, 3], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
     desk.array("two.npy", &[2, 3], [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
     desk.array("labels.npy", &[2], [0.0, 2.0]);
-    let because = "class 1 has no share in the training set, but some samples have it: no MODE score is defined";
+    let because = "class 1 has no share in the training set, but some samples have it: the MODE score is undefined";
     desk.refused(&["--probs", "all.npy", "--splits", "1", "--labels", "labels.npy"], &format!("--labels: {because}"));
     desk.refused(&["--probs", "all.npy", "--splits", "1", "--prior", "1,0,1"], &format!("--prior: {because}"));
     let found = desk.json(&["--probs", "two.npy", "--splits", "1", "--labels", "labels.npy"]);
@@ -139,10 +139,10 @@ fn a_plan_that_is_not_reached_or_not_there_is_said() {
     assert!(code == 0 && stderr.contains("warning: sinkhorn did not converge in 2,000 iterations"), "{stderr}");
     let found: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(found["protocol"]["converged"], false);
-    desk.refused(&[&files[..], &["1e-300"]].concat(), "a regularisation of 1e-300 is too small beside the distances");
+    desk.refused(&[&files[..], &["1e-300"]].concat(), "a regularisation of 1e-300 is too small for the distances");
     let (code, table, stderr) = desk.score(&["--features", "f.npy", "--reference", "r.npy", "--reg", "1e-300"]);
     assert!(code == 0 && table.contains("frechet") && !table.contains("sinkhorn"), "{table}");
-    assert!(stderr.contains("warning: without sinkhorn, since a regularisation of 1e-300 is too small"), "{stderr}");
+    assert!(stderr.contains("warning: sinkhorn is left out: a regularisation of 1e-300 is too small"), "{stderr}");
 }
 
 #[test]
@@ -178,6 +178,6 @@ fn what_memory_does_not_hold_is_refused_unread() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     let expected =
-        "large.npy: float64 of shape [33554432, 4] takes about 5.4 GB of memory to score, and there are 3.1 GB";
+        "large.npy: scoring float64 of shape [33554432, 4] takes about 5.4 GB of memory, but only 3.1 GB are available";
     assert!(stderr.contains(expected), "{stderr}");
 }

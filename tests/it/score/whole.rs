@@ -46,7 +46,7 @@ fn unequal_numbers_of_features_are_carried_whole() {
     assert!((value(&found, "wasserstein") - 5.0).abs() < 1e-9, "{found}");
     assert_eq!((&found["protocol"]["samples"], &found["protocol"]["real"]), (&40.into(), &60.into()));
     let args = ["--features", "f.npy", "--reference", "r.npy", "--metrics", "wasserstein", "--wasserstein-samples"];
-    desk.refused(&[&args[..], &["61"]].concat(), "60 rows at most: make --wasserstein-samples at most 60");
+    desk.refused(&[&args[..], &["61"]].concat(), "at most 60 rows: use --wasserstein-samples 60 or less");
     let found = desk.json(&[&args[..], &["50"]].concat());
     let protocol = &found["protocol"];
     assert_eq!(
@@ -70,7 +70,8 @@ fn the_order_of_rows_changes_nothing_and_sorted_classes_are_noticed() {
     desk.array("sorted.npy", &[400, 2], sorted(2));
     let of = |file| desk.json(&[file, "--dataset", "gaussians", "--wasserstein-samples", "100"]);
     let found = of("sorted.npy");
-    // A hundred of either have some modes more often than others; of the first hundred there would be two modes alone, and a W1 of 2.
+    // A hundred of either have some modes more often than others; of the first hundred there would be two modes alone,
+    // and a W1 of 2.
     assert!((0.1..0.8).contains(&value(&found, "wasserstein")), "{found}");
     assert_eq!(found["protocol"]["wasserstein"]["samples_drawn_from"], 400);
     assert_eq!(of("turns.npy"), found);
@@ -128,9 +129,9 @@ fn mean_and_covariance_are_enough_for_the_frechet_distance() {
     desk.refused(&[&args[..], &["--reference-key", "mu"]].concat(), "expected rows [N, values], found shape [3]");
     desk.array("wide.npy", &[30, 4], (0..120).map(f64::from));
     let wide = ["--features", "wide.npy", "--reference", "fid_stats.npz"];
-    desk.refused(&wide, "rows of 4 values, fid_stats.npz mean and covariance of 3");
+    desk.refused(&wide, "rows of 4 values, but fid_stats.npz has mean and covariance of 3");
     archive("skew.npz", &[1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
     desk.refused(&["--features", "f.npy", "--reference", "skew.npz"], "the covariance is not symmetric");
     archive("none.npz", &[1.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
-    desk.refused(&["--features", "f.npy", "--reference", "none.npz"], "eigenvalue -1e0: expected none below 0");
+    desk.refused(&["--features", "f.npy", "--reference", "none.npz"], "negative eigenvalue, -1e0");
 }

@@ -1,16 +1,17 @@
-//! The Inception network of 2015-12-05 as data: blocks of branches, as in Szegedy et al. 2015 ("Rethinking the Inception architecture for
-//! computer vision", arXiv:1512.00567), with the pools that the published graph has.
+//! The architecture of the Inception network of 2015-12-05 as data: blocks of branches, as in Szegedy et al. 2015
+//! ("Rethinking the Inception architecture for computer vision", arXiv:1512.00567), with the pools of the published
+//! graph.
 
-/// What a branch does to a block's input first.
+/// The pooling at the start of a branch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pool {
     /// Nothing.
     None,
-    /// The mean of 3×3 pixels, of those that are in the image.
+    /// The mean of 3×3 pixels, counting only those inside the image.
     Mean,
-    /// The largest of 3×3 pixels.
+    /// The maximum of 3×3 pixels.
     Max,
-    /// The largest of 3×3 pixels, at every other place.
+    /// The maximum of 3×3 pixels, with stride 2.
     Halve,
 }
 
@@ -19,16 +20,16 @@ pub(super) enum Pool {
 pub(super) struct Conv {
     /// Its name within its block.
     pub name: &'static str,
-    /// Channels that come out.
+    /// Output channels.
     pub out: i64,
     /// Height and width.
     pub kernel: [i64; 2],
     pub stride: i64,
-    /// Rows and columns around the image.
+    /// Rows and columns of padding on each side.
     pub padding: [i64; 2],
 }
 
-/// A pool, convolutions one after the other, and some side by side after them. `L` is what stands for a convolution.
+/// A pool, then a chain of convolutions, then some in parallel. `L` stands for a convolution.
 #[derive(Debug)]
 pub(super) struct Branch<L> {
     pub pool: Pool,
@@ -36,17 +37,17 @@ pub(super) struct Branch<L> {
     pub fork: Vec<L>,
 }
 
-/// Branches with one input, whose outputs are put together.
+/// Branches that share an input, and whose outputs are concatenated.
 #[derive(Debug)]
 pub(super) struct Block<L> {
-    /// The beginning of its tensors' names: empty, or with a dot at its end.
+    /// The prefix of its tensors' names: empty, or ending in a dot.
     pub prefix: &'static str,
     pub branches: Vec<Branch<L>>,
 }
 
 impl Block<Conv> {
-    /// Puts what `load` makes of its name, its convolution and the channels that go in, in the place of each convolution; returns the
-    /// channels that come out of the block, too.
+    /// Replaces each convolution by the result of `load`, which gets its name, the convolution and its input channels.
+    /// Also returns the block's number of output channels.
     pub(super) fn load<L, E>(
         &self,
         channels: i64,
@@ -70,12 +71,12 @@ impl Block<Conv> {
     }
 }
 
-/// A convolution that keeps the size of its input.
+/// Returns a convolution that keeps the size of its input.
 const fn same(name: &'static str, out: i64, height: i64, width: i64) -> Conv {
     Conv { name, out, kernel: [height, width], stride: 1, padding: [height / 2, width / 2] }
 }
 
-/// A 3×3 convolution without padding.
+/// Returns a 3×3 convolution without padding.
 const fn bare(name: &'static str, out: i64, stride: i64) -> Conv {
     Conv { name, out, kernel: [3, 3], stride, padding: [0, 0] }
 }
@@ -92,7 +93,7 @@ fn forked(chain: &[Conv], fork: [Conv; 2]) -> Branch<Conv> {
     Branch { pool: Pool::None, chain: chain.to_vec(), fork: fork.to_vec() }
 }
 
-/// InceptionA: `pool` channels come from its pool.
+/// InceptionA; its pool branch yields `pool` channels.
 fn a(prefix: &'static str, pool: i64) -> Block<Conv> {
     let branches = vec![
         branch(&[same("branch1x1", 64, 1, 1)]),
@@ -113,7 +114,7 @@ fn b(prefix: &'static str) -> Block<Conv> {
     Block { prefix, branches }
 }
 
-/// InceptionC, with `inner` channels within its branches.
+/// InceptionC, with `inner` channels inside its branches.
 fn c(prefix: &'static str, inner: i64) -> Block<Conv> {
     let branches = vec![
         branch(&[same("branch1x1", 192, 1, 1)]),
@@ -145,7 +146,7 @@ fn d(prefix: &'static str) -> Block<Conv> {
     Block { prefix, branches }
 }
 
-/// InceptionE: the last of them has another pool.
+/// InceptionE; the last block of this kind has another pool.
 fn e(prefix: &'static str, pool: Pool) -> Block<Conv> {
     let branches = vec![
         branch(&[same("branch1x1", 320, 1, 1)]),
@@ -159,7 +160,7 @@ fn e(prefix: &'static str, pool: Pool) -> Block<Conv> {
     Block { prefix, branches }
 }
 
-/// From 3×299×299 to 2048×8×8.
+/// Returns the blocks, which map 3×299×299 to 2048×8×8.
 pub(super) fn network() -> Vec<Block<Conv>> {
     let start = [bare("Conv2d_1a_3x3", 32, 2), bare("Conv2d_2a_3x3", 32, 1), same("Conv2d_2b_3x3", 64, 3, 3)];
     let middle = [same("Conv2d_3b_1x1", 80, 1, 1), bare("Conv2d_4a_3x3", 192, 1)];
@@ -188,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_are_those_of_the_published_network() {
+    fn channels_match_the_published_network() {
         let (mut channels, mut after, mut parameters) = (3, Vec::new(), 0);
         for block in network() {
             let count = |_: &str, conv: &Conv, channels: i64| {

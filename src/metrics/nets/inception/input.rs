@@ -1,21 +1,23 @@
-//! What the network sees of an image: 256 levels, 299×299 pixels by the bilinear interpolation of TensorFlow 1, [−1, 1).
+//! Prepares images for the network: 256 levels, 299×299 pixels by the bilinear interpolation of TensorFlow 1, values in
+//! [−1, 1).
 
 use tch::{Device, TchError, Tensor};
 
-/// Pixels along a side.
+/// Pixels per side.
 const SIDE: i64 = 299;
 
-/// Images as they are looked at.
+/// Images as levels.
 #[derive(Debug)]
 pub(super) struct Levels {
-    /// `[n, channels, height, width]`, whole numbers from 0 to 255.
+    /// `[n, channels, height, width]`, integers from 0 to 255.
     pub images: Tensor,
-    /// `[n, 1]`, true where a pixel is not finite.
+    /// `[n, 1]`, true if a pixel is not finite.
     pub broken: Tensor,
 }
 
 impl Levels {
-    /// Of `samples` in [−1, 1], whole images of `shape`, rounded as they would be saved; what is beyond becomes black or white.
+    /// Converts `samples` in [−1, 1], whole images of `shape`. Rounds as when saving an image; values outside the range
+    /// become black or white.
     pub(super) fn of(samples: &[f32], shape: [usize; 3]) -> Result<Self, TchError> {
         let level = |&x: &f32| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0);
         let levels: Vec<f32> = samples.iter().map(level).collect();
@@ -29,7 +31,8 @@ impl Levels {
     }
 }
 
-/// `images` `[n, 1 or 3, height, width]` of levels as the network's input `[n, 3, 299, 299]`, on the device where they are.
+/// Converts `images` `[n, 1 or 3, height, width]` of levels to the network's input `[n, 3, 299, 299]`, on the same
+/// device.
 pub(super) fn prepare(images: &Tensor) -> Result<Tensor, TchError> {
     let (height, width) = (images.size()[2], images.size()[3]);
     let wide = Axis::new(width, images.device())?.stretch(images, 3)?;
@@ -37,7 +40,7 @@ pub(super) fn prepare(images: &Tensor) -> Result<Tensor, TchError> {
     large.f_sub_scalar_(128.0)?.f_div_scalar_(128.0)?.f_expand([-1, 3, SIDE, SIDE], false)
 }
 
-/// The places between which the pixels of one side are interpolated.
+/// Between which pixels of one side to interpolate.
 struct Axis {
     low: Tensor,
     high: Tensor,
@@ -46,7 +49,8 @@ struct Axis {
 }
 
 impl Axis {
-    /// From `size` pixels: pixel i looks at place i · size / 299, in float32, without the half pixel that later versions shift it by.
+    /// Maps `size` pixels to 299: pixel i is taken at position i · size / 299, in float32, without the half-pixel shift
+    /// of later versions.
     fn new(size: i64, device: Device) -> Result<Self, TchError> {
         let scale = (size as f64 / SIDE as f64) as f32;
         let places: Vec<f32> = (0..SIDE).map(|i| i as f32 * scale).collect();
@@ -60,7 +64,7 @@ impl Axis {
         })
     }
 
-    /// `images` with 299 pixels along `dim`, 2 or 3.
+    /// Returns `images` with 299 pixels along `dim`, 2 or 3.
     fn stretch(&self, images: &Tensor, dim: i64) -> Result<Tensor, TchError> {
         let share = if dim == 2 { self.share.f_unsqueeze(1)? } else { self.share.shallow_clone() };
         let low = images.f_index_select(dim, &self.low)?;
@@ -80,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_become_the_nearest_levels_and_broken_images_are_known() {
+    fn pixels_become_the_nearest_levels_and_broken_images_are_marked() {
         let samples = [-1.0, 1.0, -1.5, 7.0, 0.0, 1.0 / 127.5 - 1.0, 0.2, f32::NAN, 0.0, 0.0, f32::NEG_INFINITY, 0.0];
         let levels = Levels::of(&samples, [1, 2, 2]).unwrap();
         assert_eq!(values(&levels.images)[..6], [0.0, 255.0, 0.0, 255.0, 128.0, 1.0]);
@@ -91,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn interpolation_begins_at_the_first_pixel_and_repeats_the_last() {
+    fn interpolation_starts_at_the_first_pixel_and_repeats_the_last() {
         let image = Tensor::from_slice(&[0f32, 128.0, 64.0, 255.0]).view([1, 1, 2, 2]);
         let out = prepare(&image).unwrap();
         assert_eq!(out.size(), [1, 3, 299, 299]);
         let at = |y: i64, x: i64| (out.double_value(&[0, 2, y, x]) * 128.0 + 128.0) as f32;
         assert_eq!((at(0, 0), at(298, 298), at(0, 298)), (0.0, 255.0, 128.0));
-        // Pixel 75 is at 75 · 2 / 299; from 150 on, there is no right neighbour.
+        // Pixel 75 is at 75 · 2 / 299; from pixel 150 on there is no right neighbour.
         let share = 150.0 / 299.0;
         assert!((at(0, 75) - 128.0 * share).abs() < 1e-4 && (at(75, 0) - 64.0 * share).abs() < 1e-4);
         assert_eq!(at(0, 150), 128.0);

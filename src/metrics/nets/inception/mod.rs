@@ -1,8 +1,8 @@
-//! The network behind the Inception score and the Fréchet distance ("FID") of photographs: the TensorFlow graph of 2015-12-05, as the usual
-//! PyTorch tools compute it (torch-fidelity's `FeatureExtractorInceptionV3`, pytorch-fid). 1,008 classes; the logits are without the
-//! last layer's bias, as in the published code of the Inception score.
+//! The network behind the Inception score and the Fréchet distance ("FID") of photographs: the TensorFlow graph of
+//! 2015-12-05, as the usual PyTorch tools compute it (torch-fidelity's `FeatureExtractorInceptionV3`, pytorch-fid). It
+//! has 1,008 classes. The logits omit the last layer's bias, as in the published code of the Inception score.
 //!
-//! Its weights, 95 MB, are not part of the program.
+//! Its weights (95 MB) are not part of the program.
 
 mod blocks;
 mod input;
@@ -18,21 +18,21 @@ use blocks::{Block, Conv, Pool, network};
 use input::{Levels, prepare};
 use sweep_spec::scoring::ScoringNetwork;
 
-/// Classes.
+/// Number of classes.
 pub const CLASSES: usize = ScoringNetwork::Inception.classes().unwrap();
-/// Features, the mean of 8×8 places.
+/// Number of features, each the mean over 8×8 places.
 pub const FEATURES: usize = ScoringNetwork::Inception.features(3);
-/// Images that go through at once: on a CPU faster than 1, 4 or 64.
+/// Images evaluated at once: on a CPU, faster than 1, 4 or 64.
 pub(super) const CHUNK: usize = 16;
-/// Of the batch normalisations.
+/// Added to variances in batch normalisation.
 const EPSILON: f64 = 0.001;
 
-/// Why there is no network, or why it cannot judge.
+/// Why the network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum InceptionError {
     /// The file cannot be read.
     #[error(
-        "{}: cannot be read: {source}; name another file with SWEEP_INCEPTION, or run `sweep data fetch inception`",
+        "{}: cannot be read: {source}; set SWEEP_INCEPTION to another file, or run `sweep data fetch inception`",
         path.display()
     )]
     Read {
@@ -41,9 +41,10 @@ pub enum InceptionError {
         /// What the system said.
         source: io::Error,
     },
-    /// It has other weights, or breaks off.
+    /// It is truncated, or has other weights.
     #[error(
-        "{}: {flaw}; expected the weights of the Inception network of 2015-12-05, as torch-fidelity and pytorch-fid use them: \
+        "{}: {flaw}; expected the weights of the Inception network of 2015-12-05, as torch-fidelity and pytorch-fid \
+        use them: \
          run `sweep data fetch inception`",
         path.display()
     )]
@@ -53,18 +54,19 @@ pub enum InceptionError {
         /// What is wrong with it.
         flaw: Flaw,
     },
-    /// No images.
+    /// The values are not whole images.
     #[error(
-        "the Inception network expects whole images of 1 or 3 channels, found {found} values for images of {channels}×{height}×{width}"
+        "the Inception network expects whole images with 1 or 3 channels, found {found} values for images of \
+        {channels}×{height}×{width}"
     )]
     Samples {
-        /// Values in all images.
+        /// Total number of values.
         found: usize,
         /// Channels of an image.
         channels: usize,
-        /// Its rows.
+        /// Height of an image.
         height: usize,
-        /// Its columns.
+        /// Width of an image.
         width: usize,
     },
     /// libtorch refused.
@@ -82,7 +84,7 @@ pub struct Inception {
     output: Tensor,
 }
 
-/// A convolution with its batch normalisation in it.
+/// A convolution with its batch normalisation folded in.
 #[derive(Debug)]
 struct Layer {
     weight: Tensor,
@@ -92,11 +94,11 @@ struct Layer {
 }
 
 impl Inception {
-    /// The network in a file by `torch.save` (`pt_inception-2015-12-05-6726825d.pth`, or the same named `weights-…`), or one of safetensors with
-    /// the same names of tensors, to run on `device`.
+    /// Reads the network from a file by `torch.save` (`pt_inception-2015-12-05-6726825d.pth`, or the same under the
+    /// name `weights-…`), or from a safetensors file with the same tensor names. It will run on `device`.
     ///
     /// # Errors
-    /// Where the file cannot be read, breaks off, or lacks a tensor; the text says which, and what to do.
+    /// If the file cannot be read, is truncated, or lacks a tensor. The text says which, and what to do.
     pub fn read(path: &Path, device: Device) -> Result<Self, InceptionError> {
         let bytes = std::fs::read(path).map_err(|source| InceptionError::Read { path: path.to_owned(), source })?;
         let wrong = |flaw| InceptionError::Weights { path: path.to_owned(), flaw };
@@ -116,22 +118,23 @@ impl Inception {
         Ok(Inception { checksum: checksum(&bytes), device, blocks, output: output.f_to_device(device)? })
     }
 
-    /// Its name in protocols.
+    /// Returns its name in protocols.
     pub fn name(&self) -> &'static str {
         "inception-2015-12-05"
     }
 
-    /// The first 16 characters of the BLAKE3 hash of its weights file.
+    /// Returns the first 16 characters of the BLAKE3 hash of its weights file.
     pub fn checksum(&self) -> &str {
         &self.checksum
     }
 
-    /// Logits `[n, 1008]` and features `[n, 2048]` (float32) of `samples`, n images of `shape` (channels, height, width) with pixels in
-    /// [−1, 1], which are rounded to 256 levels; grey images get three equal channels. Pixels that are not finite give NaN outputs of
-    /// their own image only. Needs about 20 MB for each of the 16 images that go through at once.
+    /// Returns logits `[n, 1008]` and features `[n, 2048]` (float32) of `samples`: n images of `shape` (channels,
+    /// height, width) with pixels in [−1, 1]. Pixels are rounded to 256 levels; grey images get three equal channels.
+    /// Pixels that are not finite only affect their own image, whose outputs become NaN. Needs about 20 MB for each of
+    /// the 16 images evaluated at once.
     ///
     /// # Errors
-    /// Where the values are no whole number of images, and where libtorch fails, as without memory.
+    /// If the values are not a whole number of images, and if libtorch fails, for example for lack of memory.
     pub fn run(&self, samples: &[f32], shape: [usize; 3]) -> Result<Outputs, InceptionError> {
         let [channels, height, width] = shape;
         let size: usize = shape.iter().product();
@@ -153,7 +156,7 @@ impl Inception {
         })
     }
 
-    /// Features of levels `[n, 1 or 3, height, width]`.
+    /// Returns features of levels `[n, 1 or 3, height, width]`.
     fn features(&self, images: &Tensor) -> Result<Tensor, TchError> {
         let mut x = channels_last(&prepare(images)?)?;
         for block in &self.blocks {
@@ -195,7 +198,7 @@ impl Layer {
     }
 }
 
-/// The convolution `name`, its batch normalisation multiplied into it in float64.
+/// Returns the convolution `name` with its batch normalisation folded in, computed in float64.
 fn folded(
     name: &str,
     conv: &Conv,
@@ -220,7 +223,8 @@ fn folded(
     })
 }
 
-/// `x` `[a, b, height, width]` with the b values of a place side by side in memory: on a CPU, the network takes three fifths of the time.
+/// Returns `x` `[a, b, height, width]` with the b values of each place adjacent in memory. On a CPU, the network then
+/// takes three fifths of the time.
 fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
     x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }

@@ -1,5 +1,5 @@
-//! Weights of a network that somebody else has trained: from the files of PyTorch and of safetensors, in pure Rust, since what comes
-//! from elsewhere may be anything.
+//! Reads weights of networks that were trained elsewhere, from PyTorch and safetensors files. In pure Rust, because
+//! such files are not trusted.
 
 mod pickle;
 mod torch;
@@ -8,23 +8,23 @@ use safetensors::{Dtype, SafeTensors};
 
 use torch::TorchFile;
 
-/// What is wrong with a file of weights.
+/// What is wrong with a weights file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// The file as a whole is not what it should be.
+    /// The file as a whole is not valid.
     #[error("{0}")]
     Format(String),
-    /// A tensor is not there.
+    /// A tensor is missing.
     #[error("no tensor `{0}`")]
     Missing(String),
-    /// A tensor is there, but another one.
+    /// A tensor has another type or shape.
     #[error("`{name}` is {found}, not {expected}")]
     Tensor {
         /// Its name.
         name: String,
         /// Its type and shape.
         found: String,
-        /// What they should be.
+        /// The expected type and shape.
         expected: String,
     },
 }
@@ -40,22 +40,22 @@ enum Format<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// Reads what `torch.save` or safetensors has written.
+    /// Reads a file written by `torch.save` or safetensors.
     ///
     /// # Errors
-    /// Where `bytes` are neither, or break off.
+    /// If `bytes` are neither, or are truncated.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Flaw> {
         if let Some(file) = TorchFile::read(bytes) {
             return file.map(|file| Weights(Format::Torch(file)));
         }
-        let wrong = |error| Flaw::Format(format!("neither a file by torch.save nor one of safetensors ({error})"));
+        let wrong = |error| Flaw::Format(format!("not a file written by torch.save or safetensors ({error})"));
         Ok(Weights(Format::Safetensors(SafeTensors::deserialize(bytes).map_err(wrong)?)))
     }
 
-    /// The numbers of the float32 tensor `name`, row by row.
+    /// Returns the values of the float32 tensor `name`, row by row.
     ///
     /// # Errors
-    /// Where it is missing, or of another type or shape.
+    /// If it is missing, or has another type or shape.
     pub(super) fn floats(&self, name: &str, shape: &[i64]) -> Result<Vec<f32>, Flaw> {
         let file = match &self.0 {
             Format::Torch(file) => return file.floats(name, shape),
@@ -88,7 +88,7 @@ mod tests {
         Weights::read(bytes)?.floats(name, shape)
     }
 
-    /// Everything that a file has, whatever it is.
+    /// Reads everything in a file.
     fn all(bytes: &[u8]) -> Result<Vec<Vec<f32>>, Flaw> {
         let weights = Weights::read(bytes)?;
         let tensors: [(&str, &[i64]); 4] =
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_are_those_that_pytorch_wrote_in_either_format_and_however_they_lie_in_memory() {
+    fn tensors_match_those_that_pytorch_wrote_in_either_format_and_any_layout() {
         let grid: Vec<f32> = (0..12).map(|i| i as f32 / 4.0).collect();
         let transposed: Vec<f32> = (0..12).map(|i| (i % 3 * 4 + i / 3) as f32 / 4.0).collect();
         for file in FILES {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_another_tensor_is_named() {
+    fn missing_or_different_tensors_are_named() {
         for file in FILES {
             assert_eq!(floats(file, "fc.weight", &[1]), Err(Flaw::Missing("fc.weight".to_owned())));
             let error = floats(file, "part", &[4]).unwrap_err().to_string();
@@ -131,20 +131,20 @@ mod tests {
         let attack =
             [FILES[1].get(..21).unwrap(), b"\x80\x02N.\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."].concat();
         let error = Weights::read(&attack).unwrap_err().to_string();
-        assert_eq!(error, "expected weights alone, but the pickle calls `os.system`");
+        assert_eq!(error, "expected only weights, but the pickle calls `os.system`");
     }
 
     #[test]
-    fn a_tensor_that_reaches_beyond_its_storage_is_an_error() {
-        // The strides of the first tensor, (4, 1), become (5, 1).
+    fn a_tensor_beyond_its_storage_is_an_error() {
+        // Change the strides of the first tensor from (4, 1) to (5, 1).
         let mut file = FILES[1].to_vec();
         let at = file.windows(4).position(|bytes| bytes == b"K\x04K\x01").unwrap();
         file[at + 1] = 5;
-        assert!(floats(&file, "conv.weight", &[3, 4]).unwrap_err().to_string().contains("reaches beyond"));
+        assert!(floats(&file, "conv.weight", &[3, 4]).unwrap_err().to_string().contains("extends beyond"));
     }
 
     #[test]
-    fn an_archive_that_inflates_to_more_than_its_size_is_read_no_further() {
+    fn an_archive_that_inflates_beyond_its_size_is_refused() {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
         archive.start_file("archive/data.pkl", zip::write::FileOptions::default()).unwrap();
         archive.write_all(&vec![b'N'; 40_000_000]).unwrap();
@@ -161,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_change_of_a_file_makes_its_reader_panic(
+        fn no_change_to_a_file_makes_its_reader_panic(
             legacy in any::<bool>(),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         ) {
@@ -176,9 +176,10 @@ mod tests {
         }
 
         #[test]
-        fn any_pickle_is_read_or_an_error(
+        fn every_pickle_is_read_or_an_error(
             codes in prop::collection::vec(
-                prop::sample::select(b"\x80(N\x88\x89KMJ\x8aXTUc}])\x85\x86\x87taesuqrhjQRb.\x00\x01\x02\n".to_vec()), 0..200,
+                prop::sample::select(b"\x80(N\x88\x89KMJ\x8aXTUc}])\x85\x86\x87taesuqrhjQRb.\x00\x01\x02\n".to_vec()),
+                0..200,
             ),
         ) {
             let _ = Weights::read(&[&FILES[1][..21], &b"\x80\x02N."[..], &codes[..]].concat());

@@ -1,92 +1,92 @@
-//! Python's pickle, as far as a dictionary of tensors by `torch.save` needs it: protocol 2, and of all functions only those that make
-//! ordered dictionaries and tensors. Nothing is executed, whatever the file says.
+//! Reads Python's pickle format, as far as a dictionary of tensors by `torch.save` needs it: protocol 2, and only the
+//! functions that build ordered dictionaries and tensors. Nothing is ever executed, whatever the file contains.
 
 use std::collections::HashMap;
 
 use super::Flaw;
 
-/// The most bytes that are read of one pickle; that of the largest network in use has a tenth.
+/// The most bytes read of one pickle. The largest network in use needs a tenth of that.
 const MOST: usize = 1 << 20;
-/// The most bytes of a name, and the most dimensions of a tensor: both are copied each time that the pickle refers to them.
+/// The longest name in bytes, and the most dimensions of a tensor. Both are copied each time the pickle refers to them.
 const LONGEST: usize = 1000;
 const DIMENSIONS: usize = 8;
 
-/// A value's place among all values: that way values may be shared and changed after others refer to them, as in Python.
-type Id = usize;
+/// The index of a value among all values. As in Python, values may be shared, and changed after others refer to them.
+type ValueIndex = usize;
 
-/// A value.
+/// A value in a pickle.
 #[derive(Clone, Debug)]
-enum Value {
+enum PickleValue {
     /// `None`.
     Null,
-    /// True or false: nothing depends on it.
+    /// True or false. Nothing depends on which.
     Bool,
     Int(i64),
     Text(String),
-    /// A class or function, "module name".
+    /// A class or function, as "module name".
     Global(String),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
+    Tuple(Vec<ValueIndex>),
+    List(Vec<ValueIndex>),
+    Dict(Vec<(ValueIndex, ValueIndex)>),
     Storage(Storage),
     Tensor(Tensor),
 }
 
-/// Numbers that lie elsewhere in the file.
+/// Numbers stored elsewhere in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// Their type, as `FloatStorage`.
+    /// Their type, such as `FloatStorage`.
     pub kind: String,
-    /// The name under which they lie there.
+    /// The name under which they are stored.
     pub key: String,
-    /// How many there are.
+    /// The number of values.
     pub count: usize,
 }
 
-/// How a tensor lies in its storage.
+/// How a tensor is laid out in its storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tensor {
     pub storage: Storage,
-    /// The first number.
+    /// The index of its first number.
     pub offset: usize,
     pub shape: Vec<usize>,
     pub strides: Vec<usize>,
 }
 
-/// What a pickle comes to.
+/// The contents of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle {
-    values: Vec<Value>,
-    root: Id,
-    /// Bytes that it takes.
+    values: Vec<PickleValue>,
+    root: ValueIndex,
+    /// Its length in bytes.
     pub length: usize,
 }
 
 impl Pickle {
-    /// Reads the pickle at the beginning of `bytes`.
+    /// Reads the pickle at the start of `bytes`.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let bytes = &bytes[..bytes.len().min(MOST)];
         Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
     }
 
-    /// The tensors of a dictionary, with their names.
+    /// Returns the tensors of a dictionary, by name.
     pub(super) fn tensors(&self) -> Result<HashMap<String, Tensor>, Flaw> {
-        let Value::Dict(entries) = &self.values[self.root] else {
-            return Err(Flaw::Format("expected a dictionary of tensors, found something else".to_owned()));
+        let PickleValue::Dict(entries) = &self.values[self.root] else {
+            return Err(Flaw::Format("expected a dictionary of tensors".to_owned()));
         };
-        let tensor = |&(name, value): &(Id, Id)| match (&self.values[name], &self.values[value]) {
-            (Value::Text(name), Value::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
+        let tensor = |&(name, value): &(ValueIndex, ValueIndex)| match (&self.values[name], &self.values[value]) {
+            (PickleValue::Text(name), PickleValue::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
             _ => None,
         };
         Ok(entries.iter().filter_map(tensor).collect())
     }
 
-    /// The texts of a list.
+    /// Returns the texts of a list.
     pub(super) fn texts(&self) -> Result<Vec<&str>, Flaw> {
-        let none = || Flaw::Format("expected the list of storages, found something else".to_owned());
-        let Value::List(items) = &self.values[self.root] else { return Err(none()) };
-        let text = |&item: &Id| match &self.values[item] {
-            Value::Text(text) => Ok(text.as_str()),
+        let none = || Flaw::Format("expected a list of storages".to_owned());
+        let PickleValue::List(items) = &self.values[self.root] else { return Err(none()) };
+        let text = |&item: &ValueIndex| match &self.values[item] {
+            PickleValue::Text(text) => Ok(text.as_str()),
             _ => Err(none()),
         };
         items.iter().map(text).collect()
@@ -96,11 +96,11 @@ impl Pickle {
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
-    values: Vec<Value>,
-    stack: Vec<Id>,
-    /// Heights of the stack.
+    values: Vec<PickleValue>,
+    stack: Vec<ValueIndex>,
+    /// Heights of the stack at open marks.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    memo: HashMap<u32, ValueIndex>,
 }
 
 impl Machine<'_> {
@@ -114,36 +114,41 @@ impl Machine<'_> {
             }
             if !self.step(operation)? {
                 let what = format!(
-                    "the pickle has an operation that weights have no need of, {operation:#04x} at its byte {start}"
+                    "the pickle has an operation that weights don't need, {operation:#04x} at its byte {start}"
                 );
                 return Err(Flaw::Format(what));
             }
         }
     }
 
-    /// One operation; false where it is not known.
+    /// Runs one operation. Returns false if it is unknown.
     fn step(&mut self, operation: u8) -> Result<bool, Flaw> {
         match operation {
             0x80 => drop(self.take::<1>()?),
             b'(' => self.marks.push(self.stack.len()),
-            b'N' => self.push(Value::Null),
-            0x88 | 0x89 => self.push(Value::Bool),
+            b'N' => self.push(PickleValue::Null),
+            0x88 | 0x89 => self.push(PickleValue::Bool),
             b'K' => {
                 let [byte] = self.take()?;
-                self.push(Value::Int(byte.into()));
+                self.push(PickleValue::Int(byte.into()));
             }
             b'M' => {
                 let value = u16::from_le_bytes(self.take()?);
-                self.push(Value::Int(value.into()));
+                self.push(PickleValue::Int(value.into()));
             }
             b'J' => {
                 let value = i32::from_le_bytes(self.take()?);
-                self.push(Value::Int(value.into()));
+                self.push(PickleValue::Int(value.into()));
             }
             0x8a => {
                 let [length] = self.take()?;
-                let value = integer(self.slice(length.into())?).ok_or_else(|| self.wrong("a number beyond 64 bits"))?;
-                self.push(Value::Int(value));
+                let value = integer(self.slice(length.into())?).ok_or_else(|| {
+                    self.wrong(
+                        "a number of more than 64 \
+                    bits",
+                    )
+                })?;
+                self.push(PickleValue::Int(value));
             }
             b'X' | b'T' => {
                 let length = u32::from_le_bytes(self.take()?);
@@ -155,18 +160,18 @@ impl Machine<'_> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Global(format!("{module} {name}")));
+                self.push(PickleValue::Global(format!("{module} {name}")));
             }
-            b'}' => self.push(Value::Dict(Vec::new())),
-            b']' => self.push(Value::List(Vec::new())),
-            b')' => self.push(Value::Tuple(Vec::new())),
+            b'}' => self.push(PickleValue::Dict(Vec::new())),
+            b']' => self.push(PickleValue::List(Vec::new())),
+            b')' => self.push(PickleValue::Tuple(Vec::new())),
             0x85..=0x87 => {
                 let items = self.pop_many(usize::from(operation - 0x84))?;
-                self.push(Value::Tuple(items));
+                self.push(PickleValue::Tuple(items));
             }
             b't' => {
                 let items = self.pop_marked()?;
-                self.push(Value::Tuple(items));
+                self.push(PickleValue::Tuple(items));
             }
             b'a' => {
                 let item = self.pop()?;
@@ -191,40 +196,41 @@ impl Machine<'_> {
             }
             b'h' | b'j' => {
                 let key = self.key(operation == b'j')?;
-                let id = *self.memo.get(&key).ok_or_else(|| self.wrong("a reference to nothing"))?;
+                let id = *self.memo.get(&key).ok_or_else(|| self.wrong("a reference to a missing value"))?;
                 self.stack.push(id);
             }
             b'Q' => {
                 let id = self.pop()?;
-                let storage = self.storage(id).ok_or_else(|| self.wrong("a storage that is none"))?;
-                self.push(Value::Storage(storage));
+                let storage = self.storage(id).ok_or_else(|| self.wrong("an invalid storage"))?;
+                self.push(PickleValue::Storage(storage));
             }
             b'R' => self.call()?,
-            // What an ordered dictionary knows beside its entries.
+            // Attributes of an ordered dictionary, which are not needed.
             b'b' => drop(self.pop()?),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// A function with its arguments.
+    /// Calls a function with its arguments.
     fn call(&mut self) -> Result<(), Flaw> {
         let [function, arguments] = self.pop_many(2)?[..] else { return Err(self.wrong("a call without a function")) };
-        let (Value::Global(function), Value::Tuple(arguments)) = (&self.values[function], &self.values[arguments])
+        let (PickleValue::Global(function), PickleValue::Tuple(arguments)) =
+            (&self.values[function], &self.values[arguments])
         else {
             return Err(self.wrong("a call without a function"));
         };
         match (function.as_str(), &arguments[..]) {
-            ("collections OrderedDict", []) => self.push(Value::Dict(Vec::new())),
+            ("collections OrderedDict", []) => self.push(PickleValue::Dict(Vec::new())),
             ("torch._utils _rebuild_tensor_v2", [storage, offset, shape, strides, ..]) => {
                 let tensor = self.tensor([*storage, *offset, *shape, *strides]);
-                let tensor = tensor.ok_or_else(|| self.wrong("a tensor that is none"))?;
-                self.push(Value::Tensor(tensor));
+                let tensor = tensor.ok_or_else(|| self.wrong("an invalid tensor"))?;
+                self.push(PickleValue::Tensor(tensor));
             }
             ("torch._utils _rebuild_parameter", [tensor, ..]) => self.stack.push(*tensor),
             (other, _) => {
                 return Err(Flaw::Format(format!(
-                    "expected weights alone, but the pickle calls `{}`",
+                    "expected only weights, but the pickle calls `{}`",
                     other.replace(' ', ".").escape_debug()
                 )));
             }
@@ -232,15 +238,17 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn storage(&self, id: Id) -> Option<Storage> {
-        let Value::Tuple(parts) = &self.values[id] else { return None };
-        // The last may be a view into another storage, which PyTorch stopped writing in 2017.
+    fn storage(&self, id: ValueIndex) -> Option<Storage> {
+        let PickleValue::Tuple(parts) = &self.values[id] else { return None };
+        // The last part may be a view into another storage, which PyTorch stopped writing in 2017.
         let (parts, view) = parts.split_at_checked(5)?;
-        if !view.iter().all(|&id| matches!(self.values[id], Value::Null)) {
+        if !view.iter().all(|&id| matches!(self.values[id], PickleValue::Null)) {
             return None;
         }
         match [0, 1, 2, 4].map(|at| &self.values[parts[at]]) {
-            [Value::Text(word), Value::Global(kind), Value::Text(key), Value::Int(count)] if word == "storage" => {
+            [PickleValue::Text(word), PickleValue::Global(kind), PickleValue::Text(key), PickleValue::Int(count)]
+                if word == "storage" =>
+            {
                 let kind = kind.strip_prefix("torch ")?.to_owned();
                 Some(Storage { kind, key: key.clone(), count: usize::try_from(*count).ok()? })
             }
@@ -248,18 +256,21 @@ impl Machine<'_> {
         }
     }
 
-    fn tensor(&self, parts: [Id; 4]) -> Option<Tensor> {
-        let sizes = |items: &[Id]| {
-            let size = |&id: &Id| match self.values[id] {
-                Value::Int(size) => usize::try_from(size).ok(),
+    fn tensor(&self, parts: [ValueIndex; 4]) -> Option<Tensor> {
+        let sizes = |items: &[ValueIndex]| {
+            let size = |&id: &ValueIndex| match self.values[id] {
+                PickleValue::Int(size) => usize::try_from(size).ok(),
                 _ => None,
             };
             items.iter().map(size).collect::<Option<Vec<usize>>>()
         };
         match parts.map(|id| &self.values[id]) {
-            [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides)]
-                if shape.len() == strides.len() && shape.len() <= DIMENSIONS =>
-            {
+            [
+                PickleValue::Storage(storage),
+                PickleValue::Int(offset),
+                PickleValue::Tuple(shape),
+                PickleValue::Tuple(strides),
+            ] if shape.len() == strides.len() && shape.len() <= DIMENSIONS => {
                 let (storage, offset) = (storage.clone(), usize::try_from(*offset).ok()?);
                 Some(Tensor { storage, offset, shape: sizes(shape)?, strides: sizes(strides)? })
             }
@@ -267,22 +278,22 @@ impl Machine<'_> {
         }
     }
 
-    fn append(&mut self, items: &[Id]) -> Result<(), Flaw> {
+    fn append(&mut self, items: &[ValueIndex]) -> Result<(), Flaw> {
         let top = self.top()?;
         match &mut self.values[top] {
-            Value::List(list) => list.extend(items),
-            _ => return Err(self.wrong("an item of something that is no list")),
+            PickleValue::List(list) => list.extend(items),
+            _ => return Err(self.wrong("an item of something that is not a list")),
         }
         Ok(())
     }
 
-    fn set(&mut self, entries: &[Id]) -> Result<(), Flaw> {
+    fn set(&mut self, entries: &[ValueIndex]) -> Result<(), Flaw> {
         let top = self.top()?;
         match &mut self.values[top] {
-            Value::Dict(dict) if entries.len().is_multiple_of(2) => {
+            PickleValue::Dict(dict) if entries.len().is_multiple_of(2) => {
                 dict.extend(entries.chunks_exact(2).map(|entry| (entry[0], entry[1])));
             }
-            _ => return Err(self.wrong("an entry of something that is no dictionary")),
+            _ => return Err(self.wrong("an entry of something that is not a dictionary")),
         }
         Ok(())
     }
@@ -292,7 +303,7 @@ impl Machine<'_> {
             return Err(self.wrong("a text that is too long"));
         }
         let text = String::from_utf8_lossy(self.slice(length)?).into_owned();
-        self.push(Value::Text(text));
+        self.push(PickleValue::Text(text));
         Ok(())
     }
 
@@ -314,27 +325,27 @@ impl Machine<'_> {
         Ok(key.into())
     }
 
-    fn push(&mut self, value: Value) {
+    fn push(&mut self, value: PickleValue) {
         self.stack.push(self.values.len());
         self.values.push(value);
     }
 
-    fn top(&self) -> Result<Id, Flaw> {
-        self.stack.last().copied().ok_or_else(|| self.wrong("a value too few"))
+    fn top(&self) -> Result<ValueIndex, Flaw> {
+        self.stack.last().copied().ok_or_else(|| self.wrong("a missing value"))
     }
 
-    fn pop(&mut self) -> Result<Id, Flaw> {
-        self.stack.pop().ok_or_else(|| self.wrong("a value too few"))
+    fn pop(&mut self) -> Result<ValueIndex, Flaw> {
+        self.stack.pop().ok_or_else(|| self.wrong("a missing value"))
     }
 
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Id>, Flaw> {
-        let rest = self.stack.len().checked_sub(count).ok_or_else(|| self.wrong("a value too few"))?;
+    fn pop_many(&mut self, count: usize) -> Result<Vec<ValueIndex>, Flaw> {
+        let rest = self.stack.len().checked_sub(count).ok_or_else(|| self.wrong("a missing value"))?;
         Ok(self.stack.split_off(rest))
     }
 
-    fn pop_marked(&mut self) -> Result<Vec<Id>, Flaw> {
+    fn pop_marked(&mut self) -> Result<Vec<ValueIndex>, Flaw> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
-        Ok(self.stack.split_off(mark.ok_or_else(|| self.wrong("the end of something without a beginning"))?))
+        Ok(self.stack.split_off(mark.ok_or_else(|| self.wrong("an end without a start"))?))
     }
 
     fn slice(&mut self, length: usize) -> Result<&[u8], Flaw> {
@@ -351,10 +362,7 @@ impl Machine<'_> {
     }
 
     fn torn(&self) -> Flaw {
-        Flaw::Format(format!(
-            "the pickle breaks off: it goes on after its byte {}, where it should end",
-            self.bytes.len()
-        ))
+        Flaw::Format(format!("the pickle is truncated after its byte {}", self.bytes.len()))
     }
 
     fn wrong(&self, what: &str) -> Flaw {
@@ -362,7 +370,7 @@ impl Machine<'_> {
     }
 }
 
-/// A whole number in two's complement of any length up to eight bytes.
+/// Reads a little-endian integer in two's complement, of up to eight bytes.
 fn integer(bytes: &[u8]) -> Option<i64> {
     let sign = bytes.last().map_or(0, |&last| if last >= 0x80 { 0xff } else { 0 });
     let mut whole = [sign; 8];

@@ -1,4 +1,4 @@
-//! The files of `torch.save`: a zip archive since PyTorch 1.6, and before that pickles in a row with the numbers behind them.
+//! Reads files by `torch.save`: a zip archive since PyTorch 1.6; before that, a row of pickles followed by the numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,12 +10,12 @@ use zip::result::ZipError;
 use super::Flaw;
 use super::pickle::{Pickle, Storage, Tensor};
 
-/// The beginning of a zip archive.
+/// The first bytes of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
-/// The beginning of the older format: the pickles of its magic number and of its version, 1001.
+/// The first bytes of the older format: the pickles of its magic number and its version, 1001.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02\x4d\xe9\x03\x2e";
 
-/// Tensors and the bytes of their storages.
+/// Tensors, and the bytes of their storages.
 #[derive(Debug)]
 pub(super) struct TorchFile<'a> {
     tensors: HashMap<String, Tensor>,
@@ -23,7 +23,7 @@ pub(super) struct TorchFile<'a> {
 }
 
 impl<'a> TorchFile<'a> {
-    /// Reads a file of either format; none where `bytes` are neither.
+    /// Reads a file of either format. `None` if `bytes` are neither.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Result<Self, Flaw>> {
         if bytes.starts_with(ZIP) {
             Some(Self::zip(bytes))
@@ -34,7 +34,7 @@ impl<'a> TorchFile<'a> {
         }
     }
 
-    /// The numbers of a float32 tensor, row by row.
+    /// Returns the values of a float32 tensor, row by row.
     pub(super) fn floats(&self, name: &str, expected: &[i64]) -> Result<Vec<f32>, Flaw> {
         let tensor = self.tensors.get(name).ok_or_else(|| Flaw::Missing(name.to_owned()))?;
         let Tensor { storage, offset, shape, strides } = tensor;
@@ -55,13 +55,13 @@ impl<'a> TorchFile<'a> {
     }
 
     fn zip(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let broken = |error: ZipError| Flaw::Format(format!("the zip archive is damaged or not whole: {error}"));
+        let broken = |error: ZipError| Flaw::Format(format!("the zip archive is damaged or truncated: {error}"));
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
         let pickle = archive.file_names().find(|name| name.ends_with("/data.pkl")).map(str::to_owned);
         let pickle = pickle
-            .ok_or_else(|| Flaw::Format("expected an archive by torch.save, found no data.pkl in it".to_owned()))?;
+            .ok_or_else(|| Flaw::Format("expected an archive by torch.save, but it has no data.pkl".to_owned()))?;
         let folder = pickle.trim_end_matches("data.pkl");
-        // `torch.save` deflates nothing: what inflates to more than the file has, all together, is none of its work.
+        // `torch.save` does not compress. An archive whose entries inflate to more than its size is not from it.
         let mut left = bytes.len() as u64;
         let mut entry = |name: &str| {
             let file = archive.by_name(name).map_err(broken)?;
@@ -70,10 +70,10 @@ impl<'a> TorchFile<'a> {
             left -= contents.len() as u64;
             Ok::<_, Flaw>(contents)
         };
-        // Python writes the bytes of its machine; a big-endian one would say so here.
+        // Python writes numbers in the byte order of its machine. A big-endian machine would say so here.
         let order = entry(&format!("{folder}byteorder")).unwrap_or_default();
         if order == b"big" {
-            return Err(Flaw::Format("its numbers are big-endian, and not little-endian".to_owned()));
+            return Err(Flaw::Format("its numbers are big-endian, expected little-endian".to_owned()));
         }
         let tensors = Pickle::read(&entry(&pickle)?)?.tensors()?;
         let mut storages = HashMap::new();
@@ -94,7 +94,7 @@ impl<'a> TorchFile<'a> {
             rest = &rest[pickle.length..];
             Ok::<_, Flaw>(pickle)
         };
-        // What the machine was like.
+        // Properties of the machine that wrote it.
         next()?;
         let tensors = next()?.tensors()?;
         let keys = next()?;
@@ -110,7 +110,7 @@ impl<'a> TorchFile<'a> {
             let torn = || {
                 let at = bytes.len() - rest.len();
                 Flaw::Format(format!(
-                    "expected {} numbers at byte {at} and all of them before the end of the file at byte {}: it is not whole",
+                    "expected {} numbers from byte {at}, but the file ends at byte {}: it is truncated",
                     storage.count,
                     bytes.len()
                 ))
@@ -128,15 +128,15 @@ impl<'a> TorchFile<'a> {
 }
 
 fn outside(name: &str) -> Flaw {
-    Flaw::Format(format!("`{name}` reaches beyond its storage: the file is damaged"))
+    Flaw::Format(format!("`{name}` extends beyond its storage: the file is damaged"))
 }
 
-/// The storages of all tensors; one may occur several times.
+/// Returns the storages of all tensors. A storage may occur several times.
 fn distinct(tensors: &HashMap<String, Tensor>) -> impl Iterator<Item = &Storage> {
     tensors.values().map(|tensor| &tensor.storage)
 }
 
-/// Bytes of a number.
+/// Returns the bytes per number.
 fn width(kind: &str) -> Option<usize> {
     match kind {
         "DoubleStorage" | "LongStorage" => Some(8),

@@ -1,5 +1,6 @@
-//! How near to the optimum searches come within a user's budget, beside Optuna's TPE and drawing at random (tests/fixtures/tpe.json, which
-//! scripts/golden-tpe makes), as Markdown: `cargo run --release --package sweep-plan --example tpe`.
+//! Compares how close searches get to the optimum within a user's budget with Optuna's TPE and random search
+//! (tests/fixtures/tpe.json, made by scripts/golden-tpe). Prints Markdown:
+//! `cargo run --release --package sweep-plan --example tpe`.
 
 mod problems;
 

@@ -6,32 +6,32 @@ use std::f64::consts::{PI, TAU};
 
 use super::{Dimension, propose};
 
-/// Points that a search may try.
+/// Number of points that a search may try.
 const TRIALS: usize = 60;
-/// The first points, drawn at random.
+/// Number of random points at the start.
 const STARTUP: usize = 12;
-/// Points that are tried at once after these.
+/// Number of points tried at a time after these.
 const BATCH: usize = 8;
 
-/// A function to be made small.
+/// A function to minimise.
 pub(super) struct Problem {
     pub name: &'static str,
     pub space: &'static [Dimension],
-    /// How far above its optimum the function is.
+    /// The difference between the function and its optimum.
     above: fn(&[f64]) -> f64,
-    /// The standard deviation of what seeds add.
+    /// The standard deviation of the noise between seeds.
     noise: f64,
 }
 
 pub(super) const PROBLEMS: [Problem; 3] = [
-    // Of the common logarithms of two learning rates, say.
+    // For example of the common logarithms of two learning rates.
     Problem {
         name: "quadratic",
         space: &[Dimension::Number { min: -6.0, max: -1.0 }, Dimension::Number { min: -3.0, max: 0.0 }],
         above: |x| (x[0] + 3.3).powi(2) + 2.0 * (x[1] + 0.5).powi(2),
         noise: 0.0,
     },
-    // Three optima, all of the same value.
+    // Three optima with the same value.
     Problem {
         name: "branin",
         space: &[Dimension::Number { min: -5.0, max: 10.0 }, Dimension::Number { min: 0.0, max: 15.0 }],
@@ -41,7 +41,7 @@ pub(super) const PROBLEMS: [Problem; 3] = [
         },
         noise: 0.0,
     },
-    // Rosenbrock's valley, flattened, where one choice of four is good.
+    // Rosenbrock's valley, flattened, with one good choice out of four.
     Problem {
         name: "mixed",
         space: &[
@@ -58,7 +58,7 @@ pub(super) const PROBLEMS: [Problem; 3] = [
 ];
 
 impl Problem {
-    /// How far above the optimum the point is that looked best to a search.
+    /// Returns how far the point that looked best to a search is above the optimum.
     pub(super) fn regret(&self, seed: u64) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut seen: Vec<(Vec<f64>, f64)> = Vec::new();
@@ -74,7 +74,7 @@ impl Problem {
         (self.above)(&looked_best.0)
     }
 
-    /// The quartiles of the regret of searches with the seeds from 0.
+    /// Returns the quartiles of the regret of searches with seeds from 0.
     pub(super) fn quartiles(&self, searches: u64) -> [f64; 3] {
         let mut regrets: Vec<f64> = (0..searches).map(|seed| self.regret(seed)).collect();
         regrets.sort_by(f64::total_cmp);

@@ -1,46 +1,46 @@
-//! Scores as GANs have them; higher is better, NaN stands for a run that diverged.
+//! Scores with distributions as for GANs. Higher is better; NaN means a diverged run.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// A distribution of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Normal {
         mean: f64,
         std: f64,
     },
-    /// exp of a normal variable.
+    /// The exponential of a normal variable.
     LogNormal {
         median: f64,
         sigma: f64,
     },
     /// Values with their probabilities.
     Some(&'static [(f64, f64)]),
-    /// Normal, but a third of the runs diverge, whatever they would have scored.
+    /// Normal, but a random third of the runs diverge.
     Diverging,
     /// Normal, but the worst third of the runs diverges.
     LosesWorst,
 }
 
 /// A stream of random numbers.
-pub struct Random(ChaCha8Rng);
+pub(crate) struct Random(ChaCha8Rng);
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// From 0 to 1, neither included.
+    /// Returns a number between 0 and 1, both excluded.
     fn uniform(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    pub fn score(&mut self, shape: Shape) -> f64 {
+    pub(crate) fn score(&mut self, shape: Shape) -> f64 {
         match shape {
             Shape::Normal { mean, std } => mean + std * self.normal(),
             Shape::LogNormal { median, sigma } => median * (sigma * self.normal()).exp(),
@@ -65,7 +65,7 @@ impl Random {
     }
 }
 
-/// Many draws from the worst to the best, those that diverged first.
+/// Returns many draws from worst to best, diverged ones first.
 fn sorted(shape: Shape, seed: u64) -> Vec<f64> {
     let mut random = Random::new(seed);
     let scores = (0..400_000).map(|_| random.score(shape)).map(|s| if s.is_nan() { f64::NEG_INFINITY } else { s });
@@ -74,15 +74,16 @@ fn sorted(shape: Shape, seed: u64) -> Vec<f64> {
     scores
 }
 
-/// How likely a run of one shape scores better than a run of another, ties counted half. Exact for normal shapes, else to about 0.001.
-pub fn chance(ours: Shape, theirs: Shape) -> f64 {
+/// Returns the probability that a run of one shape scores better than a run of another (ties count half). Exact for
+/// normal shapes, otherwise to about 0.001.
+pub(crate) fn chance(ours: Shape, theirs: Shape) -> f64 {
     let (a, b) = (sorted(ours, 1), sorted(theirs, 2));
     let ahead = |score: &f64| (b.partition_point(|s| s < score) + b.partition_point(|s| s <= score)) as f64 / 2.0;
     a.iter().map(ahead).sum::<f64>() / a.len() as f64 / b.len() as f64
 }
 
-/// The mean of the middle half.
-pub fn interquartile_mean(shape: Shape) -> f64 {
+/// Returns the mean of the middle half.
+pub(crate) fn interquartile_mean(shape: Shape) -> f64 {
     let all = sorted(shape, 3);
     let middle = &all[all.len() / 4..all.len() * 3 / 4];
     middle.iter().sum::<f64>() / middle.len() as f64

@@ -1,4 +1,4 @@
-//! Sweeps whose cells are stopped early by what they score on their way, from the first rung to the report.
+//! Simulates sweeps whose cells are stopped early by their scores during training, from the first rung to the report.
 
 use sweep_report::{File, Options, report};
 use sweep_spec::metric::{Direction, Metric};
@@ -12,11 +12,12 @@ use super::sweep::{Variant, drawn, reported, results, verdicts};
 use super::tables::{Run, percent, say};
 
 const SEEDS: usize = 12;
-/// Of 100 steps.
+/// Steps of training.
 const STEPS: u64 = 100;
 const RULE: Rule = Rule::Halving { first: 10, eta: 3 };
 
-/// What comes of one sweep: verdicts of better and of worse, and the share of all steps. `way`: what a score on the way has of the last one, and of noise.
+/// Simulates one sweep. Returns its verdicts of better and of worse, and its share of all steps. `way`: the weights of
+/// the final score and of noise in scores during training.
 fn halved(variants: &[Variant], way: (f64, f64), random: &mut Random) -> (usize, usize, f64) {
     let prune = Prune { metric: Metric::ModeScore.into(), better: Direction::Higher, rule: RULE, keep: 1 };
     let mut results: Results = results(variants, false);
@@ -43,7 +44,7 @@ fn halved(variants: &[Variant], way: (f64, f64), random: &mut Random) -> (usize,
             let is_of = |entry: &&mut sweep_store::Entry| {
                 entry.variant == name && entry.axes.get("cell").is_none_or(|at| *at == serde_json::json!(cell))
             };
-            // One that diverged has ended before.
+            // A diverged job has ended before.
             for entry in
                 results.entries.iter_mut().filter(is_of).filter(|entry| entry.status == Status::Done && until < STEPS)
             {
@@ -64,17 +65,19 @@ struct Row {
     name: String,
     setting: Setting,
     cells: usize,
-    /// Whether the baseline has as many.
+    /// Whether the baseline has as many cells.
     against_many: bool,
-    /// What a score on the way has of the last one, and of noise.
+    /// The weights of the final score and of noise in scores during training.
     way: (f64, f64),
 }
 
-/// Wrong verdicts and power where cells are stopped early, beside those of full grids.
-pub fn halving(run: &Run) {
+/// Prints wrong verdicts and power if cells are stopped early, next to those of full grids.
+pub(crate) fn halving(run: &Run) {
     say(format_args!(
-        "## Cells that are stopped early\n\nHalving with eta 3 at 10, 30 and 90 of 100 steps, down to one cell, {SEEDS} seeds; percent of {} sweeps with a verdict of better or \
-         worse (where nothing differs, each is wrong), and of better where something does; percent of the steps of the full grid. Scores on the way are the last ones, or \
+        "## Cells that are stopped early\n\nHalving with eta 3 at 10, 30 and 90 of 100 steps, down to one cell, \
+        {SEEDS} seeds; percent of {} sweeps with a verdict of better or \
+         worse (where nothing differs, each is wrong), and of better where something does; percent of the steps of the \
+         full grid. Scores on the way are the last ones, or \
          differ from them by 1 SD of their own, or are their opposite, so that the worst are left.\n",
         run.sweeps
     ));

@@ -1,5 +1,6 @@
-//! How often reports are wrong: scores drawn from known distributions go the way that a sweep's scores go, and what the report says of them is
-//! compared with what is true. `scripts/simulate-inference` runs it; its tables stand in docs/statistics.md.
+//! Measures how often reports are wrong: scores drawn from known distributions take the same path as a sweep's scores,
+//! and the report is compared with the truth. `scripts/simulate-inference` runs it; its tables are in
+//! docs/statistics.md.
 
 mod draw;
 mod halving;

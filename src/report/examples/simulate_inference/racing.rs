@@ -1,4 +1,4 @@
-//! Sweeps that add seeds until their comparisons are decided, from the first look to the report.
+//! Simulates sweeps that add seeds until their comparisons are decided, from the first look to the report.
 
 use sweep_report::race::look;
 use sweep_report::{File, Options, report};
@@ -9,10 +9,10 @@ use super::settings::{NORMAL, Setting, VERDICTS};
 use super::sweep::{Variant, drawn, reported, results, verdicts};
 use super::tables::{Run, percent, say};
 
-/// Seeds at each look; fixed numbers of seeds are compared with the most of them.
+/// Seeds at each look; the last number is also the fixed number of seeds to compare with.
 const LOOKS: [u64; 4] = [8, 12, 16, 20];
 
-/// What comes of one sweep: verdicts of better and of worse, and jobs.
+/// Simulates one sweep. Returns its verdicts of better and of worse, and its jobs.
 fn raced(variants: &[Variant], spending: Spending) -> (usize, usize, usize) {
     let race = Race { looks: LOOKS.to_vec(), alpha: 0.05, spending, first: 0 };
     let mut seeds: Vec<u64> = vec![LOOKS[0]; variants.len()];
@@ -37,16 +37,18 @@ fn raced(variants: &[Variant], spending: Spending) -> (usize, usize, usize) {
     (better, worse, jobs)
 }
 
-/// Rates of wrong verdicts are small and have to be known well; power need not be.
+/// Rates of wrong verdicts are small and need many sweeps; power needs fewer.
 fn power_of(run: &Run) -> usize {
     run.sweeps.div_ceil(4)
 }
 
-/// Wrong verdicts, power, and the jobs that are saved, beside those of fixed numbers of seeds.
-pub fn racing(run: &Run) {
+/// Prints wrong verdicts, power and saved jobs, next to those of a fixed number of seeds.
+pub(crate) fn racing(run: &Run) {
     say(format_args!(
-        "## Seeds that are added until comparisons are decided\n\nLooks at 8, 12, 16 and 20 seeds; percent of {} sweeps with a verdict of better or worse where nothing \
-         differs (each is wrong), of {} with a right one where something does, and percent of jobs trained of those of 20 seeds.\n",
+        "## Seeds that are added until comparisons are decided\n\nLooks at 8, 12, 16 and 20 seeds; percent of {} \
+        sweeps with a verdict of better or worse where nothing \
+         differs (each is wrong), of {} with a right one where something does, and percent of jobs trained of those of \
+         20 seeds.\n",
         run.sweeps,
         power_of(run)
     ));

@@ -1,25 +1,25 @@
-//! What is simulated.
+//! The simulated settings.
 
 use super::draw::Shape;
 
 /// A rival whose cells are compared with a baseline.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub(crate) struct Setting {
     pub name: &'static str,
-    /// Of each of the rival's cells.
+    /// The distribution of each of the rival's cells.
     pub cells: Shape,
-    /// Of its first cell, where that is another one.
+    /// The distribution of its first cell, if different.
     pub first: Option<Shape>,
     pub baseline: Shape,
-    /// Standard deviation of what all runs of a seed have in common.
+    /// Standard deviation of the part that all runs of a seed share.
     pub common: f64,
     pub wrong: Wrong,
 }
 
 /// Which verdicts are wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// Any: a run of each is as likely the better one.
+pub(crate) enum Wrong {
+    /// Any: a run of each is equally likely to be better.
     Any,
     /// Better.
     Better,
@@ -31,20 +31,20 @@ const fn setting(name: &'static str, cells: Shape, baseline: Shape, common: f64,
     Setting { name, cells, first: None, baseline, common, wrong }
 }
 
-pub const NORMAL: Shape = Shape::Normal { mean: 0.0, std: 1.0 };
-pub const WIDE: Shape = Shape::Normal { mean: 0.0, std: 3.0 };
-pub const LONG: Shape = Shape::LogNormal { median: 1.0, sigma: 1.0 };
+pub(crate) const NORMAL: Shape = Shape::Normal { mean: 0.0, std: 1.0 };
+pub(crate) const WIDE: Shape = Shape::Normal { mean: 0.0, std: 3.0 };
+pub(crate) const LONG: Shape = Shape::LogNormal { median: 1.0, sigma: 1.0 };
 /// A mean of 1.
-pub const LONG_MEAN: Shape = Shape::LogNormal { median: 0.606_530_659_712_633_4, sigma: 1.0 };
-pub const NARROW: Shape = Shape::Normal { mean: 1.0, std: 0.1 };
-/// A mean of 7.4, as the next.
-pub const EIGHT_OR_TWO: Shape = Shape::Some(&[(8.0, 0.9), (2.0, 0.1)]);
-pub const EIGHT_OR_SEVEN: Shape = Shape::Some(&[(8.0, 0.4), (7.0, 0.6)]);
-pub const MODES: Shape = Shape::Some(&[(8.0, 0.6), (7.0, 0.2), (6.0, 0.1), (2.0, 0.1)]);
+pub(crate) const LONG_MEAN: Shape = Shape::LogNormal { median: 0.606_530_659_712_633_4, sigma: 1.0 };
+pub(crate) const NARROW: Shape = Shape::Normal { mean: 1.0, std: 0.1 };
+/// A mean of 7.4, like the next.
+pub(crate) const EIGHT_OR_TWO: Shape = Shape::Some(&[(8.0, 0.9), (2.0, 0.1)]);
+pub(crate) const EIGHT_OR_SEVEN: Shape = Shape::Some(&[(8.0, 0.4), (7.0, 0.6)]);
+pub(crate) const MODES: Shape = Shape::Some(&[(8.0, 0.6), (7.0, 0.2), (6.0, 0.1), (2.0, 0.1)]);
 const WORSE: Shape = Shape::Normal { mean: -3.0, std: 1.0 };
 
-/// Those of the table of wrong verdicts.
-pub const VERDICTS: [Setting; 17] = [
+/// The settings of the table of wrong verdicts.
+pub(crate) const VERDICTS: [Setting; 17] = [
     setting("alike: normal", NORMAL, NORMAL, 0.0, Wrong::Any),
     setting("alike: lognormal", LONG, LONG, 0.0, Wrong::Any),
     setting("alike: 8 modes (0.9) or 2", EIGHT_OR_TWO, EIGHT_OR_TWO, 0.0, Wrong::Any),

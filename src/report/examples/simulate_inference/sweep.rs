@@ -1,4 +1,4 @@
-//! Drawn scores as the results of a sweep, and what its report says of them.
+//! Turns drawn scores into the results of a sweep, and reads its report.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,14 @@ use super::draw::Random;
 use super::settings::Setting;
 
 /// Scores of a variant's cells, by seed.
-pub type Variant = Vec<Vec<f64>>;
+pub(crate) type Variant = Vec<Vec<f64>>;
 
-/// One sweep of a setting: so many rivals with so many cells each, and the baseline first.
-pub fn drawn(setting: &Setting, (rivals, cells, seeds): (usize, usize, usize), random: &mut Random) -> Vec<Variant> {
+/// Draws one sweep of a setting: the baseline, then this many rivals with this many cells each.
+pub(crate) fn drawn(
+    setting: &Setting,
+    (rivals, cells, seeds): (usize, usize, usize),
+    random: &mut Random,
+) -> Vec<Variant> {
     let common: Vec<f64> = (0..seeds).map(|_| setting.common * random.normal()).collect();
     let mut cell = |shape| common.iter().map(|common| common + random.score(shape)).collect::<Vec<f64>>();
     let mut variants = vec![vec![cell(setting.baseline)]];
@@ -29,8 +33,8 @@ pub fn drawn(setting: &Setting, (rivals, cells, seeds): (usize, usize, usize), r
     variants
 }
 
-/// The results that these scores are of. `apart`: no two variants have a seed in common.
-pub fn results(variants: &[Variant], apart: bool) -> Results {
+/// Returns results with these scores. `apart`: no two variants share a seed.
+pub(crate) fn results(variants: &[Variant], apart: bool) -> Results {
     let mut entries = Vec::new();
     for (place, variant) in variants.iter().enumerate() {
         for (cell, scores) in variant.iter().enumerate() {
@@ -81,14 +85,14 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
     }
 }
 
-/// The report on them.
-pub fn reported(results: Results, expects: Vec<Expect>, short: bool) -> Document {
+/// Reports on them.
+pub(crate) fn reported(results: Results, expects: Vec<Expect>, short: bool) -> Document {
     let options = Options { metric: None, short, ..Options::default() };
     report(&[(results, File { expects, ..File::default() })], options).expect("the main score was drawn").document
 }
 
-/// How many verdicts of better and of worse a report has.
-pub fn verdicts(document: &Document) -> (usize, usize) {
+/// Counts the verdicts of better and of worse in a report.
+pub(crate) fn verdicts(document: &Document) -> (usize, usize) {
     let (mut better, mut worse) = (0, 0);
     for block in &document.blocks {
         match block {
@@ -110,8 +114,8 @@ pub fn verdicts(document: &Document) -> (usize, usize) {
     (better, worse)
 }
 
-/// The p in the row of a rival; `None` where there is no verdict.
-pub fn p(document: &Document, rival: usize) -> Option<f64> {
+/// Returns the p in the row of a rival; `None` if there is no verdict.
+pub(crate) fn p(document: &Document, rival: usize) -> Option<f64> {
     let is_p = |cell: &Cell| if let Cell::Probability(p) = cell { Some(*p) } else { None };
     table(document, "comparisons")?.rows.get(rival)?.iter().find_map(is_p)
 }
@@ -123,8 +127,8 @@ fn table<'d>(document: &'d Document, name: &str) -> Option<&'d Table> {
     })
 }
 
-/// The interval in a row and column of a table, from 0; `None` where none is shown.
-pub fn interval(document: &Document, name: &str, row: usize, column: usize) -> Option<(f64, f64)> {
+/// Returns the interval in a row and column of a table, counted from 0; `None` if none is shown.
+pub(crate) fn interval(document: &Document, name: &str, row: usize, column: usize) -> Option<(f64, f64)> {
     match table(document, name)?.rows.get(row)?.get(column)? {
         Cell::Interval { low, high } | Cell::Rate { low, high, .. } => Some((*low, *high)),
         _ => None,

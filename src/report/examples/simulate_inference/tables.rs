@@ -23,16 +23,16 @@ macro_rules! say {
     };
 }
 
-/// Prints a line; whoever has stopped reading wants no more.
-pub fn say(text: Arguments) {
+/// Prints a line. Errors are ignored, because the reader may have closed the pipe.
+pub(crate) fn say(text: Arguments) {
     if writeln!(std::io::stdout(), "{text}").is_err() {
         std::process::exit(0);
     }
 }
 
-/// How much is simulated.
-pub struct Run {
-    /// Sweeps for each figure.
+/// The size of a simulation.
+pub(crate) struct Run {
+    /// Sweeps per figure.
     pub sweeps: usize,
     pub threads: usize,
 }
@@ -40,8 +40,8 @@ pub struct Run {
 const SEEDS: [usize; 7] = [5, 6, 8, 10, 12, 20, 40];
 
 impl Run {
-    /// One figure for each of so many cells of a table, of as many threads as are wanted; each has random numbers of its own.
-    pub fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
+    /// Computes `count` figures of a table on several threads; each has its own random numbers.
+    pub(crate) fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
         let (next, done) = (AtomicUsize::new(0), std::sync::Mutex::new((0, vec![String::new(); count])));
         let start = Instant::now();
         std::thread::scope(|scope| {
@@ -64,7 +64,7 @@ impl Run {
         done.into_inner().expect("no thread panics").1
     }
 
-    /// A table with a row for each name and a column for each number of seeds.
+    /// Prints a table with a row for each name and a column for each number of seeds.
     fn table(&self, names: &[String], seeds: &[usize], figure: impl Fn(usize, usize, &mut Random) -> String + Sync) {
         let figures = self.figures(names.len() * seeds.len(), |place, random| {
             figure(place / seeds.len(), seeds[place % seeds.len()], random)
@@ -82,7 +82,7 @@ fn of_cells(cells: usize) -> String {
     if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") }
 }
 
-/// Says on a terminal how many figures of a table there are, and when the rest may be.
+/// Shows the progress of a table on a terminal, with the estimated time left.
 fn progress(done: usize, count: usize, start: Instant) {
     if !std::io::stderr().is_terminal() {
         return;
@@ -98,12 +98,12 @@ fn progress(done: usize, count: usize, start: Instant) {
     }
 }
 
-/// In percent, with one digit.
-pub fn percent(count: usize, of: usize) -> String {
+/// Formats a percentage with one decimal.
+pub(crate) fn percent(count: usize, of: usize) -> String {
     if of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * count as f64 / of as f64) }
 }
 
-/// In how many sweeps something is said wrongly.
+/// Whether a report has a wrong verdict.
 fn is_wrong(setting: &Setting, document: &Document) -> bool {
     let (better, worse) = verdicts(document);
     match setting.wrong {
@@ -113,7 +113,7 @@ fn is_wrong(setting: &Setting, document: &Document) -> bool {
     }
 }
 
-/// Sweeps with a wrong verdict, one variant against a baseline.
+/// Prints the sweeps with a wrong verdict, for one variant against a baseline.
 fn verdicts_of(run: &Run, settings: &[Setting], (rivals, cells): (usize, usize), seeds: &[usize]) {
     let names: Vec<String> = settings.iter().map(|setting| setting.name.to_owned()).collect();
     run.table(&names, seeds, |row, n, random| {
@@ -126,9 +126,10 @@ fn verdicts_of(run: &Run, settings: &[Setting], (rivals, cells): (usize, usize),
     });
 }
 
-pub fn wrong(run: &Run) {
+pub(crate) fn wrong(run: &Run) {
     say!(
-        "## Wrong verdicts\n\nPercent of {} sweeps each in which the best cell of a variant is said to be better or worse than a baseline, and is not.\n",
+        "## Wrong verdicts\n\nPercent of {} sweeps each in which the best cell of a variant is wrongly called better \
+        or worse than a baseline.\n",
         run.sweeps
     );
     for cells in [1, 4, 16, 36] {
@@ -146,8 +147,8 @@ pub fn wrong(run: &Run) {
     });
 }
 
-/// Sweeps with any wrong verdict among many.
-pub fn many(run: &Run) {
+/// Prints the sweeps with any wrong verdict among many.
+pub(crate) fn many(run: &Run) {
     say!("## Many comparisons\n\nPercent of {} sweeps in which any verdict is wrong.\n", run.sweeps);
     for (rivals, cells) in [(6, 1), (6, 4), (20, 1)] {
         say!("{rivals} variants of {} against a baseline:\n", of_cells(cells));
@@ -155,10 +156,10 @@ pub fn many(run: &Run) {
     }
 }
 
-/// How p is distributed where nothing differs: not above a in more than a share a of sweeps.
-pub fn small(run: &Run) {
+/// Prints the distribution of p if nothing differs: p ≤ a in at most a share a of sweeps.
+pub(crate) fn small(run: &Run) {
     say!(
-        "## p\n\nPercent of {} sweeps of one comparison of runs that are alike in which p is at most so much.\n",
+        "## p\n\nPercent of {} sweeps with one comparison of runs that are alike in which p is at most this large.\n",
         run.sweeps
     );
     const LEVELS: [f64; 6] = [0.01, 0.05, 0.1, 0.2, 0.5, 0.8];
@@ -180,10 +181,11 @@ pub fn small(run: &Run) {
     }
 }
 
-/// Sweeps in which a variant that is better is said to be.
-pub fn power(run: &Run) {
+/// Prints the sweeps in which a better variant is called better.
+pub(crate) fn power(run: &Run) {
     say!(
-        "## Power\n\nPercent of {} sweeps in which a variant is said to be better, all of whose cells are (normal scores, SD 1).\n",
+        "## Power\n\nPercent of {} sweeps in which a variant is called better whose cells all are (normal scores, SD \
+        1).\n",
         run.sweeps
     );
     let rows: Vec<(usize, f64)> =
@@ -199,24 +201,24 @@ pub fn power(run: &Run) {
     });
 }
 
-/// What an interval is of.
+/// The quantity of an interval.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Of the chance to score better, of the best of so many cells; with seeds apart or in pairs.
+    /// The probability to score better, for the best of this many cells; with seeds apart or in pairs.
     Chance { cells: usize, apart: bool },
-    /// Of the interquartile mean, over so many cells.
+    /// The interquartile mean over this many cells.
     Middle { cells: usize },
-    /// Of the rate of runs that diverge, which is a third.
+    /// The rate of diverging runs, which is a third.
     Rate,
-    /// Of `score(VARIANT, mean) > number`, over so many cells.
+    /// `score(VARIANT, mean) > number` over this many cells.
     Number { cells: usize },
-    /// Of `score(VARIANT, mean) > score(GAN, mean)`, over so many cells.
+    /// `score(VARIANT, mean) > score(GAN, mean)` over this many cells.
     Scores { cells: usize },
 }
 
-/// How often intervals hold what is true.
-pub fn intervals(run: &Run) {
-    say!("## Intervals\n\nPercent of {} intervals that hold what is true; – where none is shown.\n", run.sweeps);
+/// Prints how often intervals contain the true value.
+pub(crate) fn intervals(run: &Run) {
+    say!("## Intervals\n\nPercent of {} intervals that contain the true value; – if none is shown.\n", run.sweeps);
     let shift = |mean| Shape::Normal { mean, std: 1.0 };
     let pairs = [
         ("normal, alike", NORMAL, NORMAL, 0.0),
@@ -273,7 +275,7 @@ pub fn intervals(run: &Run) {
     });
 }
 
-/// A number that some scores are above and some below.
+/// A number with scores on both sides.
 const NUMBER: f64 = 7.5;
 
 fn truth(kind: Kind, setting: &Setting) -> f64 {
@@ -289,7 +291,7 @@ fn truth(kind: Kind, setting: &Setting) -> f64 {
     }
 }
 
-/// The interval that the report on one sweep shows.
+/// Returns the interval in the report on one sweep.
 fn shown(kind: Kind, setting: &Setting, n: usize, random: &mut Random) -> Option<(f64, f64)> {
     let mut document = |cells: usize, apart: bool, expects: Vec<Expect>| {
         let variants: Vec<Variant> = drawn(setting, (1, cells, n), random);
@@ -314,8 +316,8 @@ fn shown(kind: Kind, setting: &Setting, n: usize, random: &mut Random) -> Option
     }
 }
 
-/// How long reports take.
-pub fn time(_: &Run) {
+/// Prints how long reports take.
+pub(crate) fn time(_: &Run) {
     say!("## Time\n\nSeconds to make a whole report of drawn scores, and to write it:\n");
     let mut random = Random::new(0);
     for (rivals, cells, seeds, by) in

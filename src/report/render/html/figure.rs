@@ -1,4 +1,4 @@
-//! Figures of a page: SVG in the page's own colours, and galleries of sample sheets.
+//! Figures of a page: SVG in the page's colours, and galleries of sample sheets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use super::{escape, json as embedded, prose};
 use sweep_figure::format::count;
 use sweep_figure::{Canvas, Colours, Figure, Files, Gallery, Look, can_be_log, draw, svg};
 
-/// How wide a figure is drawn, in pixels, and how large its text is.
+/// The width of a figure and its text size, in pixels.
 const WIDTH: f64 = 560.0;
 const TEXT: f64 = 12.0;
 
-/// What has been shown so far of a section.
+/// The keys used so far in a section.
 pub(super) struct Shown {
     section: usize,
     names: BTreeMap<String, usize>,
@@ -23,7 +23,7 @@ impl Shown {
         Shown { section, names: BTreeMap::new() }
     }
 
-    /// A key that nothing else of the page has, and that stays where other things come before it.
+    /// Returns a unique key, which does not change when other things are added before it.
     pub(super) fn key(&mut self, name: &str) -> String {
         let count = self.names.entry(name.to_owned()).or_default();
         *count += 1;
@@ -31,7 +31,7 @@ impl Shown {
     }
 }
 
-/// A figure as SVG; where scores can be logarithmic, both ways.
+/// Adds a figure as SVG; if its scores can be on a log scale, in both versions.
 pub(super) fn picture(out: &mut String, figure: &Figure, files: &dyn Files, shown: &mut Shown) {
     let drawn = |log: bool| -> Canvas { draw(figure, &Look { width: WIDTH, size: TEXT, log, files }) };
     let scaled = can_be_log(figure);
@@ -63,12 +63,12 @@ fn open(out: &mut String, figure: &Figure, class: &str, id: &str) {
     out.push_str("</figcaption>\n");
 }
 
-/// The sheets in a grid: each place's newest one of the first layer, the others for the script.
+/// Adds the sheets in a grid: for each place the newest one of the first layer, and the others for the script.
 pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: &dyn Files, shown: &mut Shown) {
     open(out, figure, "samples", &shown.key("figure"));
     let steps: BTreeSet<u64> = data.sheets.iter().flat_map(|sheet| sheet.steps.iter().map(|(step, _)| *step)).collect();
     let steps: Vec<u64> = steps.into_iter().collect();
-    // The newest of the first layer come first: there may not be room for all.
+    // The newest of the first layer come first, because there may not be room for all.
     let mut sources: Vec<Vec<(u64, String)>> = vec![Vec::new(); data.sheets.len()];
     let mut wanted: Vec<(usize, usize, usize)> = Vec::new();
     for (at, sheet) in data.sheets.iter().enumerate() {
@@ -96,7 +96,8 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
     if let (Some(last), true) = (steps.last(), steps.len() > 1) {
         let most = steps.len() - 1;
         out.push_str(&format!(
-            "<label>Step <input type=\"range\" min=\"0\" max=\"{most}\" value=\"{most}\"></label><output>step {}</output>",
+            "<label>Step <input type=\"range\" min=\"0\" max=\"{most}\" value=\"{most}\"></label><output>step \
+            {}</output>",
             count(*last as usize)
         ));
     }
@@ -111,14 +112,16 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
             let here = data.sheets.iter().position(|sheet| sheet.place == (row, column) && sheet.layer == 0);
             match here.map(|at| (&data.sheets[at], sources[at].last())) {
                 Some((sheet, Some((_, href)))) => out.push_str(&format!(
-                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" title=\"{2}\"><img loading=\"lazy\" alt=\"{2}\" src=\"{3}\"></a>",
+                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" \
+                    title=\"{2}\"><img loading=\"lazy\" alt=\"{2}\" src=\"{3}\"></a>",
                     sheet.variant,
                     short(&sheet.job),
                     escape(&sheet.name),
                     escape(href)
                 )),
                 Some((sheet, None)) => out.push_str(&format!(
-                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" title=\"{2}\"><img alt=\"{2}\"></a>",
+                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" \
+                    title=\"{2}\"><img alt=\"{2}\"></a>",
                     sheet.variant,
                     short(&sheet.job),
                     escape(&sheet.name)
@@ -135,12 +138,12 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
     out.push_str("\n</div>\n");
     if left_out > 0 {
         out.push_str(&format!(
-            "<p class=\"note\">{} not in this page: their files are gone, or there is no more room for them.</p>\n",
+            "<p class=\"note\">{} missing from this page: the files are gone, or there is no more room for them.</p>\n",
             if left_out == 1 { "1 sheet is".to_owned() } else { format!("{} sheets are", count(left_out)) }
         ));
     }
     let sheets = data.sheets.iter().zip(sources).map(|(sheet, sources)| {
-        // What stands above as a picture is not here a second time.
+        // Sheets already shown above are not embedded twice.
         let last = sources.len().wrapping_sub(1);
         let source =
             |(at, (step, href)): (usize, (u64, String))| (step, (sheet.layer > 0 || at != last).then_some(href));
@@ -151,7 +154,7 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
     out.push_str(&format!("<script type=\"application/json\">{}</script>\n</figure>\n", embedded(&data)));
 }
 
-/// The beginning of a job's id, as everything else on the page has it.
+/// Returns the start of a job's id, as used everywhere on the page.
 fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }

@@ -1,4 +1,4 @@
-//! All jobs of a page: a table, and for the script what it says of one.
+//! All jobs of a page: a table, and data on each job for the script.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::figure::Shown;
 use super::{escape, json as embedded};
 use sweep_figure::format::{count, number};
 
-/// Jobs at most; a page with more of them opens slowly.
+/// Most jobs; a page with more opens slowly.
 const MOST: usize = 5000;
 
-/// The table, folded away, and the data of each job.
+/// Adds the table, folded away, and the data of each job.
 pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
     let all = jobs.rows.len();
     if all == 0 {
@@ -18,14 +18,15 @@ pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
     }
     if all > MOST {
         out.push_str(&format!(
-            "<p class=\"note\">{} jobs are too many to be listed here: <code>sweep query</code> has them.</p>\n",
+            "<p class=\"note\">{} jobs are too many to list here; <code>sweep query</code> has them.</p>\n",
             count(all)
         ));
         return;
     }
     let id = shown.key("all-jobs");
     out.push_str(&format!(
-        "<details id=\"{id}\"><summary>All {} jobs</summary>\n<div class=\"wide tall\"><table class=\"sorts\" data-k=\"{id}\">\n\
+        "<details id=\"{id}\"><summary>All {} jobs</summary>\n<div class=\"wide tall\"><table class=\"sorts\" \
+        data-k=\"{id}\">\n\
          <thead><tr><th>job</th><th>variant</th><th>cell</th><th class=\"n\">seed</th><th>state</th>",
         count(all)
     ));
@@ -35,7 +36,8 @@ pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
     out.push_str("</tr></thead>\n<tbody>\n");
     for job in &jobs.rows {
         out.push_str(&format!(
-            "<tr data-v=\"{}\" data-j=\"{1}\" data-f=\"{1}, {2}, {3}, seed {4}, {5}\" tabindex=\"0\"><td>{1}</td><td>{2}</td><td>{3}</td><td class=\"n\">{4}</td><td>{5}</td>",
+            "<tr data-v=\"{}\" data-j=\"{1}\" data-f=\"{1}, {2}, {3}, seed {4}, {5}\" \
+            tabindex=\"0\"><td>{1}</td><td>{2}</td><td>{3}</td><td class=\"n\">{4}</td><td>{5}</td>",
             job.variant.0,
             escape(&job.id),
             escape(&job.variant.1),
@@ -56,11 +58,11 @@ pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
     }
     out.push_str("</tbody></table></div>\n</details>\n");
     let scores: Vec<&str> = jobs.scores.iter().map(|score| score.name()).collect();
-    let data = json!({"scores": scores, "jobs": jobs.rows.iter().map(told).collect::<Vec<_>>()});
+    let data = json!({"scores": scores, "jobs": jobs.rows.iter().map(data_of).collect::<Vec<_>>()});
     out.push_str(&format!("<script type=\"application/json\" class=\"jobs\">{}</script>\n", embedded(&data)));
 }
 
-fn told(job: &Job) -> Value {
+fn data_of(job: &Job) -> Value {
     let float = |value: f64| if value.is_finite() { json!(value) } else { json!(number(value)) };
     let curves: Vec<Vec<(u64, Value)>> =
         job.curves.iter().map(|curve| curve.iter().map(|(step, value)| (*step, float(*value))).collect()).collect();

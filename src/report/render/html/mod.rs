@@ -1,7 +1,7 @@
-//! One page that can be mailed: figures as SVG in it, sample sheets as data, and a script that it does without.
+//! One self-contained page: figures as inline SVG, sample sheets as data URIs, and an optional script.
 //!
-//! Nothing is fetched: its Content-Security-Policy forbids every request, and the script's checksum stands in it. Each sweep is a
-//! `<section class="sweep">` of `<main>`: first the verdict in words, then what bears it out.
+//! Nothing is fetched: its Content-Security-Policy forbids every request and contains the script's checksum. Each sweep
+//! is a `<section class="sweep">` of `<main>`: first the verdict in words, then the evidence.
 
 mod figure;
 mod jobs;
@@ -21,22 +21,25 @@ const SCRIPT: &str = include_str!("script.js");
 /// A page around a document.
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
-    /// What it is of, and when it was made, in words.
+    /// What the page is about and when it was made, in words.
     pub made: &'a str,
-    /// Where pictures may be beside the data in the page itself: a source list of the policy, such as `'self'`.
+    /// Sources of pictures in addition to data URIs: a source list of the policy, such as `'self'`.
     pub pictures: &'a str,
-    /// Whether it says its policy itself, as a file has to; whoever serves it says it beside it.
+    /// Whether the page contains its own policy, as a file must; a server sends the policy as a header.
     pub alone: bool,
 }
 
-/// The whole page around what [`main`] has made.
+/// Returns the whole page around the result of [`main`].
 pub fn page(title: &str, main: &str, page: &Page) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         {}<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>{}{STYLE}</style>\n</head>\n<body>\n\
-         <header><h1>{title}</h1>\n<p class=\"made\">{}</p></header>\n<main>\n{main}</main>\n<dialog id=\"job\"></dialog>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+         {}<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" \
+         content=\"light dark\">\n\
+         <meta name=\"referrer\" \
+         content=\"no-referrer\">\n<title>{title}</title>\n<style>{}{STYLE}</style>\n</head>\n<body>\n\
+         <header><h1>{title}</h1>\n<p class=\"made\">{}</p></header>\n<main>\n{main}</main>\n<dialog \
+         id=\"job\"></dialog>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         if page.alone {
             format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n", policy(page))
         } else {
@@ -47,7 +50,7 @@ pub fn page(title: &str, main: &str, page: &Page) -> String {
     )
 }
 
-/// The colours of figures as the style has them: on white, and on a dark screen.
+/// Returns the colours of figures as CSS variables, for light and dark screens.
 fn colours() -> String {
     let of = |palette: &Palette| {
         let Palette { paper, ink, soft, rule, series } = palette;
@@ -60,17 +63,18 @@ fn colours() -> String {
     format!(":root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n", of(&LIGHT), of(&DARK))
 }
 
-/// The page's Content-Security-Policy.
+/// Returns the page's Content-Security-Policy.
 pub fn policy(page: &Page) -> String {
     let checksum = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let pictures = if page.pictures.is_empty() { String::new() } else { format!(" {}", page.pictures) };
     format!(
-        "default-src 'none'; img-src data:{pictures}; style-src 'unsafe-inline'; script-src 'sha256-{checksum}'; base-uri 'none'; \
+        "default-src 'none'; img-src data:{pictures}; style-src 'unsafe-inline'; script-src 'sha256-{checksum}'; \
+        base-uri 'none'; \
          form-action 'none'"
     )
 }
 
-/// What stands in the page's `<main>`.
+/// Returns the content of the page's `<main>`.
 pub fn main(document: &Document, files: &dyn Files) -> String {
     let blocks = &document.blocks;
     let starts: Vec<usize> = (0..blocks.len()).filter(|&at| matches!(blocks[at], Block::Section(_))).collect();
@@ -93,10 +97,10 @@ pub fn main(document: &Document, files: &dyn Files) -> String {
     out
 }
 
-/// The table of what the file expects, which comes first.
+/// The table of the file's expectations, which comes first.
 const EXPECTATIONS: &str = "expectations";
 
-/// Tables whose numbers a figure shows, or that few look at: folded away.
+/// Tables that are folded away, because a figure shows their numbers or few readers need them.
 const FOLDED: &[&str] = &["grid", "cells", "curves", "profile", "best_of_n", "collapse", "protocols", "jobs"];
 
 fn section(out: &mut String, (place, name): (usize, &str), blocks: &[Block], files: &dyn Files) {
@@ -109,14 +113,11 @@ fn section(out: &mut String, (place, name): (usize, &str), blocks: &[Block], fil
         Block::Section(_) | Block::Paragraph(_) | Block::Table(_) | Block::Figure(_) | Block::Jobs(_) => None,
     });
     let verdicts: String = verdicts.map(|said| format!("<p>{}</p>\n", prose(said))).collect();
-    let verdicts = if verdicts.is_empty() {
-        "<p>There is nothing to compare here, or not yet.</p>\n".to_owned()
-    } else {
-        verdicts
-    };
+    let verdicts =
+        if verdicts.is_empty() { "<p>There is nothing to compare, or not yet.</p>\n".to_owned() } else { verdicts };
     out.push_str(&format!("<div class=\"verdict\">\n{verdicts}</div>\n"));
     let mut rest = blocks.iter().filter(|block| !matches!(block, Block::Verdict(_))).peekable();
-    // What is said before the first picture or table.
+    // Paragraphs before the first figure or table.
     while let Some(Block::Paragraph(said)) = rest.next_if(|block| matches!(block, Block::Paragraph(_))) {
         out.push_str(&format!("<p>{}</p>\n", prose(said)));
     }
@@ -155,7 +156,7 @@ fn section(out: &mut String, (place, name): (usize, &str), blocks: &[Block], fil
     out.push_str("</section>\n");
 }
 
-/// Figures side by side: those of a first look, and folded away those of other scores.
+/// Adds figures next to each other: the main ones, and folded away those of other scores.
 fn group(out: &mut String, figures: &[&Figure], files: &dyn Files, shown: &mut Shown) {
     let (first, others): (Vec<&Figure>, Vec<&Figure>) = figures.iter().copied().partition(|figure| figure.first);
     let mut draw = |out: &mut String, figures: &[&Figure]| {
@@ -182,7 +183,7 @@ fn group(out: &mut String, figures: &[&Figure], files: &dyn Files, shown: &mut S
         let mut scores: Vec<&str> = others.iter().filter_map(|figure| figure.score).collect();
         scores.dedup();
         out.push_str(&format!(
-            "<details class=\"more\"><summary>The same of {}</summary>\n",
+            "<details class=\"more\"><summary>The same figures for {}</summary>\n",
             escape(&scores.join(", "))
         ));
         draw(out, &others);
@@ -190,7 +191,7 @@ fn group(out: &mut String, figures: &[&Figure], files: &dyn Files, shown: &mut S
     }
 }
 
-/// What the script switches; without it, nothing is there.
+/// Adds the controls for the script; without the script they stay hidden.
 fn controls(out: &mut String, blocks: &[Block]) {
     let figures = || {
         blocks.iter().filter_map(|block| match block {
@@ -209,7 +210,7 @@ fn controls(out: &mut String, blocks: &[Block]) {
         }
     }
     if scores.len() > 1 {
-        out.push_str("<label>Score <select name=\"score\"><option value=\"\">those ranked by</option>");
+        out.push_str("<label>Score <select name=\"score\"><option value=\"\">ranking scores</option>");
         for score in scores {
             out.push_str(&format!("<option>{}</option>", escape(score)));
         }
@@ -228,7 +229,8 @@ fn controls(out: &mut String, blocks: &[Block]) {
     if variants.len() > 1 {
         for (place, name) in &variants {
             out.push_str(&format!(
-                "<label><input type=\"checkbox\" data-variant=\"{place}\" checked><i style=\"background:var(--s{})\"></i>{}</label>\n",
+                "<label><input type=\"checkbox\" data-variant=\"{place}\" checked><i \
+                style=\"background:var(--s{})\"></i>{}</label>\n",
                 place % sweep_figure::SERIES,
                 escape(name)
             ));
@@ -238,21 +240,21 @@ fn controls(out: &mut String, blocks: &[Block]) {
         }
     }
     out.push_str(
-        "<label><input type=\"checkbox\" name=\"singles\" checked>single runs</label>\n\
-         <label><input type=\"checkbox\" name=\"log\">logarithmic scores</label>\n\
-         <label>Find <input type=\"search\" name=\"find\" placeholder=\"alpha 0.1, seed 3\"></label>\n</form>\n",
+        "<label><input type=\"checkbox\" name=\"singles\" checked>single runs</label>\n<label><input type=\"checkbox\" \
+        name=\"log\">log scale</label>\n<label>Find <input type=\"search\" name=\"find\" placeholder=\"alpha 0.1, seed \
+        3\"></label>\n</form>\n",
     );
 }
 
-/// A PNG as the address of itself.
+/// Returns a PNG as a data URI.
 pub fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
-/// Sentences, in which what stands between two backticks is code.
+/// Formats sentences: text between two backticks is code.
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    // A backtick without another is one.
+    // A backtick without a partner stays a backtick.
     let pairs = parts.len() % 2 == 1;
     let part = |(at, part): (usize, &&str)| match at % 2 {
         1 if pairs || at + 1 < parts.len() => format!("<code>{}</code>", escape(part)),
@@ -262,7 +264,7 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(part).collect()
 }
 
-/// JSON in a script: nothing in it ends the script.
+/// Formats JSON for a script element, escaped so nothing in it can end the script.
 fn json(value: &serde_json::Value) -> String {
     sweep_spec::text::json(&value.to_string()).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
 const all = (root, what) => [...root.querySelectorAll(what)];
-// What is switched, by sweep: it outlives a page that is drawn anew.
+// The state of the controls by sweep; it survives when the page is redrawn.
 const kept = new Map();
 const stateOf = section => {
   const name = section.dataset.sweep;
@@ -22,11 +22,11 @@ function apply(section) {
   section.classList.toggle("logs", false);
   for (const figure of all(section, "figure.scaled")) figure.classList.toggle("logs", state.log);
   const scored = all(section, "figure[data-score]");
-  // Where nothing is ranked by, the first score stands for it.
+  // Without a ranking, the first score is shown.
   const first = scored.some(figure => figure.hasAttribute("data-first")) ? null : scored[0]?.dataset.score;
   const wanted = figure => state.score ? figure.dataset.score === state.score : first ? figure.dataset.score === first : figure.hasAttribute("data-first");
   for (const figure of scored) figure.classList.toggle("hide", !wanted(figure));
-  // Each part between commas is one of a job's own, or the beginning of its id: `alpha 0.1` is not `alpha 0.15`.
+  // Each part between commas must equal a part of the job or start its id: `alpha 0.1` does not find `alpha 0.15`.
   const parts = text => text.toLowerCase().split(",").map(part => part.trim()).filter(part => part !== "");
   const find = parts(state.find);
   for (const element of all(section, "[data-f]")) {
@@ -62,7 +62,7 @@ function controls(section) {
     changed();
   });
   form.addEventListener("submit", event => event.preventDefault());
-  // Figures of other scores are chosen above, instead of being folded away.
+  // With the script, other scores are chosen in the controls instead of being folded away.
   for (const details of all(section, "details.more")) details.replaceWith(...details.querySelectorAll(".figures"));
 }
 
@@ -79,7 +79,7 @@ function sortable(section) {
         for (const item of rows) item.number = !counts || item.text === "" ? NaN : Number(item.text);
         rows.sort((a, b) => {
           const [x, y] = [a.number, b.number], [none, other] = [Number.isNaN(x), Number.isNaN(y)];
-          // What has no number comes last, whichever way.
+          // Cells without a number come last in both directions.
           if (none || other) return none - other || (none ? direction * a.text.localeCompare(b.text) : 0) || a.at - b.at;
           return direction * (x - y) || a.at - b.at;
         });
@@ -100,7 +100,7 @@ function sortable(section) {
   }
 }
 
-// The sheets of a gallery; those that the page shows as it comes are in it once, as pictures.
+// The sheets of a gallery. Those that the page shows at first are embedded once, as pictures.
 const known = new WeakMap();
 function sheetsOf(figure) {
   if (!known.has(figure)) {
@@ -125,7 +125,7 @@ function galleries(section) {
       for (const [place, of, job, name, sources] of data.sheets) {
         const link = places.get(place);
         if (of !== layer || !link) continue;
-        // The newest one up to that step.
+        // The newest sheet up to that step.
         let source = null;
         for (const [at, href] of sources) if (at <= step) source = href;
         link.dataset.j = job;
@@ -152,7 +152,7 @@ function galleries(section) {
   }
 }
 
-// Points at what the mouse is over.
+// Highlights what the mouse is over.
 const tip = make("div", "", {class: "tip", hidden: "", role: "tooltip"});
 function point(event) {
   const group = event.target.closest?.("svg g");
@@ -253,7 +253,7 @@ document.addEventListener("keydown", event => {
   if (event.key === "Enter" && event.target.matches?.("[data-j]")) details(event.target);
 });
 all(document, "section.sweep").forEach(begin);
-// A live page puts what is new in the place of what was.
+// A live page replaces its content with the new one.
 document.addEventListener("sweep:changed", event => event.detail.filter(part => part.matches("section.sweep")).forEach(begin));
 document.documentElement.dataset.ready = "";
 })();

@@ -1,16 +1,16 @@
-//! Tables of a page: sortable by the script, readable without.
+//! Tables of a page: sortable with the script, readable without.
 
 use super::super::super::document::{Cell, Means, Table};
 use super::super::texts;
 use super::{escape, prose};
 
-/// The table under its title.
+/// Adds the table under its title.
 pub(super) fn titled(out: &mut String, table: &Table, id: &str) {
     out.push_str(&format!("<h3>{}</h3>\n", escape(&table.title)));
     grid(out, table, id);
 }
 
-/// The table with its notes.
+/// Adds the table with its notes.
 pub(super) fn grid(out: &mut String, table: &Table, id: &str) {
     let skip = usize::from(table.grouped);
     out.push_str(&format!("<div class=\"wide\"><table class=\"sorts\" data-k=\"{id}\">\n<thead><tr>"));
@@ -54,7 +54,7 @@ pub(super) fn grid(out: &mut String, table: &Table, id: &str) {
     }
 }
 
-/// What a cell is sorted by, where it is no text.
+/// Returns the number a cell is sorted by; `None` for text.
 fn value(cell: &Cell) -> Option<f64> {
     let value = match cell {
         Cell::Empty | Cell::Text(_) => return None,
@@ -69,7 +69,7 @@ fn value(cell: &Cell) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// What a cell shows a part of.
+/// Returns the full value of a cell that shows only a part.
 fn whole(cell: &Cell, means: Means) -> Option<String> {
     match (cell, means) {
         (Cell::Mean { mean, std, n, of }, _) => {

@@ -52,37 +52,37 @@ fn sizes_follow_from_the_layers_before() {
 #[test]
 fn what_does_not_fit_is_named() {
     for (written, at, expected) in [
-        (&[LINEAR, conv(1, 3, 1)][..], 1, "`conv` takes maps, and 4 features come in"),
-        (&[Unflatten(None), LINEAR], 1, "`linear` takes features, and 3 maps of 4×4 come in"),
-        (&[Unflatten(None), Unflatten(None)], 1, "`unflatten` takes features"),
-        (&[LINEAR, Flatten], 1, "`flatten` takes maps"),
-        (&[Unflatten(Some([5, 3]))], 0, "5 maps of 3×3 are 45 features, and 48 features come in"),
-        (&[LINEAR, Maxout { pieces: 3 }], 1, "{maxout: 3} takes a multiple of 3, and 4 features come in"),
+        (&[LINEAR, conv(1, 3, 1)][..], 1, "`conv` needs maps, but the input has 4 features"),
+        (&[Unflatten(None), LINEAR], 1, "`linear` needs features, but the input has 3 maps of 4×4"),
+        (&[Unflatten(None), Unflatten(None)], 1, "`unflatten` needs features"),
+        (&[LINEAR, Flatten], 1, "`flatten` needs maps"),
+        (&[Unflatten(Some([5, 3]))], 0, "5 maps of 3×3 have 45 features, but the input has 48 features"),
+        (&[LINEAR, Maxout { pieces: 3 }], 1, "{maxout: 3} needs a multiple of 3, but the input has 4 features"),
         (&[Unflatten(None), conv(1, 4, 1)], 1, "a kernel of 4×4 has no middle"),
-        (&[Unflatten(None), back(1, 5, 2, Some(9))], 1, "takes 4 pixels a side to 7 to 8, not to 9"),
-        (&[Unflatten(None), back(1, 5, 2, Some(6))], 1, "not to 6"),
+        (&[Unflatten(None), back(1, 5, 2, Some(9))], 1, "turns sides of 4 pixels into 7 to 8, not 9"),
+        (&[Unflatten(None), back(1, 5, 2, Some(6))], 1, "not 6"),
         (&[Unflatten(None), back(4096, 5, 64, None), back(9, 5, 64, None)], 2, "268435456 numbers"),
-        (&[LINEAR, RELU, Written::WeightNorm], 2, "`weight_norm` is of the weights of the layer before it"),
+        (&[LINEAR, RELU, Written::WeightNorm], 2, "`weight_norm` normalises the weights of the layer before it"),
         (&[RELU], 0, "no layer here has weights"),
-        (&[LINEAR, RELU], 1, "the network gives 4 features and has to give 1 feature"),
+        (&[LINEAR, RELU], 1, "the network outputs 4 features, but must output 1 feature"),
         (&[Unflatten(None), padded(1, 5, 1, 0)], 1, "a kernel of 5×5 is larger than 4×4 pixels with no padding: 4×4"),
         (&[Unflatten(None), padded(1, 9, 1, 2)], 1, "larger than 4×4 pixels with a padding of 2: 8×8"),
         (&[Unflatten(None), padded(1, 3, 1, 3)], 1, "`padding: 3` is more than a kernel of 3×3 needs"),
-        (&[Unflatten(None), padded_back(1, 4, 2, 1, Some(7))], 1, "take 4 pixels a side to 8 to 9, not to 7"),
-        (&[Unflatten(None), padded_back(1, 4, 2, 1, Some(10))], 1, "not to 10"),
+        (&[Unflatten(None), padded_back(1, 4, 2, 1, Some(7))], 1, "turn sides of 4 pixels into 8 to 9, not 7"),
+        (&[Unflatten(None), padded_back(1, 4, 2, 1, Some(10))], 1, "not 10"),
         (&[Unflatten(Some([48, 1])), padded_back(1, 4, 2, 3, None)], 1, "`padding: 3` cuts off all of the 4 pixels"),
-        (&[RELU, SpectralNorm], 1, "`spectral_norm` is of the weights of the layer before it, and there are none"),
-        (&[SpectralNorm], 0, "there are none"),
-        (&[LINEAR, Written::WeightNorm, SpectralNorm], 2, "there are none"),
-        (&[Unflatten(None), Written::AvgPool { factor: 3 }], 1, "{avg_pool: 3} takes sides that are a multiple of 3"),
-        (&[LINEAR, Written::Upsample { factor: 2 }], 1, "`upsample` takes maps, and 4 features come in"),
+        (&[RELU, SpectralNorm], 1, "`spectral_norm` normalises the weights of the layer before it, which has none"),
+        (&[SpectralNorm], 0, "which has none"),
+        (&[LINEAR, Written::WeightNorm, SpectralNorm], 2, "which has none"),
+        (&[Unflatten(None), Written::AvgPool { factor: 3 }], 1, "{avg_pool: 3} needs sides that are a multiple of 3"),
+        (&[LINEAR, Written::Upsample { factor: 2 }], 1, "`upsample` needs maps, but the input has 4 features"),
         (
             &[Unflatten(None), Residual(vec![padded(3, 2, 1, 0)])],
             1,
-            "`residual` takes 3 maps of 4×4 and gives 3 maps of 3×3, which",
+            "`residual` gets 3 maps of 4×4 and outputs 3 maps of 3×3, which",
         ),
-        (&[Unflatten(None), Residual(vec![Flatten])], 1, "`residual` takes 3 maps of 4×4 and gives 48 features"),
-        (&[LINEAR, Unflatten(Some([4, 1]))], 1, "the network gives 4 maps of 1×1 and has to give 1 feature"),
+        (&[Unflatten(None), Residual(vec![Flatten])], 1, "`residual` gets 3 maps of 4×4 and outputs 48 features"),
+        (&[LINEAR, Unflatten(Some([4, 1]))], 1, "the network outputs 4 maps of 1×1, but must output 1 feature"),
     ] {
         let misfit = layers(written, 48, 1, &[3, 4, 4]).unwrap_err();
         assert!(misfit.at == [at] && misfit.message.contains(expected), "{expected}: {misfit:?}");
@@ -91,7 +91,7 @@ fn what_does_not_fit_is_named() {
         assert!(layers(&[Unflatten(None), Flatten, LINEAR], 96, 4, sample).is_err());
     }
     let unfinished = layers(&[LINEAR, Unflatten(Some([1, 2]))], 48, 4, &[2]).unwrap_err();
-    assert_eq!(unfinished.help, "put `flatten` behind them");
+    assert_eq!(unfinished.help, "add `flatten` at the end");
 }
 
 fn padded(maps: u32, kernel: u32, stride: u32, padding: u32) -> Written {
@@ -107,10 +107,11 @@ fn a_misfit_within_a_residual_says_where() {
     let within = Residual(vec![RELU, Residual(vec![conv(2, 3, 1), LINEAR])]);
     let misfit = layers(&[Unflatten(None), RELU, within], 48, 1, &[3, 4, 4]).unwrap_err();
     assert_eq!(misfit.at, [2, 1, 1]);
-    assert_eq!(misfit.message, "`linear` takes features, and 2 maps of 4×4 come in");
+    assert_eq!(misfit.message, "`linear` needs features, but the input has 2 maps of 4×4");
 }
 
-/// The networks of stacked MNIST of Metz et al. (2017) as SankarLab has them: no padding in the first convolution back.
+/// The stacked MNIST networks of Metz et al. (2017) as in SankarLab's code: no padding in the first transposed
+/// convolution.
 #[test]
 fn padding_is_as_in_pytorch() {
     let generator = [
@@ -163,7 +164,7 @@ fn a_residual_has_the_shortcut_that_its_shapes_need() {
     assert_eq!(dense[1], Layer::Residual { body: vec![Layer::Linear { inputs: 4, outputs: 4 }], shortcut: vec![] });
 }
 
-/// Kernels, strides and sides of which libtorch computes other sizes than these would be found only in training.
+/// If libtorch computed other sizes for some kernels, strides and sides, this would only show in training.
 #[test]
 fn every_geometry_is_one_that_libtorch_has() {
     for (kernel, stride, side) in (1..8).flat_map(|k| (1..5).flat_map(move |s| (1..20).map(move |side| (k, s, side)))) {

@@ -1,22 +1,22 @@
-//! Members that are not to be trained any more, of which word comes while their cohort trains.
+//! Members that the orchestrator drops while their cohort trains.
 
 use super::*;
 use sweep_tensor::file;
 use sweep_wire::control::Control;
 
-/// Says beside an order which of its members, by their places, are not to be trained any more.
+/// Writes a control file that removes the members at `places` from an order.
 fn tell(order: &Order, places: &[usize]) {
     let without = places.iter().map(|&place| order.members[place].id).collect();
     let text = Control { cohort: order.cohort, attempt: order.attempt, without }.write().unwrap();
     fs::write(order.directory.join("control.json"), text).unwrap();
 }
 
-/// What comes of an attempt where, at `step`, with so many members scored there, word comes that the member at `place` is not to be trained.
+/// The outcome of an attempt in which the member at `place` is removed at `step`, with `scored` members scored there.
 fn told_at(order: &Order, (step, scored): (u64, usize), place: usize) -> Outcome {
-    let (mut kit, stop) = (Kit::default(), AtomicBool::new(false));
+    let (mut cache, stop) = (DatasetCache::default(), AtomicBool::new(false));
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
     fs::create_dir_all(order.directory.join("samples")).unwrap();
-    let scorings = scorings::<CohortError>(order, &built_in(order).dataset, &mut report, &mut kit, &stop).unwrap();
+    let scorings = scorings::<CohortError>(order, &built_in(order).dataset, &mut report, &mut cache, &stop).unwrap();
     let mut run = begun(order, &mut report);
     run.trainer.advance(step);
     run.pending.add(run.trainer.points());
@@ -25,7 +25,7 @@ fn told_at(order: &Order, (step, scored): (u64, usize), place: usize) -> Outcome
     run.train(&scorings, &stop).unwrap()
 }
 
-/// All files of a folder with what is in them, those below it, too.
+/// All files in and below a folder, with their contents.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -38,14 +38,14 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// What an attempt leaves to others: generators and samples.
+/// The files that an attempt saves for others: generators and samples.
 fn left(order: &Order) -> BTreeMap<PathBuf, Vec<u8>> {
     let named = |(path, bytes): (PathBuf, _)| (path.strip_prefix(&order.directory).unwrap().to_owned(), bytes);
     let is_log = |path: &Path| path.extension().is_some_and(|end| end == "json" || end == "jsonl");
     files(&order.directory).into_iter().filter(|(path, _)| !is_log(path)).map(named).collect()
 }
 
-/// What of an attempt's events does not hang on clocks and processes.
+/// The events of an attempt, without times and process ids.
 fn told(order: &Order) -> Vec<Event> {
     let timeless = |event| match event {
         Event::Scored { job, step, scores, .. } => Some(Event::Scored { job, step, scores, seconds: 0.0 }),
@@ -57,7 +57,7 @@ fn told(order: &Order) -> Vec<Event> {
 }
 
 #[test]
-fn from_there_on_all_is_as_if_the_order_had_left_them_out() {
+fn removed_members_do_not_affect_the_others() {
     let undisturbed = tempfile::tempdir().unwrap();
     let whole = order(undisturbed.path(), 1, false);
     let (_, expected) = attempt(&whole, false);
@@ -74,16 +74,16 @@ fn from_there_on_all_is_as_if_the_order_had_left_them_out() {
         assert_eq!(attempt(&other, false).0, Outcome::Finished);
         assert_eq!(told(&one), told(&other), "{at:?}, member {place}");
         assert!(left(&one) == left(&other), "{at:?}, member {place}: {:?}", left(&one).keys());
-        assert_eq!(left(&one).len(), 1 + 2 * 2, "generators, and a sheet and points of each");
+        assert_eq!(left(&one).len(), 1 + 2 * 2, "the generators, and a sheet and points of each");
 
-        // The others are what they are undisturbed.
+        // The others are not affected.
         let due = expected.iter().filter(|(job, step, _)| *job != gone && *step >= at.0);
         let scored_before = (0..3).filter(|&k| k < at.1 && k != place).count();
         assert_eq!(scores(&one), due.skip(scored_before).cloned().collect::<Vec<_>>(), "{at:?}, member {place}");
         for (path, bytes) in left(&one).into_iter().filter(|(path, _)| path.starts_with("samples")) {
             assert!(bytes == fs::read(undisturbed.path().join(&path)).unwrap(), "{}", path.display());
         }
-        // What had been kept of it is reported, as it is before a checkpoint, and no more than that.
+        // Losses that were collected for it are reported, as before a checkpoint, and no others.
         let (found, mut expected) = (losses(&[&one]).0, all.clone());
         expected.get_mut(&gone).unwrap().retain(|step| step <= at.0);
         expected.retain(|_, losses| !losses.steps.is_empty());
@@ -92,7 +92,7 @@ fn from_there_on_all_is_as_if_the_order_had_left_them_out() {
     }
 }
 
-/// What stands in a checkpoint, but for the time that it took to get there.
+/// The content of a checkpoint, without the training time.
 fn checkpoint(folder: &Path) -> (BTreeMap<String, String>, BTreeMap<String, Vec<u8>>) {
     let file::Contents { tensors, metadata } = file::read(&checkpoints(folder)[0]).unwrap();
     let bytes = |tensor: tch::Tensor| {
@@ -105,7 +105,7 @@ fn checkpoint(folder: &Path) -> (BTreeMap<String, String>, BTreeMap<String, Vec<
 }
 
 #[test]
-fn a_checkpoint_after_it_is_that_of_the_others_and_the_next_attempt_goes_on_from_it() {
+fn a_checkpoint_without_the_removed_member_is_resumed() {
     let undisturbed = tempfile::tempdir().unwrap();
     let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
     let (told, ordered) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -116,22 +116,22 @@ fn a_checkpoint_after_it_is_that_of_the_others_and_the_next_attempt_goes_on_from
     run.trainer.advance(2);
     run.scored = 2;
     tell(&one, &[0]);
-    run.heed().unwrap();
+    run.check_inbox().unwrap();
     run.save().unwrap();
 
     leave(&order(ordered.path(), 1, false), &[2], 2);
     let other = Order { without: vec![gone], ..order(ordered.path(), 2, true) };
     let mut report = Report::start(&other.events, other.cohort, other.attempt).unwrap();
     let mut run = begun(&other, &mut report);
-    assert_eq!(run.go_on(), None);
-    run.leave_out().unwrap();
+    assert_eq!(run.resume(), None);
+    run.remove_members().unwrap();
     run.save().unwrap();
     let (found, expected_of) = (checkpoint(told.path()), checkpoint(ordered.path()));
     assert_eq!(found.0, expected_of.0);
     assert_eq!((found.0["scored"].as_str(), found.0["members"].split(' ').count()), ("1", 2));
     assert!(found.1.len() > 4 && found.1 == expected_of.1, "{:?}", found.1.keys());
 
-    // Whether the next order names it or not, as one that was made before does not.
+    // It makes no difference whether the next order names it, which an order made earlier does not.
     let next = Order { without: vec![gone], ..order(told.path(), 2, true) };
     let (outcome, scores) = attempt(&next, false);
     let rest: Vec<_> = expected.iter().filter(|(job, ..)| *job != gone).cloned().collect();
@@ -139,7 +139,7 @@ fn a_checkpoint_after_it_is_that_of_the_others_and_the_next_attempt_goes_on_from
 }
 
 #[test]
-fn word_that_comes_before_the_start_is_heard_at_the_start() {
+fn removals_before_the_start_are_read_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let one = order(folder.path(), 1, false);
     tell(&one, &[0, 2]);
@@ -147,20 +147,20 @@ fn word_that_comes_before_the_start_is_heard_at_the_start() {
     assert_eq!(outcome, Outcome::Finished);
     assert!(scores.len() == 2 && scores.iter().all(|(job, ..)| *job == one.members[1].id), "{scores:?}");
     for place in [0, 2] {
-        assert!(!format!("{:?}", events(&one)).contains(&one.members[place].id.to_string()), "without a word");
+        assert!(!format!("{:?}", events(&one)).contains(&one.members[place].id.to_string()), "it has no event");
     }
-    // Of all of them.
+    // All members are removed.
     let folder = tempfile::tempdir().unwrap();
     leave(&order(folder.path(), 1, false), &[1, 2], 0);
     let none = Order { without: vec![one.members[0].id], ..order(folder.path(), 2, true) };
     tell(&none, &[1, 2]);
     assert_eq!(attempt(&none, false), (Outcome::Finished, Vec::new()));
-    assert_eq!(events(&none).len(), 1, "it has started, no more");
+    assert_eq!(events(&none).len(), 1, "only the start event");
     assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
 }
 
 #[test]
-fn a_cohort_of_which_nobody_is_left_ends_there() {
+fn a_cohort_ends_when_all_members_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let one = order(folder.path(), 1, false);
     let mut report = Report::start(&one.events, one.cohort, one.attempt).unwrap();
@@ -174,13 +174,13 @@ fn a_cohort_of_which_nobody_is_left_ends_there() {
 }
 
 #[test]
-fn what_was_said_once_holds_and_what_is_no_word_says_nothing() {
+fn removals_are_permanent_and_invalid_control_files_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let one = order(folder.path(), 1, false);
     let path = folder.path().join("control.json");
     let id = |place: usize| one.members[place].id;
     let mut inbox = Inbox::of(&one);
-    assert!(!inbox.look(), "there is nothing");
+    assert!(!inbox.check(), "there is no file");
     tell(&one, &[0]);
     let whole = fs::read(&path).unwrap();
     let mut damaged = whole.clone();
@@ -190,19 +190,19 @@ fn what_was_said_once_holds_and_what_is_no_word_says_nothing() {
     let strange = fs::read(&path).unwrap();
     for text in [&b""[..], b"{}\n", b"what is this\n", &whole[..whole.len() - 1], &damaged, &strange] {
         fs::write(&path, text).unwrap();
-        assert!(!inbox.look() && !inbox.is_without(id(0)) && !inbox.is_without(id(1)), "{text:?}");
+        assert!(!inbox.check() && !inbox.is_removed(id(0)) && !inbox.is_removed(id(1)), "{text:?}");
     }
     fs::write(&path, &whole).unwrap();
-    assert!(inbox.look() && inbox.is_without(id(0)) && !inbox.is_without(id(1)));
-    assert!(!inbox.look(), "that is known");
+    assert!(inbox.check() && inbox.is_removed(id(0)) && !inbox.is_removed(id(1)));
+    assert!(!inbox.check(), "nothing new");
     tell(&one, &[2]);
-    assert!(inbox.look() && inbox.is_without(id(0)) && inbox.is_without(id(2)));
+    assert!(inbox.check() && inbox.is_removed(id(0)) && inbox.is_removed(id(2)));
     for text in [&whole[..], b"torn"] {
         fs::write(&path, text).unwrap();
-        assert!(!inbox.look() && inbox.is_without(id(2)));
+        assert!(!inbox.check() && inbox.is_removed(id(2)));
     }
-    // Nor does anything that is no file keep a worker waiting.
+    // A path that is not a file does not block the worker.
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(!inbox.look() && inbox.is_without(id(0)));
+    assert!(!inbox.check() && inbox.is_removed(id(0)));
 }

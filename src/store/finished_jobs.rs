@@ -1,4 +1,4 @@
-//! Jobs that are done, where a longer one may go on from their last states.
+//! Finished jobs, whose last states a longer job may continue.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,36 +7,38 @@ use super::{Store, StoreError};
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 
 impl Store {
-    /// The blueprints of sweep's own trainer with their steps.
+    /// Returns the blueprints of the built-in trainer with their steps.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn lengths(&self) -> Result<BTreeMap<BlueprintId, u64>, StoreError> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT id, steps FROM blueprints WHERE objective <> 'own'").fetch_all(self.pool()).await?;
         rows.into_iter().map(|(id, steps)| Ok((parse_id(&id)?, steps as u64))).collect()
     }
 
-    /// The jobs that need no more training.
+    /// Returns the jobs that need no more training.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn ended_jobs(&self) -> Result<HashSet<JobId>, StoreError> {
         let sql = "SELECT id FROM jobs WHERE state NOT IN ('pending', 'running')";
         let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
         rows.iter().map(|id| parse_id(id)).collect()
     }
 
-    /// Those of `jobs` that were done before, whatever they are now: what was measured of their last steps is there.
+    /// Returns those of `jobs` that were finished once, whatever their status now: they have scores at their last
+    /// steps.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn were_done(&self, jobs: impl Iterator<Item = JobId>) -> Result<HashSet<JobId>, StoreError> {
         let mut found = HashSet::new();
-        let sql = "SELECT EXISTS (SELECT 1 FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint JOIN scores AS s ON s.job = j.id \
+        let sql = "SELECT EXISTS (SELECT 1 FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint JOIN scores AS s \
+            ON s.job = j.id \
                    AND s.step = b.steps WHERE j.id = ?)";
         for job in jobs {
             if sqlx::query_scalar(sql).bind(job.to_string()).fetch_one(self.pool()).await? {
@@ -46,34 +48,36 @@ impl Store {
         Ok(found)
     }
 
-    /// The jobs of trainers of the user's own that have results.
+    /// Returns the jobs of own trainers that have results.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn own_done(&self) -> Result<HashSet<JobId>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT j.id FROM blueprints AS b JOIN jobs AS j ON j.blueprint = b.id WHERE b.objective = 'own' AND j.state IN ('done', 'diverged')",
+            "SELECT j.id FROM blueprints AS b JOIN jobs AS j ON j.blueprint = b.id WHERE b.objective = 'own' AND \
+            j.state IN ('done', 'diverged')",
         )
         .fetch_all(self.pool())
         .await?;
         rows.iter().map(|id| parse_id(id)).collect()
     }
 
-    /// The jobs of a blueprint that are done, with the cohorts in which they ended.
+    /// Returns the finished jobs of a blueprint with the cohorts in which they ended.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn done_of(&self, blueprint: BlueprintId) -> Result<HashMap<JobId, CohortId>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT j.id, c.id FROM jobs AS j JOIN members AS m ON m.job = j.id AND m.gone = 0 JOIN cohorts AS c ON c.id = m.cohort \
+            "SELECT j.id, c.id FROM jobs AS j JOIN members AS m ON m.job = j.id AND m.gone = 0 JOIN cohorts AS c ON \
+            c.id = m.cohort \
              WHERE j.blueprint = ? AND j.state = 'done' ORDER BY c.ordinal",
         )
         .bind(blueprint.to_string())
         .fetch_all(self.pool())
         .await?;
-        // Of several cohorts, the last one.
+        // If there are several cohorts, the last one remains.
         rows.into_iter().map(|(job, cohort)| Ok((parse_id(&job)?, parse_id(&cohort)?))).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The published files: names, sizes and checksums.
+//! The published files of data sets: names, sizes and checksums.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::records::{self, RECORD};
 use super::stl10;
 use sweep_spec::dataset::Dataset;
 
-/// A data set that comes as files.
+/// A data set that consists of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSet {
     /// Handwritten digits.
@@ -22,14 +22,14 @@ pub enum FileSet {
     FashionMnist,
     /// Small colour photographs.
     Cifar10,
-    /// Larger ones without labels.
+    /// Larger photographs without labels.
     Stl10,
 }
 
-/// How closely files are looked at.
+/// How closely files are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Large files by their length alone.
+    /// Large files only by their size.
     Quick,
     /// Every byte.
     Full,
@@ -37,14 +37,14 @@ pub enum Depth {
 
 /// A published file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KnownFile {
+pub struct PublishedFile {
     /// Its name without `.gz`.
     pub name: &'static str,
-    /// What is in it, uncompressed.
+    /// Its contents, uncompressed.
     pub contents: Contents,
 }
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     /// An array of bytes in the format of MNIST.
@@ -56,9 +56,10 @@ pub enum Contents {
     },
     /// Records in the format of CIFAR-10.
     Records {
-        /// How many there are in the published file; part of them is a smaller data set, and used with a warning.
+        /// The number of records in the published file. A file with fewer is a smaller data set, and is used with a
+        /// warning.
         most: usize,
-        /// SHA-1 of all bytes of that.
+        /// SHA-1 of all bytes of the published file.
         sha1: &'static str,
     },
     /// Images in the format of STL-10, read piece by piece.
@@ -68,8 +69,8 @@ pub enum Contents {
     },
 }
 
-/// Images and labels of training and test, in this order.
-type Files = [KnownFile; 4];
+/// Images and labels for training and for testing, in this order.
+type Files = [PublishedFile; 4];
 
 const fn files(md5: [&'static str; 4]) -> Files {
     let [train_images, train_labels, test_images, test_labels] = md5;
@@ -81,12 +82,12 @@ const fn files(md5: [&'static str; 4]) -> Files {
     ]
 }
 
-const fn idx(name: &'static str, dims: &'static [usize], md5: &'static str) -> KnownFile {
-    KnownFile { name, contents: Contents::Idx { dims, md5 } }
+const fn idx(name: &'static str, dims: &'static [usize], md5: &'static str) -> PublishedFile {
+    PublishedFile { name, contents: Contents::Idx { dims, md5 } }
 }
 
-const fn batch(name: &'static str, sha1: &'static str) -> KnownFile {
-    KnownFile { name, contents: Contents::Records { most: 10_000, sha1 } }
+const fn batch(name: &'static str, sha1: &'static str) -> PublishedFile {
+    PublishedFile { name, contents: Contents::Records { most: 10_000, sha1 } }
 }
 
 static MNIST: Files = files([
@@ -103,9 +104,9 @@ static FASHION_MNIST: Files = files([
     "15d484375f8d13e6eb1aabb0c3f46965",
 ]);
 
-/// Their authors give a checksum of the archive alone; those of its files are of Apache MXNet (`gluon.data.vision.CIFAR10`), which compares
-/// them each time that it reads the files.
-static CIFAR10: [KnownFile; 6] = [
+/// The authors only publish a checksum of the archive. Those of the files are from Apache MXNet
+/// (`gluon.data.vision.CIFAR10`), which checks them each time it reads the files.
+static CIFAR10: [PublishedFile; 6] = [
     batch("data_batch_1.bin", "aadd24acce27caa71bf4b10992e9e7b2d74c2540"),
     batch("data_batch_2.bin", "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
     batch("data_batch_3.bin", "1dd00a74ab1d17a6e7d73e185b69dbf31242f295"),
@@ -114,13 +115,14 @@ static CIFAR10: [KnownFile; 6] = [
     batch("test_batch.bin", "67eb016db431130d61cd03c7ad570b013799c88c"),
 ];
 
-static STL10: [KnownFile; 1] = [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
+static STL10: [PublishedFile; 1] =
+    [PublishedFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
 
 impl FileSet {
-    /// All of them.
+    /// All data sets of this kind.
     pub const ALL: [FileSet; 4] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10, FileSet::Stl10];
 
-    /// The files of `dataset`, if it comes as files.
+    /// Returns the files of `dataset`, if it consists of files.
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset {
             Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Own(_) => None,
@@ -131,7 +133,7 @@ impl FileSet {
         }
     }
 
-    /// The data set in a sweep file.
+    /// Returns the data set as in a sweep file.
     pub fn dataset(self) -> Dataset {
         match self {
             FileSet::Mnist => Dataset::Mnist,
@@ -141,13 +143,14 @@ impl FileSet {
         }
     }
 
-    /// The name, as in a sweep file.
+    /// Returns its name, as in a sweep file.
     pub fn name(self) -> &'static str {
         self.dataset().name()
     }
 
-    /// Those of the training samples, then those of the test samples; images before labels where they have files of their own.
-    pub fn files(self) -> &'static [KnownFile] {
+    /// Returns the files with training samples, then those with test samples. Images come before labels if these have
+    /// separate files.
+    pub fn files(self) -> &'static [PublishedFile] {
         match self {
             FileSet::Mnist => &MNIST,
             FileSet::FashionMnist => &FASHION_MNIST,
@@ -156,7 +159,7 @@ impl FileSet {
         }
     }
 
-    /// Number of training and of test samples, as published.
+    /// Returns the number of training and of test samples, as published.
     pub fn samples(self) -> (usize, usize) {
         match self {
             FileSet::Mnist | FileSet::FashionMnist => (60_000, 10_000),
@@ -166,8 +169,8 @@ impl FileSet {
     }
 }
 
-impl KnownFile {
-    /// Bytes of the uncompressed file.
+impl PublishedFile {
+    /// Returns the size of the uncompressed file in bytes.
     pub fn bytes(&self) -> usize {
         match self.contents {
             Contents::Idx { dims, .. } => 4 + 4 * dims.len() + dims.iter().product::<usize>(),
@@ -176,7 +179,7 @@ impl KnownFile {
         }
     }
 
-    /// That of the uncompressed file.
+    /// Returns the checksum of the uncompressed file.
     pub fn checksum(&self) -> Checksum {
         match self.contents {
             Contents::Idx { md5, .. } | Contents::Large { md5 } => Checksum::Md5(md5),
@@ -184,7 +187,7 @@ impl KnownFile {
         }
     }
 
-    /// The number of images in the file at `path`, of which nothing is kept in memory.
+    /// Returns the number of images in the file at `path`, without loading them.
     pub(super) fn check_large(&self, path: &Path, depth: Depth) -> Result<usize, Flaw> {
         let count = stl10::count(path.metadata()?.len())?;
         if let (Contents::Large { md5 }, Depth::Full) = (self.contents, depth) {
@@ -196,7 +199,7 @@ impl KnownFile {
         Ok(count)
     }
 
-    /// The array in `contents`, if they are the published ones of `set`.
+    /// Returns the array in `contents`, if it is the published one of `set`.
     pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
         let (dims, md5) = match self.contents {
             Contents::Idx { dims, md5 } => (dims, md5),
@@ -209,7 +212,8 @@ impl KnownFile {
             Contents::Large { .. } => return Err(Flaw::Io(std::io::ErrorKind::FileTooLarge.into())),
         };
         let found = hex(&Md5::digest(&contents), "");
-        // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
+        // Check the shape first, because its errors name a position. The checksum finds files that are wrong despite
+        // having the right shape.
         let dims: Vec<_> = dims.iter().map(|&size| Some(size)).collect();
         let idx = Idx::parse(contents, &dims)?;
         if found == md5 {

@@ -1,4 +1,4 @@
-//! All distances between two sets, block by block, on as many threads as libtorch uses.
+//! Computes all distances between two sets, block by block, on as many threads as libtorch uses.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,24 +8,24 @@ use multiversion::multiversion;
 
 use super::rows::{Rows, distance};
 
-/// Distances that a thread has in memory at a time, more or less: they stay in a processor's cache.
+/// About how many distances a thread keeps in memory at a time: they fit in a processor's cache.
 const BLOCK: usize = 1 << 17;
-/// Columns that are looked at together: as many as fill vector registers twice.
+/// Columns processed together: enough to fill vector registers twice.
 const LANES: usize = 16;
-/// Rows that are looked at together.
+/// Rows processed together.
 const DEEP: usize = 4;
 
-/// How far is how far.
+/// How distance is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// The squared distance, for rows of which [`Rows::squares_well`] is true.
+    /// The squared distance, for rows for which [`Rows::has_safe_squares`] is true.
     Squares,
-    /// The distance itself, of any rows.
+    /// The distance itself, for any rows.
     Distances,
 }
 
-/// What `work` makes of the distances `[rows, b]` of each block of rows of `a` to those of `b`, in order; it is told the first of the rows,
-/// and how many they are.
+/// Calls `work` with the distances `[rows, b]` between each block of rows of `a` and the rows of `b`. `work` also gets
+/// the index of the first row and the number of rows. Returns the results in order.
 pub(crate) fn by_block<T: Send>(
     a: &Rows,
     b: &Rows,
@@ -77,7 +77,7 @@ pub(crate) fn by_block<T: Send>(
     done.into_iter().map(|(_, made)| made).collect()
 }
 
-/// The rows, [`LANES`] at a time, each such panel feature by feature; the last is filled up with zeros.
+/// Returns the rows in panels of [`LANES`], each stored feature by feature. The last panel is padded with zeros.
 fn panels(rows: &Rows) -> Vec<[f64; LANES]> {
     let mut out = vec![[0.0; LANES]; rows.len().div_ceil(LANES) * rows.width()];
     for (i, row) in rows.values().chunks_exact(rows.width()).enumerate() {
@@ -88,8 +88,8 @@ fn panels(rows: &Rows) -> Vec<[f64; LANES]> {
     out
 }
 
-/// Squared distances `[rows, columns]` of `rows` `[rows, width]` to those of `panels`: sums over features one after another, whatever the
-/// processor, and without fused multiply-add.
+/// Computes squared distances `[rows, columns]` between `rows` `[rows, width]` and those in `panels`. Sums go over
+/// features in order, without fused multiply-add, so every processor gives the same bits.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn squares(rows: &[f64], width: usize, panels: &[[f64; LANES]], columns: usize, out: &mut [f64]) {
     for (p, panel) in panels.chunks_exact(width).enumerate() {

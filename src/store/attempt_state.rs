@@ -1,4 +1,5 @@
-//! What events do to an attempt and its jobs: a pure fold, the same for a running worker, a restart and a rebuild.
+//! The state of an attempt and its jobs, computed from events by a pure fold. A running worker, a restart and a rebuild
+//! all use it.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +10,24 @@ use sweep_wire::event::{Cause, Event, Record, Score};
 use sweep_wire::losses::Losses;
 use sweep_wire::status::{Change, Status};
 
-/// What is known of one attempt.
+/// The state of an attempt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attempt {
     /// The sequence number of the next event.
     pub events: u64,
-    /// The worker's process, host and device, and since when; from its first event on.
+    /// The worker's process, host, device and start; set by its first event.
     pub started: Option<Started>,
     /// Steps done.
     pub step: u64,
-    /// Model-steps per second, the last reported.
+    /// Model-steps per second, as last reported.
     pub rate: Option<f64>,
-    /// What its worker had to put up with since it was last written.
+    /// Its worker's warnings since the attempt was last written.
     pub warnings: Vec<String>,
-    /// When and how it ended, with what message.
+    /// When and how it ended, with the message.
     pub ended: Option<(f64, AttemptOutcome, String)>,
 }
 
-/// Who trains.
+/// The worker that trains.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Started {
     pub at: f64,
@@ -35,33 +36,33 @@ pub(super) struct Started {
     pub device: String,
 }
 
-/// What is known of one job.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Job {
     pub status: Status,
     pub step: u64,
     pub seconds: Option<f64>,
-    /// Seconds of all its scorings.
+    /// Time of all its scorings, in seconds.
     pub scoring: f64,
     pub message: String,
 }
 
-/// An attempt with its members, and what a batch of events adds.
+/// An attempt with its members, and the results that a batch of events adds.
 #[derive(Debug, Default)]
-pub(super) struct Fold {
+pub(super) struct AttemptState {
     pub attempt: Attempt,
     pub jobs: BTreeMap<JobId, Job>,
-    /// By what was asked for, where that is said.
+    /// By job, metric, step and, if given, what was asked for.
     pub scores: BTreeMap<(JobId, Measure, u64, Option<String>), Score>,
     pub samples: BTreeMap<(JobId, u64), String>,
     pub losses: BTreeMap<JobId, Losses>,
-    /// Of the cohort's blueprint, by metric and how it was measured.
+    /// Scores of real samples for the cohort's blueprint, by metric and protocol.
     pub floors: BTreeMap<(Measure, String), Score>,
 }
 
-impl Fold {
-    /// Applies the events that it does not have yet. `Err` is the sequence number of an event that comes too early: one before it is
-    /// missing.
+impl AttemptState {
+    /// Applies the events that are new. `Err` is the sequence number of an event that comes too early, because one
+    /// before it is missing.
     pub(crate) fn apply(&mut self, records: &[Record]) -> Result<(), u64> {
         for record in records {
             if record.seq > self.attempt.events {
@@ -137,7 +138,7 @@ impl Fold {
         }
     }
 
-    /// The cohort is at `step`, and with it every member that still trains.
+    /// Moves the cohort, and every member that still trains, to `step`.
     fn advance(&mut self, step: u64) {
         self.attempt.step = step;
         for job in self.jobs.values_mut().filter(|job| job.status == Status::Running) {
@@ -147,7 +148,8 @@ impl Fold {
 }
 
 impl Job {
-    /// Goes over to another state, where the table has one; whether it did. A job that starts again forgets why it stopped.
+    /// Changes to another state and returns true, if the table allows it. A job that starts again loses the message why
+    /// it stopped.
     fn change(&mut self, change: Change) -> bool {
         let Some(after) = self.status.after(change) else { return false };
         self.status = after;

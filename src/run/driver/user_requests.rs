@@ -1,4 +1,4 @@
-//! What users ask of a run: by signals, and from other terminals.
+//! What users ask of a run, by signals and from other terminals.
 
 use std::io;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use super::super::requests::Request;
 use super::super::signals::{self, Asked};
 use super::super::state::referee::Verdict;
 use super::super::state::{Ending, Finish, Input};
-use super::mind::Mind;
+use super::phase::Phase;
 use super::{APART, Driver, TWICE};
 use sweep_spec::id::JobId;
 use sweep_store::{Decision, Stopped, Taken, Write, note};
@@ -21,7 +21,7 @@ impl Driver<'_> {
     pub(super) async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
         let input = match asked {
             Asked::Suspend => {
-                // First the workers: nobody would stop them later.
+                // Workers first: once this process stands still, nothing else would stop them.
                 self.executor.suspend();
                 return Ok(kill_process(getpid(), Signal::STOP).map_err(io::Error::from)?);
             }
@@ -29,7 +29,7 @@ impl Driver<'_> {
                 self.executor.go_on();
                 return Ok(());
             }
-            // `timeout` sends one to the process and one to its group, at once.
+            // `timeout` sends one signal to the process and one to its group at the same time.
             Asked::Stop if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => return Ok(()),
             Asked::Stop => Input::Stop,
             Asked::Warned => Input::Warned,
@@ -39,7 +39,7 @@ impl Driver<'_> {
         match (self.interrupted, signal) {
             (Interrupted::Ask(ask), Signal::INT) if self.answer.is_some() => {
                 if let Some(answer) = self.answer.take() {
-                    // One that is waiting for an answer ends with this process.
+                    // A thread that waits for an answer ends with this process.
                     std::thread::spawn(move || answer.send(ask()));
                 }
             }
@@ -47,22 +47,23 @@ impl Driver<'_> {
             (Interrupted::Ask(_) | Interrupted::Stop, _) => self.interrupted(input, false).await?,
         }
         if asked == Asked::Stop {
-            // Of two that came together the second waits already, however long this took.
+            // The time counts from here: if two signals came together, the second has been waiting, however long this
+            // took.
             self.signalled = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// Ends the run: workers stop, or `leave` is what becomes of them.
+    /// Ends the run. Workers stop, or keep running if `leave` is set.
     pub(super) async fn interrupted(&mut self, input: Input, leave: bool) -> Result<(), RunError> {
-        match &self.mind {
-            Mind::Running(machine) if leave => self.summary = Some(machine.summary(Finish::Early(Ending::Left))),
-            Mind::Running(_) | Mind::Before { .. } => self.handle(input).await?,
+        match &self.phase {
+            Phase::Running(machine) if leave => self.summary = Some(machine.summary(Finish::Early(Ending::Left))),
+            Phase::Running(_) | Phase::Before { .. } => self.handle(input).await?,
         }
         self.record().await
     }
 
-    /// Does what was asked for from another terminal.
+    /// Carries out a request from another terminal.
     pub(super) async fn asked(&mut self, request: Request) -> Result<(), RunError> {
         tracing::info!(?request, "asked from another terminal");
         match request {
@@ -76,9 +77,9 @@ impl Driver<'_> {
             }
             Request::Cancel(mut jobs) => {
                 self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
-                // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
-                jobs.retain(|job| !self.mind.is_cancelled(*job));
-                if let Mind::Before { .. } = &self.mind {
+                // This includes jobs that the run does not know: no other process can write while it is at work.
+                jobs.retain(|job| !self.phase.is_cancelled(*job));
+                if let Phase::Before { .. } = &self.phase {
                     self.cancelled.extend(&jobs);
                 }
                 self.cancel(jobs)
@@ -86,7 +87,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Records that the user has cancelled `jobs`, and what was known of them by then.
+    /// Records that the user has cancelled `jobs`, and how much was known of them at that time.
     pub(super) fn cancel(&mut self, jobs: Vec<JobId>) -> Result<(), RunError> {
         if jobs.is_empty() {
             return Ok(());
@@ -98,7 +99,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Records that jobs are stopped early, and what was known of them by then.
+    /// Records that jobs were stopped early, and how much was known of them at that time.
     pub(super) fn stop_early(&mut self, verdicts: Vec<Verdict>) -> Result<(), RunError> {
         let mut decided = Vec::with_capacity(verdicts.len());
         let mut at = 0.0;
@@ -113,10 +114,11 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// When a decision about `jobs` is made, which is after all that is known, and how much was known of them by then.
+    /// Returns the time of a decision about `jobs`, which is later than all known events, and how much was known of
+    /// them then.
     fn known_of(&mut self, jobs: &[JobId]) -> (f64, Vec<Taken>) {
-        // What only measures is not in the database.
-        let is_recorded = matches!(self.mind, Mind::Running(_));
+        // Orders that only measure are not in the database.
+        let is_recorded = matches!(self.phase, Phase::Running(_));
         let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(jobs));
         let taken =
             theirs.map(|attempt| Taken { cohort: attempt.cohort, attempt: attempt.number, events: attempt.taken });

@@ -1,14 +1,14 @@
-//! How a job is scored at a step, whoever asks.
+//! Scores a job at a step.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::kit::{Kit, KitError};
+use super::dataset_cache::{DatasetCache, DatasetError};
 use super::report::Report;
 use sweep_metrics::nets::Watch;
-use sweep_metrics::{self as metrics, MetricError, Scorer, Value};
+use sweep_metrics::{self as metrics, MetricError, ScoreValue, Scorer};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint;
 use sweep_spec::dataset::Dataset;
@@ -17,19 +17,19 @@ use sweep_wire::event::{Event, Score};
 use sweep_wire::log::LogError;
 use sweep_wire::order::Order;
 
-/// How often a long scoring says how far it is.
+/// How often a long scoring reports its progress.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// What a scoring tells `report` how far it is with, and what ends it once `stop` is set.
+/// Returns a callback that passes the progress of a scoring to `report`, and ends the scoring once `stop` is set.
 pub(super) fn watch(report: &mut Report, stop: &AtomicBool) -> impl FnMut(usize, usize) -> ControlFlow<()> {
-    let mut said = Instant::now();
+    let mut reported = Instant::now();
     move |seen, all| {
         if stop.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
         }
-        if said.elapsed() >= EVERY {
-            said = Instant::now();
-            // A log that cannot be written to ends it as well; whatever is logged next says why.
+        if reported.elapsed() >= EVERY {
+            reported = Instant::now();
+            // A log that cannot be written also ends the scoring; the next event reports the error.
             if report.append(Event::Scoring { seen: seen as u64, all: all as u64 }).is_err() {
                 return ControlFlow::Break(());
             }
@@ -38,7 +38,8 @@ pub(super) fn watch(report: &mut Report, stop: &AtomicBool) -> impl FnMut(usize,
     }
 }
 
-/// Scores what `sample` makes of the noise of this job, with this seed, at `step`, as is asked for: an [`Event::Scored`].
+/// Scores the samples that `sample` makes from the noise of this job and `seed` at `step`, and returns an
+/// [`Event::Scored`].
 pub(super) fn scored<E: From<MetricError>>(
     (job, seed): (JobId, u64),
     step: u64,
@@ -53,27 +54,27 @@ pub(super) fn scored<E: From<MetricError>>(
     Ok(Event::Scored { job, step, scores, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// A way of scoring, and what does it.
+/// A kind of scores to compute, and its scorer.
 pub(super) struct Scoring {
     pub(super) score: blueprint::Score,
     pub(super) scorer: Rc<Scorer>,
 }
 
-/// Gets ready to score samples of `dataset` as `order` says, and reports what a perfect generator scores.
-pub(super) fn scorings<E: From<KitError> + From<LogError>>(
+/// Prepares the scorers of samples of `dataset` that `order` asks for, and reports the scores of a perfect generator.
+pub(super) fn scorings<E: From<DatasetError> + From<LogError>>(
     order: &Order,
     dataset: &Dataset,
     report: &mut Report,
-    kit: &mut Kit,
+    cache: &mut DatasetCache,
     stop: &AtomicBool,
 ) -> Result<Vec<Scoring>, E> {
     let Order { scores, data, device, .. } = order;
-    kit.keep(dataset, data, scores);
+    cache.keep(dataset, data, scores);
     let mut scorings = Vec::new();
     for score in scores.iter().filter(|score| !score.metrics.is_empty()) {
         let mut watch = watch(report, stop);
-        let scorer = kit.scorer(dataset, score, data, 0, *device, &mut watch)?;
-        let perfect = kit.floor(dataset, score, data, &scorer, &mut watch)?;
+        let scorer = cache.scorer(dataset, score, data, 0, *device, &mut watch)?;
+        let perfect = cache.floor(dataset, score, data, &scorer, &mut watch)?;
         drop(watch);
         if let Some(floor) = floor(&perfect) {
             report.append(floor)?;
@@ -83,12 +84,12 @@ pub(super) fn scorings<E: From<KitError> + From<LogError>>(
     Ok(scorings)
 }
 
-/// What a perfect generator scores, as an event; none where that is not known.
+/// The event with the scores of a perfect generator; `None` if they are not known.
 pub(super) fn floor(scores: &[Score]) -> Option<Event> {
     (!scores.is_empty()).then(|| Event::Floor { scores: scores.to_vec() })
 }
 
-/// A score as events have it.
-pub(super) fn score(Value { metric, value, std, protocol }: Value) -> Score {
+/// Converts a score to its form in events.
+pub(super) fn score(ScoreValue { metric, value, std, protocol }: ScoreValue) -> Score {
     Score { metric: metric.into(), value, std, protocol, asked: None }
 }

@@ -1,4 +1,4 @@
-//! Data sets that are made ready before they are trained on: the user's own, and STL-10.
+//! Data sets that are prepared before training: the user's own, and STL-10.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,15 +9,15 @@ use super::array::Array;
 use super::cache::{Form, Input, Manifest, Mapped, PrepareEvent, build, checksum, known, made_of};
 use super::folder::Folder;
 use super::unlabelled::Unlabelled;
-use sweep_spec::own::{Kind, Own, Source, Trouble};
+use sweep_spec::own_data::{Kind, OwnData, Source, Trouble};
 
-/// Where `source` lies: relative to `base`, the folder of the sweep file.
+/// Returns the path of `source`. Relative paths start at `base`, the folder of the sweep file.
 fn place(source: &Source, base: &Path, home: Option<OsString>) -> Result<PathBuf, DataError> {
     let Some(rest) = source.path.strip_prefix("~/") else { return Ok(base.join(&source.path)) };
     let home = home.filter(|home| !home.is_empty()).ok_or_else(|| DataError::Place {
         path: source.path.clone().into(),
-        what: "`~` stands for the folder in HOME, which is not set".to_owned(),
-        advice: "set HOME, or write the whole path".to_owned(),
+        what: "`~` stands for the home folder, but HOME is not set".to_owned(),
+        advice: "set HOME, or write the full path".to_owned(),
     })?;
     Ok(PathBuf::from(home).join(rest))
 }
@@ -27,7 +27,7 @@ fn input(source: &Source, base: &Path) -> Result<Box<dyn Input>, DataError> {
     at(source.kind, &path, Form { size: source.size, range: source.range })
 }
 
-/// What lies at `path`.
+/// Opens what is at `path`.
 fn at(kind: Kind, path: &Path, form: Form) -> Result<Box<dyn Input>, DataError> {
     Ok(match kind {
         Kind::Imagenet32 | Kind::Images => Box::new(Folder::open(kind, path, form.size.unwrap_or(32) as usize)?),
@@ -35,35 +35,35 @@ fn at(kind: Kind, path: &Path, form: Form) -> Result<Box<dyn Input>, DataError> 
     })
 }
 
-/// What lies at `source`, without making samples: their checksum is known where they are in a cache under `root`, and the files are small or
-/// provably those that were read. Relative paths begin at `base`.
+/// Opens what is at `source` without reading samples. Their checksum is known if they are in a cache under `root`, and
+/// the files are small or provably unchanged. Relative paths start at `base`.
 ///
 /// # Errors
-/// Where there is no such data set.
-pub fn glance(source: &Source, base: &Path, root: &Path) -> Result<Own, DataError> {
+/// If there is no such data set.
+pub fn inspect(source: &Source, base: &Path, root: &Path) -> Result<OwnData, DataError> {
     let input = input(source, base)?;
-    Ok(Own { kind: source.kind, shape: input.shape(), content: known(root, &*input)? })
+    Ok(OwnData { kind: source.kind, shape: input.shape(), content: known(root, &*input)? })
 }
 
-/// Sees to it that the samples of `source` are in a cache under `root`.
+/// Makes sure that the samples of `source` are in a cache under `root`.
 ///
 /// # Errors
-/// Where they cannot be read, or the cache not be written.
+/// If they cannot be read, or the cache cannot be written.
 pub fn prepare(
     source: &Source,
     base: &Path,
     root: &Path,
     events: &(dyn Fn(PrepareEvent<'_>) + Sync),
-) -> Result<Own, DataError> {
+) -> Result<OwnData, DataError> {
     let input = input(source, base)?;
     let content = build(&*input, root, events)?;
-    Ok(Own { kind: source.kind, shape: input.shape(), content: Some(content) })
+    Ok(OwnData { kind: source.kind, shape: input.shape(), content: Some(content) })
 }
 
-/// Sees to it that STL-10, which lies at `path`, is in a cache under `root`, and opens it.
+/// Makes sure that STL-10, which is at `path`, is in a cache under `root`, and opens it.
 ///
 /// # Errors
-/// Where it cannot be read, or the cache not be written.
+/// If it cannot be read, or the cache cannot be written.
 pub(super) fn stl10(
     path: PathBuf,
     root: &Path,
@@ -73,39 +73,40 @@ pub(super) fn stl10(
     Mapped::open(root, content)
 }
 
-/// What has become of the files from which a cache was made.
+/// What became of the files that a cache was made from.
 #[derive(Debug)]
-pub enum Origin {
-    /// They have the same samples.
+pub enum SourceState {
+    /// They contain the same samples.
     Same,
-    /// They are others now, for this reason where it can be said.
+    /// They have changed; with the reason, if known.
     Other(Option<DataError>),
-    /// Nothing lies there any more.
+    /// They no longer exist.
     Gone,
-    /// They were not noted when it was made.
+    /// The manifest does not record them.
     Unknown,
 }
 
-/// Reads again the files from which the cache under `root` with this `manifest` was made, and compares them with what was read then.
-pub fn origin(root: &Path, manifest: &Manifest, events: &(dyn Fn(PrepareEvent<'_>) + Sync)) -> Origin {
-    let (path, Some(origin)) = (Path::new(&manifest.path), &manifest.origin) else { return Origin::Unknown };
+/// Reads the files that the cache under `root` with this `manifest` was made from, and compares them with what was read
+/// then.
+pub fn source_state(root: &Path, manifest: &Manifest, events: &(dyn Fn(PrepareEvent<'_>) + Sync)) -> SourceState {
+    let (path, Some(origin)) = (Path::new(&manifest.path), &manifest.origin) else { return SourceState::Unknown };
     if !path.exists() {
-        return Origin::Gone;
+        return SourceState::Gone;
     }
     let input = match Kind::ALL.into_iter().find(|kind| kind.name() == manifest.name) {
         Some(kind) => at(kind, path, Form { size: origin.size, range: origin.range }),
         None => Unlabelled::open(path.to_owned()).map(|input| Box::new(input) as Box<dyn Input>),
     };
     match input.and_then(|input| checksum(&*input, events)) {
-        // Other files can have the same samples.
-        Ok(found) if found == origin.checksum || made_of(root, found) == Some(manifest.content()) => Origin::Same,
-        Ok(_) => Origin::Other(None),
-        Err(error) => Origin::Other(Some(error)),
+        // Different files may contain the same samples.
+        Ok(found) if found == origin.checksum || made_of(root, found) == Some(manifest.content()) => SourceState::Same,
+        Ok(_) => SourceState::Other(None),
+        Err(error) => SourceState::Other(Some(error)),
     }
 }
 
 impl DataError {
-    /// As a mistake of the file that names the path.
+    /// Reports it as an error in the sweep file that contains the path.
     pub fn trouble(&self) -> Trouble {
         match self {
             DataError::Place { path, what, advice } => {
@@ -128,7 +129,7 @@ mod tests {
     use crate::stl10::IMAGE;
     use sweep_spec::id::DataId;
 
-    /// Gives a file or all files of a folder one time, as `tar`, `cp -p` and `rsync -t` do.
+    /// Gives a file, or all files of a folder, the same time, as `tar`, `cp -p` and `rsync -t` do.
     fn one_time(path: &Path) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         if path.is_dir() {
@@ -138,14 +139,14 @@ mod tests {
         }
     }
 
-    /// Points that all have this value.
+    /// Writes points that all have this value.
     fn array(path: &Path, value: f32) {
         let values: Vec<u8> = (0..40).flat_map(|_| value.to_le_bytes()).collect();
         fs::write(path, npy("<f4", "(20, 2)", &values)).unwrap();
         one_time(path);
     }
 
-    /// Pictures of these heights, in files of one size.
+    /// Writes pictures with these heights, in files of equal size.
     fn pictures(path: &Path, heights: [u32; 2]) {
         fs::create_dir_all(path).unwrap();
         for (name, height) in ["a.png", "b.png"].into_iter().zip(heights) {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     type Make = fn(&Path, bool);
-    /// A kind of data set, and two that the system tells apart by nothing but when and where they were written.
+    /// Each kind of data set, with two versions that differ in metadata only by when and where they were written.
     const KINDS: [(Option<Kind>, Make); 4] = [
         (Some(Kind::Npy), |path, other| array(path, f32::from(u8::from(other)))),
         (Some(Kind::Images), |path, other| pictures(path, if other { [9, 20] } else { [9, 30] })),
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_one_name_size_and_time_with_other_contents_are_another_data_set() {
+    fn files_with_equal_name_size_and_time_but_other_contents_are_another_data_set() {
         for (kind, make) in KINDS {
             let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let at = |name: &str| dir.path().join(name);
@@ -195,17 +196,17 @@ mod tests {
             assert_eq!(known(root.path(), &*open_at(kind, &at("other"))).unwrap(), None, "{kind:?}");
             let other = cached(kind, &at("other"), root.path());
             assert_ne!(one, other, "{kind:?}");
-            // Each is what somebody finds who has only that one.
+            // Each gets the result as if it were the only one.
             assert_eq!(other, cached(kind, &at("other"), tempfile::tempdir().unwrap().path()));
 
-            // Replaced with its time restored: in the same file, and by another one of the same name.
+            // Replaced with its time restored: within the same file, and by another file with the same name.
             make(&at("one"), true);
             assert_eq!(cached(kind, &at("one"), root.path()), other, "{kind:?}");
             make(&at("third"), false);
             fs::rename(at("one"), at("away")).unwrap();
             fs::rename(at("third"), at("one")).unwrap();
             assert_eq!(cached(kind, &at("one"), root.path()), one, "{kind:?}");
-            // What moved or is touched is known without being made again.
+            // Moved or touched files are recognised without preparing them again.
             let said = std::sync::Mutex::new(0);
             let events = |event: PrepareEvent<'_>| {
                 *said.lock().unwrap() += u32::from(matches!(event, PrepareEvent::Begun { .. }))
@@ -216,21 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_the_files_is_told_by_reading_them_again() {
+    fn the_state_of_the_files_is_found_by_reading_them_again() {
         for (kind, make) in KINDS {
             let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let path = dir.path().join("here");
             make(&path, false);
             let cache = Mapped::open(root.path(), cached(kind, &path, root.path())).unwrap();
-            let now = || origin(root.path(), cache.manifest(), &|_| {});
-            assert!(matches!(now(), Origin::Same), "{kind:?}: {:?}", now());
+            let now = || source_state(root.path(), cache.manifest(), &|_| {});
+            assert!(matches!(now(), SourceState::Same), "{kind:?}: {:?}", now());
             make(&path, true);
-            assert!(matches!(now(), Origin::Other(None)), "{kind:?}: {:?}", now());
+            assert!(matches!(now(), SourceState::Other(None)), "{kind:?}: {:?}", now());
             let gone = dir.path().join("there");
             fs::rename(&path, &gone).unwrap();
-            assert!(matches!(now(), Origin::Gone));
+            assert!(matches!(now(), SourceState::Gone));
             std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-            assert!(matches!(now(), Origin::Other(Some(_))));
+            assert!(matches!(now(), SourceState::Other(Some(_))));
             assert!(cache.len().is_some_and(|n| n > 1));
         }
     }
@@ -245,7 +246,7 @@ mod tests {
             let error = at("~/x.npy", home).unwrap_err().to_string();
             assert_eq!(
                 error,
-                "~/x.npy: `~` stands for the folder in HOME, which is not set; set HOME, or write the whole path"
+                "~/x.npy: `~` stands for the home folder, but HOME is not set; set HOME, or write the full path"
             );
         }
     }

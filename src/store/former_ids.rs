@@ -1,5 +1,5 @@
-//! Databases of earlier programs, for which what is measured was a part of a job: their jobs get the ids of today. Two that differed in what was
-//! measured of them alone are one then, with the scores of both.
+//! Databases of earlier programs, in which scores were part of a job's identity. Their jobs get today's ids. Two jobs
+//! that differed only in their scores become one, with the scores of both.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ row! {
     }
 }
 
-/// Gives the ids of today to all jobs and blueprints that have earlier ones; where there are none, nothing happens.
+/// Gives today's ids to all jobs and blueprints that have former ones.
 pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
     let blueprints = formers(transaction).await?;
     if blueprints.is_empty() {
@@ -47,7 +47,8 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
         let id = former.blueprint.id().to_string();
         let json = serde_json::to_string(&former.blueprint).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(
-            "INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) SELECT ?, dataset, objective, steps, ? FROM blueprints WHERE id = ?",
+            "INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) SELECT ?, dataset, objective, \
+            steps, ? FROM blueprints WHERE id = ?",
         )
         .bind(&id)
         .bind(json)
@@ -66,7 +67,8 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
     let renamed = jobs(transaction, &blueprints).await?;
     let rows: Vec<_> = renamed.iter().collect();
     sqlx::query(
-        "CREATE TEMP TABLE today (was TEXT PRIMARY KEY, id TEXT NOT NULL, usual INTEGER NOT NULL, scoring INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TEMP TABLE today (was TEXT PRIMARY KEY, id TEXT NOT NULL, usual INTEGER NOT NULL, scoring INTEGER NOT \
+        NULL) WITHOUT ROWID",
     )
     .execute(&mut **transaction)
     .await?;
@@ -82,22 +84,29 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
     )
     .await?;
     sqlx::query(
-        "UPDATE cohorts SET scoring = coalesce((SELECT t.usual FROM members AS m JOIN today AS t ON t.was = m.job WHERE m.cohort = cohorts.id \
+        "UPDATE cohorts SET scoring = coalesce((SELECT t.usual FROM members AS m JOIN today AS t ON t.was = m.job \
+        WHERE m.cohort = cohorts.id \
          ORDER BY m.position LIMIT 1), scoring)",
     )
     .execute(&mut **transaction)
     .await?;
     ask_for_all(transaction, &blueprints, &renamed, &mut scorings).await?;
     for sql in [
-        "UPDATE entries SET scoring = (SELECT scoring FROM today WHERE was = entries.job), job = (SELECT id FROM today WHERE was = entries.job) \
+        "UPDATE entries SET scoring = (SELECT scoring FROM today WHERE was = entries.job), job = (SELECT id FROM today \
+        WHERE was = entries.job) \
          WHERE job IN (SELECT was FROM today)",
         "UPDATE members SET job = (SELECT id FROM today WHERE was = members.job) WHERE job IN (SELECT was FROM today)",
-        "UPDATE OR IGNORE samples SET job = (SELECT id FROM today WHERE was = samples.job) WHERE job IN (SELECT was FROM today)",
-        "UPDATE OR IGNORE losses SET job = (SELECT id FROM today WHERE was = losses.job) WHERE job IN (SELECT was FROM today)",
-        "INSERT OR IGNORE INTO parameters SELECT t.id, p.name, p.value, p.json FROM parameters AS p JOIN today AS t ON t.was = p.job",
-        // Training measured what it was asked for; at the last step another may have.
-        "INSERT OR REPLACE INTO scores SELECT t.id, s.step, s.metric, coalesce(a.ask, 0), s.kind, s.value, s.std, s.protocol \
-         FROM scores AS s JOIN today AS t ON t.was = s.job JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id = j.blueprint \
+        "UPDATE OR IGNORE samples SET job = (SELECT id FROM today WHERE was = samples.job) WHERE job IN (SELECT was \
+        FROM today)",
+        "UPDATE OR IGNORE losses SET job = (SELECT id FROM today WHERE was = losses.job) WHERE job IN (SELECT was FROM \
+        today)",
+        "INSERT OR IGNORE INTO parameters SELECT t.id, p.name, p.value, p.json FROM parameters AS p JOIN today AS t ON \
+        t.was = p.job",
+        // Scores during training are those asked for; at the last step, a rescoring may have measured others.
+        "INSERT OR REPLACE INTO scores SELECT t.id, s.step, s.metric, coalesce(a.ask, 0), s.kind, s.value, s.std, \
+        s.protocol \
+         FROM scores AS s JOIN today AS t ON t.was = s.job JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id \
+         = j.blueprint \
          LEFT JOIN asked AS a ON a.scoring = iif(s.step = b.steps, t.scoring, t.usual) AND a.metric = s.metric",
         "INSERT INTO renamed SELECT was, id FROM today",
         "DELETE FROM jobs WHERE id IN (SELECT was FROM today)",
@@ -109,7 +118,8 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
     Ok(())
 }
 
-/// What was measured otherwise than it was asked for, and beside it, is asked for from now on: `sweep rescore` was at the last steps.
+/// Makes sweeps ask for everything that `sweep rescore` measured at last steps differently from, or in addition to,
+/// what they asked for.
 async fn ask_for_all(
     transaction: &mut Transaction<'static, Sqlite>,
     blueprints: &BTreeMap<String, (Former, BlueprintId)>,
@@ -117,7 +127,8 @@ async fn ask_for_all(
     scorings: &mut Scorings,
 ) -> Result<(), StoreError> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT s.job, s.metric, p.json FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint JOIN scores AS s ON s.job = j.id AND s.step = b.steps \
+        "SELECT s.job, s.metric, p.json FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint JOIN scores AS s ON \
+        s.job = j.id AND s.step = b.steps \
          JOIN protocols AS p ON p.id = s.protocol WHERE j.id IN (SELECT was FROM today) ORDER BY s.job",
     )
     .fetch_all(&mut **transaction)
@@ -126,7 +137,7 @@ async fn ask_for_all(
         let (was, ..) = &rows[0];
         let Some((former, _)) = renamed.get(was).and_then(|(_, blueprint)| blueprints.get(blueprint)) else { continue };
         let (usual, dataset) = (Arc::new(former.score.clone()), former.dataset);
-        // A metric that there is no more is not asked for.
+        // Metrics that no longer exist are dropped.
         let found = rows.iter().filter_map(|(_, metric, protocol)| {
             Some((Metric::find(metric)?, serde_json::from_str(protocol).unwrap_or_default()))
         });
@@ -144,7 +155,8 @@ async fn ask_for_all(
     Ok(())
 }
 
-/// What asks for all that was `found`, metrics by their protocols, of jobs of `dataset` that were to be measured by `usual`.
+/// Returns scores that ask for everything `found` (protocols by metric) for jobs on `dataset` that were asked to
+/// measure `usual`.
 pub(super) fn asked_for(usual: &Arc<Score>, dataset: &Dataset, found: &BTreeMap<Metric, serde_json::Value>) -> Scores {
     let others = found.iter().filter_map(|(&metric, protocol)| {
         let score = as_measured(usual, dataset, metric, protocol);
@@ -154,13 +166,13 @@ pub(super) fn asked_for(usual: &Arc<Score>, dataset: &Dataset, found: &BTreeMap<
     others.fold(vec![Arc::clone(usual)], |scores, score| score.instead(&scores)).into()
 }
 
-/// Whether there are jobs that are called as earlier programs called them.
+/// Whether any jobs have ids of earlier programs.
 pub(super) async fn are_there(pool: &SqlitePool) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM blueprints WHERE json LIKE '%\"score\":%')";
     Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
 }
 
-/// The blueprints of earlier programs by their ids, with those of today.
+/// Returns the blueprints of earlier programs by id, with today's blueprints.
 async fn formers(
     transaction: &mut Transaction<'static, Sqlite>,
 ) -> Result<BTreeMap<String, (Former, BlueprintId)>, StoreError> {
@@ -181,7 +193,7 @@ async fn formers(
     Ok(formers)
 }
 
-/// Makes the jobs of today, and says by what they were called which they are, and of which blueprint they were.
+/// Inserts today's jobs, and maps former ids to them and their former blueprints.
 async fn jobs(
     transaction: &mut Transaction<'static, Sqlite>,
     blueprints: &BTreeMap<String, (Former, BlueprintId)>,
@@ -222,7 +234,7 @@ async fn jobs(
     Ok(renamed)
 }
 
-/// Of two that are one job today, the one that got further: scoring takes no part in what is trained.
+/// Returns the more advanced of two former jobs that are one job today. Scoring does not affect training.
 fn further(one: Known, other: Known) -> Result<Known, StoreError> {
     let rank = |job: &Known| -> Result<_, StoreError> {
         let rank = match parse_status(&job.state)? {
@@ -239,17 +251,17 @@ fn further(one: Known, other: Known) -> Result<Known, StoreError> {
 }
 
 impl Store {
-    /// What jobs are called that earlier programs called otherwise, by what they were called: files that these wrote call them so.
+    /// Returns the former ids of jobs with today's ids. Files of earlier programs use the former ids.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub async fn renamed(&self) -> Result<HashMap<JobId, JobId>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as("SELECT was, job FROM renamed").fetch_all(self.pool()).await?;
         rows.iter().map(|(was, job)| Ok((parse_id(was)?, parse_id(job)?))).collect()
     }
 
-    /// Adds what jobs were called.
+    /// Adds former ids of jobs.
     pub(super) async fn rename(&self, renamed: &HashMap<JobId, JobId>) -> Result<(), StoreError> {
         if renamed.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The way through all points of a variant: each becomes a job a seed.
+//! Expands one variant: goes through all its points and makes one job per point and seed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -26,26 +26,26 @@ use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 
-/// Parameters that say what discriminators are to say.
+/// The parameters that set what discriminators should output.
 const AIMS: [&str; 5] = ["real_label", "fake_label", "real_target", "fake_target", "generator_target"];
 
-/// Sets of values of which losses of the file's own are looked at, at most.
+/// Maximum number of parameter settings for which the file's own losses are linted.
 const MOST_LINTED: usize = 1000;
 
-/// Operations of losses that are not long; of longer ones fewer sets are looked at.
+/// Operations of a typical loss. Longer losses are linted for fewer settings.
 const USUAL_SIZE: usize = 60;
 
-/// The values of the parameters that a loss names, whether something bounds its logits, and whether some parameters are scheduled.
+/// The values of the parameters in a loss, whether its logits are bounded, and whether any parameter is scheduled.
 type Circumstances = (Vec<u64>, bool, bool);
 
-/// The losses that were looked at.
+/// The losses linted so far.
 #[derive(Default)]
 struct Looked {
-    /// By the objective's place in memory, since one that is swept widely must not keep others from being looked at.
+    /// The settings linted, per objective by address: one that is swept widely must not use up the limit of the others.
     at: HashMap<*const Written, HashSet<Circumstances>>,
-    /// Of the program's own: all labels and targets.
+    /// The labels and targets linted, for the built-in objectives.
     aims: HashMap<*const Rules, HashSet<[u64; AIMS.len()]>>,
-    /// What was found, each once, and with which other values it is so.
+    /// Each finding once, with the other values for which it also holds.
     found: Vec<(Arc<Written>, Finding, BTreeSet<String>)>,
 }
 
@@ -64,21 +64,21 @@ impl Looked {
     }
 }
 
-/// Which point of an axis is picked; none where the axis is not swept.
+/// The index of the point picked from an axis; `None` if the axis is not swept here.
 type Pick = Option<usize>;
 
-/// The blueprints and scorings of all variants, each once.
+/// Blueprints and scorings shared by all variants, each stored once.
 #[derive(Default)]
 pub(super) struct Shared {
     blueprints: HashMap<BlueprintId, Arc<Blueprint>>,
     scores: Vec<Arc<Score>>,
-    /// Of those blueprints whose jobs' last states are to stay.
+    /// The blueprints whose jobs' final checkpoints are to be kept.
     pub keeps: BTreeSet<BlueprintId>,
     looked: Looked,
 }
 
 impl Shared {
-    /// Says what was found of losses of the file's own.
+    /// Reports the lint findings about the file's own losses.
     pub(crate) fn say_found(&mut self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
         for (written, mut finding, others) in std::mem::take(&mut self.looked.found) {
             match others.len() {
@@ -101,49 +101,49 @@ impl Shared {
     }
 }
 
-/// What the points have in common that differ in parameters alone.
+/// What points share if they differ only in parameters.
 #[derive(Debug)]
 struct Shape {
-    /// The blueprint with its id, and what is measured; none after a mistake.
+    /// The blueprint with its id, and the scoring; `None` after a mistake.
     blueprint: Option<(BlueprintId, Arc<Blueprint>, Arc<Score>)>,
-    /// Whether a swept key changes something here, by axis and key.
+    /// Whether a swept key has an effect here, by axis and key.
     matter: Vec<Vec<bool>>,
-    /// The parameters that change something here, with their names.
+    /// The parameters that have an effect here, with their names.
     parameters: (Vec<Key>, Arc<[Arc<str>]>),
 }
 
-/// A walk over all points of one variant.
-pub(super) struct Walk<'a> {
+/// Goes through all points of one variant.
+pub(super) struct VariantExpander<'a> {
     variant: &'a Variant,
     name: Arc<str>,
     /// The names of the axes' keys, by axis and key.
     names: Vec<Vec<Arc<str>>>,
     /// The values of the axes as text, by axis, point and key.
     texts: Vec<Vec<Vec<Arc<str>>>>,
-    /// The axes that change more than parameters; most axes sweep parameters alone.
+    /// The axes that change more than parameters. Most axes only sweep parameters.
     shaping: Vec<usize>,
     mistakes: &'a mut Mistakes,
     entries: &'a mut Vec<Entry>,
-    /// Whom pruning spares, where there is any.
+    /// What pruning spares, if the file declares pruning.
     spare: Option<&'a prune::Declared>,
-    /// What variants have in common.
+    /// What variants share.
     shared: &'a mut Shared,
-    /// By the points of the shaping axes.
+    /// The known shapes, by the points of the shaping axes.
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
-    /// Whether something is wrong with one of them whatever its parameters are.
+    /// Whether some objective is wrong for any parameter values.
     unfit: bool,
-    /// Jobs, and what is measured of them, by its place in memory.
+    /// The jobs created so far, each with the address of its scoring.
     seen: HashSet<(JobId, *const Score)>,
-    /// Whether a swept key changes something somewhere, by axis and key.
+    /// Whether a swept key has an effect anywhere, by axis and key.
     matter: Vec<Vec<bool>>,
-    /// Whether there is a point that is not excluded.
+    /// Whether any point is not excluded.
     pub(super) included: bool,
-    /// Of the keys that the file sets, those that have changed nothing so far.
+    /// The keys that the file sets and that have had no effect so far.
     pub(super) idle: Vec<Key>,
     warnings: &'a mut Mistakes,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> VariantExpander<'a> {
     pub(super) fn new(
         variant: &'a Variant,
         idle: Vec<Key>,
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         });
         let parameters_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(Key::only_parameters);
         let names = variant.axes.iter().map(|swept| swept.axis.keys.iter().map(|key| key.name().into()).collect());
-        Walk {
+        VariantExpander {
             name: variant.name.as_str().into(),
             names: names.collect(),
             texts: texts.collect(),
@@ -179,26 +179,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Marks the jobs that pruning spares.
+    /// Sets which jobs pruning spares.
     pub(super) fn spare(&mut self, declared: Option<&'a prune::Declared>) {
         self.spare = declared;
     }
 
-    /// The swept keys that change something somewhere.
+    /// Returns the swept keys that have an effect anywhere.
     pub(super) fn matter(&self) -> HashSet<Key> {
         let keys =
             self.variant.axes.iter().zip(&self.matter).flat_map(|(swept, matter)| swept.axis.keys.iter().zip(matter));
         keys.filter(|(_, matter)| **matter).map(|(key, _)| key.clone()).collect()
     }
 
-    /// The blueprints of all shapes.
+    /// Returns the blueprints of all shapes.
     pub(super) fn blueprints(&self) -> impl Iterator<Item = BlueprintId> + use<> {
         let ids: Vec<BlueprintId> =
             self.shapes.values().filter_map(|shape| Some(shape.blueprint.as_ref()?.0)).collect();
         ids.into_iter()
     }
 
-    /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here. Leaves `settings` as they were.
+    /// Goes through the points of axis `picks.len()`. Picks `None` for an axis that is not swept here. Leaves
+    /// `settings` unchanged.
     pub(super) fn axis(&mut self, settings: &mut Settings, picks: &mut Vec<Pick>) {
         let Some(swept) = self.variant.axes.get(picks.len()) else {
             self.point(settings, picks);
@@ -212,7 +213,7 @@ impl<'a> Walk<'a> {
         }
         let before = settings.clone();
         for (at, point) in swept.axis.points.iter().enumerate() {
-            // Each point sets the same keys.
+            // All points of an axis set the same keys, so each overwrites the one before.
             for (key, setting) in swept.axis.keys.iter().zip(point) {
                 settings.set(key, setting);
             }
@@ -248,7 +249,7 @@ impl<'a> Walk<'a> {
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
-            // Two points are one where the keys that tell them apart change nothing.
+            // Two points give the same job if the keys that differ have no effect.
             if self.seen.insert((id, Arc::as_ptr(score))) {
                 let (variant, axes, score) = (Arc::clone(&self.name), Arc::clone(&axes), Arc::clone(score));
                 self.entries.push(Entry { variant, axes, id, job, score, spared });
@@ -256,20 +257,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Looks at what a loss of the file's own would do where its parameters have these values.
+    /// Lints the file's own losses for these parameter values.
     fn lint(&mut self, settings: &Settings, blueprint: &Blueprint, parameters: &Parameters) {
         let Some(written) = settings.formulas() else { return self.lint_aims(settings, parameters) };
         if self.unfit {
             return;
         }
-        // A file may have many values; no more of them than show what is wrong are looked at.
+        // A file may have very many values; a limited number is enough to find what is wrong.
         let looked = self.shared.looked.at.entry(Arc::as_ptr(written)).or_default();
         if looked.len() >= MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE) {
             return;
         }
         let declared = written.objective.declares().parameters;
         let penalties = settings.get(&PENALTIES).unwrap_or_default();
-        // Of schedules, both ends, as far as training comes; where there are several, what the others are then.
+        // Lint schedules at both ends, as far as training gets. At each such step, the other schedules have their
+        // values of that step.
         let last = settings.get(&STEPS).unwrap_or(1) - 1;
         let turns = |name: &str| {
             let turns = parameters.get(name).and_then(Plain::schedule).into_iter().flat_map(Schedule::turns);
@@ -300,15 +302,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Says where labels or targets of the program's own objectives make a game of them that cannot be won.
+    /// Reports labels or targets of built-in objectives that make the game unwinnable.
     fn lint_aims(&mut self, settings: &Settings, parameters: &Parameters) {
         let set: Vec<&str> = AIMS.iter().copied().filter(|name| parameters.get(name).is_some()).collect();
         let Some(rules) = settings.objective().and_then(Objective::rules).filter(|_| !set.is_empty()) else { return };
-        // One that changes may be right at another step.
+        // A value that changes during training may be right at another step.
         if set.iter().any(|name| parameters.number(name).is_none()) {
             return;
         }
-        // What is at its usual value is no part of the job.
+        // Parameters at their default are not part of the job.
         let usual = |name: &str| settings.before(&Key::Parameter(name.into()));
         let value = |name: &str| parameters.number(name).or_else(|| usual(name)).unwrap_or(f64::NAN);
         let looked = self.shared.looked.aims.entry(rules).or_default();
@@ -321,7 +323,7 @@ impl<'a> Walk<'a> {
         for finding in lint::values(&game, false, value).iter().filter(|finding| finding.fatal) {
             let place = settings.place(&set, &self.variant.place);
             let message = format!("{}{}", finding.what.message, finding.values);
-            let help = "set labels or targets that the two sides do not share, as the paper has them";
+            let help = "set different labels or targets for the two sides, as in the paper";
             self.mistakes.advise(&*place.path, &place.span, message, help);
         }
     }
@@ -344,12 +346,12 @@ impl<'a> Walk<'a> {
             if let Some(written) = settings.formulas() {
                 self.unfit |= !written.check(self.mistakes, self.warnings);
             }
-            settings.doubt(&self.variant.place, self.warnings);
+            settings.warn(&self.variant.place, self.warnings);
         }
-        // What matters does not depend on parameters.
+        // Which keys have an effect does not depend on parameters.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();
-        // One that nobody sets is no part of any job, which need not be found for each.
+        // A parameter that is never set is not part of any job, so do not look it up for each.
         let swept = |key: &Key| self.variant.axes.iter().any(|swept| swept.axis.keys.contains(key));
         let mut keys = settings.parameter_keys();
         keys.retain(|key| settings.before(key).is_none() || settings.sets(key) || swept(key));

@@ -1,5 +1,5 @@
-//! What earlier runs have measured, and what running out of memory has taught: kept in the home directory by kind of device, so that
-//! the next run need not learn it again.
+//! Training rates and memory limits that earlier runs have measured. They are saved in the home directory by kind of
+//! device, and the next run does not measure them again.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use sweep_plan::measured::{self, Known};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::home::Home;
 
-/// Changes whenever what stands in the file means something else.
+/// Changes when the meaning of the file's contents changes.
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -21,16 +21,17 @@ struct Content {
     devices: Known,
 }
 
-/// What earlier runs in `home` have learnt. Deleting the file forgets it.
+/// Loads what earlier runs in `home` have measured. Deleting the file makes sweep measure again.
 ///
 /// # Errors
 ///
-/// The file can't be read, or is damaged.
-pub fn learnt(home: &Home) -> Result<Known, WriteError> {
+/// The file cannot be read, or is damaged.
+pub fn load_measurements(home: &Home) -> Result<Known, WriteError> {
     let path = home.measured();
     let damaged = |why: String| {
         io::Error::other(format!(
-            "it should have what was measured of devices, but {why}; delete it, and what is needed is measured again"
+            "this file of measured training rates and memory limits is damaged: {why}; delete it, and sweep measures \
+            again"
         ))
     };
     let read = match fs::read(&path) {
@@ -44,13 +45,13 @@ pub fn learnt(home: &Home) -> Result<Known, WriteError> {
     read.map_err(|source| WriteError { path, source })
 }
 
-/// Adds what this run has learnt; what is in the file after that.
+/// Adds what this run has measured. Returns the contents of the file afterwards.
 ///
 /// # Errors
 ///
-/// As [`learnt`], or the file can't be written.
-pub fn learn(home: &Home, news: &Known) -> Result<Known, WriteError> {
-    let before = learnt(home)?;
+/// See [`load_measurements`]; also if the file cannot be written.
+pub fn add_measurements(home: &Home, news: &Known) -> Result<Known, WriteError> {
+    let before = load_measurements(home)?;
     let mut devices = before.clone();
     measured::learn(&mut devices, news);
     if devices == before {
@@ -73,19 +74,19 @@ mod tests {
     use sweep_spec::id::BlueprintId;
 
     #[test]
-    fn what_is_learnt_is_kept_by_device_and_blueprint() {
+    fn measurements_are_saved_by_device_and_blueprint() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         let (gpu, cpu) = (Kind::gpu("NVIDIA H100", 80 << 30), Kinds::default().of(Device::Cpu));
         let (a, b) = (BlueprintId::of(b"a"), BlueprintId::of(b"b"));
         let measured = |rates: &[(usize, f64)], limit| Measured { rates: rates.iter().copied().collect(), limit };
-        assert!(learnt(&home).unwrap().is_empty());
+        assert!(load_measurements(&home).unwrap().is_empty());
         let on_gpu = BTreeMap::from([(a, measured(&[(1, 0.1), (4, 1e3 / 3.0)], None)), (b, measured(&[], Some(2)))]);
-        learn(&home, &Known::from([(gpu.clone(), on_gpu.clone())])).unwrap();
+        add_measurements(&home, &Known::from([(gpu.clone(), on_gpu.clone())])).unwrap();
         let on_cpu = BTreeMap::from([(a, measured(&[], Some(8)))]);
-        let all = learn(&home, &Known::from([(cpu.clone(), on_cpu.clone())])).unwrap();
+        let all = add_measurements(&home, &Known::from([(cpu.clone(), on_cpu.clone())])).unwrap();
         assert_eq!(all, Known::from([(gpu, on_gpu), (cpu, on_cpu)]));
-        assert_eq!(learnt(&home).unwrap(), all);
+        assert_eq!(load_measurements(&home).unwrap(), all);
     }
 
     #[test]
@@ -96,9 +97,9 @@ mod tests {
             [("{", "EOF"), ("{\"format\": 9, \"devices\": {}}", "its format is 9, not 1"), ("{}", "format")]
         {
             fs::write(folder.path().join("measured.json"), text).unwrap();
-            let error = learnt(&home).unwrap_err().to_string();
+            let error = load_measurements(&home).unwrap_err().to_string();
             assert!(error.contains("measured.json") && error.contains(why) && error.contains("delete it"), "{error}");
-            assert_eq!(learn(&home, &Known::new()).unwrap_err().to_string(), error);
+            assert_eq!(add_measurements(&home, &Known::new()).unwrap_err().to_string(), error);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who decides what a run does: before there is a plan, and after.
+//! The phases of a run: before and after there is a plan. Each has its own state machine.
 
 use super::super::executor::Place;
 use super::super::ledger::{LAST, PATIENCE};
@@ -7,37 +7,37 @@ use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticke
 use super::Driver;
 use sweep_spec::id::JobId;
 
-/// Who decides.
-pub(super) enum Mind {
-    /// Before there is a plan; whether the planner was asked what is to be measured.
+/// The phase of a run, with the state machine that decides the next steps.
+pub(super) enum Phase {
+    /// There is no plan yet. `asked`: whether the planner was asked what to measure.
     Before { prober: Prober, asked: bool },
-    /// After that.
+    /// There is a plan.
     Running(Box<Machine>),
 }
 
-impl Mind {
+impl Phase {
     pub(super) fn current(&self, slot: usize) -> Option<Ticket> {
         match self {
-            Mind::Before { prober, .. } => prober.current(slot),
-            Mind::Running(machine) => machine.current(slot),
+            Phase::Before { prober, .. } => prober.current(slot),
+            Phase::Running(machine) => machine.current(slot),
         }
     }
 
     pub(super) fn is_cancelled(&self, job: JobId) -> bool {
         match self {
-            Mind::Before { .. } => false,
-            Mind::Running(machine) => machine.is_cancelled(job),
+            Phase::Before { .. } => false,
+            Phase::Running(machine) => machine.is_cancelled(job),
         }
     }
 }
 
 impl Driver<'_> {
-    /// Asks the planner what to measure once there is a place, and what to train once that is known.
+    /// Asks the planner what to measure as soon as there is a slot, and what to train once that is measured.
     pub(super) async fn decide(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
         for (question, failure) in std::mem::take(&mut self.answered) {
             planner.answered(&question, failure.as_deref());
         }
-        let Mind::Before { prober, asked } = &mut self.mind else { return Ok(()) };
+        let Phase::Before { prober, asked } = &mut self.phase else { return Ok(()) };
         let now = self.start.elapsed().as_secs_f64();
         let there: Vec<(usize, Place)> =
             self.there.iter().filter_map(|&slot| Some((slot, self.places[slot].clone()?))).collect();
@@ -82,11 +82,11 @@ impl Driver<'_> {
             effects.extend(machine.handle(now, Input::Pause));
         }
         effects.extend(machine.handle(now, Input::Tick));
-        self.mind = Mind::Running(Box::new(machine));
+        self.phase = Phase::Running(Box::new(machine));
         self.act_all(effects).await
     }
 
-    /// Asks the planner for more once all has come to its end, and trains that, if there is something.
+    /// Asks the planner for more work when everything has ended, and trains it if there is any.
     pub(super) async fn goes_on(&mut self, summary: &mut Summary, planner: &mut dyn Planner) -> Result<bool, RunError> {
         if summary.finish != Finish::Complete {
             return Ok(false);
@@ -97,25 +97,25 @@ impl Driver<'_> {
             }
             return Ok(false);
         }
-        // A locked database says nothing about what was trained: it ends the run, and the next one asks.
+        // What was trained can't be read from a locked database, so the run ends. The next run asks again.
         if self.ledger.settle(self.store, std::future::pending()).await?.is_some() {
             return Ok(false);
         }
         let More { works, wanted, .. } = self.more(planner).await?;
-        let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
+        let (Phase::Running(machine), false) = (&mut self.phase, works.is_empty()) else { return Ok(false) };
         machine.add(works, wanted);
         self.handle(Input::Tick).await?;
         self.record().await?;
         Ok(true)
     }
 
-    /// Asks the planner for more where all that is left waits for a decision, and lets it go on.
+    /// Asks the planner for more work when everything that is left waits for a decision, then lets that go on.
     pub(super) async fn free(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
         let More { works, wanted, .. } = match self.ledger.settle(self.store, std::future::pending()).await? {
             None => self.more(planner).await?,
             Some(_) => More::default(),
         };
-        if let Mind::Running(machine) = &mut self.mind {
+        if let Phase::Running(machine) = &mut self.phase {
             machine.add(works, wanted);
             machine.go_on();
         }
@@ -123,11 +123,11 @@ impl Driver<'_> {
         self.record().await
     }
 
-    /// Asks the planner for more.
+    /// Asks the planner for more work.
     async fn more(&mut self, planner: &mut dyn Planner) -> Result<More, RunError> {
-        // Those that have gone may be replaced by others of their kind.
+        // Slots that are gone count, too: others of their kind may replace them.
         let places: Vec<Place> = self.places.iter().flatten().cloned().collect();
-        // Nothing else is there to do meanwhile.
+        // There is nothing else to do in the meantime.
         self.store.wait_for_locks(LAST).await?;
         let more = planner.more(&places).await;
         self.store.wait_for_locks(PATIENCE).await?;
@@ -139,17 +139,17 @@ impl Driver<'_> {
         more
     }
 
-    /// For the display.
+    /// Returns the state of the run for display.
     pub(super) fn standing(&self) -> Standing {
-        match &self.mind {
-            Mind::Before { asked: false, .. } => Standing::Waiting,
-            Mind::Before { prober, .. } => {
+        match &self.phase {
+            Phase::Before { asked: false, .. } => Standing::Waiting,
+            Phase::Before { prober, .. } => {
                 let (answered, questions) = prober.standing();
                 let now = self.there.iter().filter_map(|&slot| prober.at(slot));
                 let now = now.map(|(question, members)| (question.clone(), members)).collect();
                 Standing::Measuring { answered, questions, now }
             }
-            Mind::Running(machine) => Standing::Training(machine.view()),
+            Phase::Running(machine) => Standing::Training(machine.view()),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Data sets of the user's own: what a sweep file says of one, and what a blueprint keeps of it.
+//! The user's own data sets: what a sweep file says about one, and what a blueprint stores of it.
 //!
-//! A sweep file names a place; a blueprint holds what lies there, by checksum. So the same data are the same jobs wherever they lie,
-//! and other data in the same place are other jobs.
+//! A sweep file names a path; a blueprint stores the checksum of the data there. So the same data give the same jobs
+//! wherever they are, and changed data at the same path give other jobs.
 
 use std::fmt;
 
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use super::id::DataId;
 
-/// How the samples lie on disk.
+/// The format of the samples on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// ImageNet: a folder with one folder of JPEGs a class, made 3×32×32.
+    /// ImageNet: a folder with one folder of JPEGs per class, converted to 3×32×32.
     Imagenet32,
-    /// A folder of PNGs and JPEGs, with or without one folder a class, made square.
+    /// A folder of PNGs and JPEGs, with or without one folder per class, made square.
     Images,
-    /// An array of NumPy: points or images.
+    /// A NumPy array of points or images.
     Npy,
 }
 
 impl Kind {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Kind; 3] = [Kind::Imagenet32, Kind::Images, Kind::Npy];
 
-    /// The name in YAML, in the database and in reports.
+    /// Returns the name in YAML, in the database and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Imagenet32 => "imagenet32",
@@ -35,21 +35,21 @@ impl Kind {
     }
 }
 
-/// What a sweep file says of a data set with a path.
+/// What a sweep file says about a data set with a path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
-    /// How the samples lie on disk.
+    /// The format of the samples on disk.
     pub kind: Kind,
-    /// Where, as the file has it: relative to the file's folder, unless absolute or begun with `~/`.
+    /// The path as written in the file: relative to the file's folder, unless it is absolute or begins with `~/`.
     pub path: String,
-    /// Height and width that images get; none for arrays, which say it themselves.
+    /// Height and width that images are scaled to; `None` for arrays, which have their own.
     pub size: Option<u32>,
-    /// What −1 and 1 stand for in an array of float images.
+    /// The values of a float image array that −1 and 1 stand for.
     pub range: Option<(f64, f64)>,
 }
 
 impl Source {
-    /// One of each kind, to show how it is written.
+    /// Returns an example of each kind, to show the syntax.
     pub(super) fn example(kind: Kind) -> Source {
         let (path, size) = match kind {
             Kind::Imagenet32 => ("FOLDER", None),
@@ -60,10 +60,10 @@ impl Source {
     }
 }
 
-/// As a sweep file would spell it, on one line.
+/// As written in a sweep file, on one line.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A text in JSON's quotes is one in YAML too.
+        // A string quoted for JSON is valid YAML too.
         let path = serde_json::Value::from(self.path.as_str());
         write!(f, "{{name: {}, path: {path}", self.kind.name())?;
         if let (Kind::Images, Some(size)) = (self.kind, self.size) {
@@ -76,14 +76,14 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a blueprint keeps of a data set of the user's own.
+/// What a blueprint stores about one of the user's own data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Own {
-    /// What it was made from.
+pub struct OwnData {
+    /// The format that the samples were read from.
     pub kind: Kind,
     /// The shape of one sample.
     pub shape: Shape,
-    /// The checksum of all samples; none as long as nobody has read them: ids are then not final.
+    /// The checksum of all samples; `None` until the data have been read. Until then, job ids are not final.
     pub content: Option<DataId>,
 }
 
@@ -91,19 +91,19 @@ pub struct Own {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub enum Shape {
-    /// So many coordinates.
+    /// The number of coordinates.
     Points([usize; 1]),
     /// `[channels, height, width]`: 1 channel (grey) or 3 (red, green, blue).
     Image([usize; 3]),
 }
 
-/// Height and width of an image at most.
+/// Maximum height and width of an image.
 pub const MAX_SIDE: usize = 1024;
-/// Coordinates of a point at most.
+/// Maximum number of coordinates of a point.
 pub const MAX_DIMS: usize = 4096;
 
 impl Shape {
-    /// The shape as a list.
+    /// Returns the shape as a list.
     pub fn dims(&self) -> &[usize] {
         match self {
             Shape::Points(dims) => dims,
@@ -130,18 +130,19 @@ impl TryFrom<Vec<usize>> for Shape {
                 Ok(Shape::Image([channels, height, width]))
             }
             _ => Err(format!(
-                "samples are [coordinates] of 1 to {MAX_DIMS} (points) or [1 or 3, height, width] with sides of 1 to {MAX_SIDE}, not {dims:?}"
+                "the shape of a sample is [coordinates] with 1 to {MAX_DIMS} coordinates, or [1 or 3, height, width] \
+                with sides of 1 to {MAX_SIDE}, not {dims:?}"
             )),
         }
     }
 }
 
-/// What is wrong with a place that a sweep file names.
+/// What is wrong with the data at a path of a sweep file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// What was expected and what was found.
     pub message: String,
-    /// What to do, where the message does not say it.
+    /// What to do, if the message does not say so.
     pub help: Option<String>,
 }
 
@@ -151,18 +152,21 @@ mod tests {
 
     #[test]
     fn what_a_blueprint_keeps_reads_as_the_same_and_nothing_else_reads() {
-        let own =
-            Own { kind: Kind::Images, shape: Shape::Image([3, 32, 48]), content: Some(DataId::of(b"these samples")) };
+        let own = OwnData {
+            kind: Kind::Images,
+            shape: Shape::Image([3, 32, 48]),
+            content: Some(DataId::of(b"these samples")),
+        };
         let json = serde_json::to_string(&own).unwrap();
         assert!(json.starts_with(r#"{"kind":"images","shape":[3,32,48],"content":""#), "{json}");
-        assert_eq!(serde_json::from_str::<Own>(&json).unwrap(), own);
+        assert_eq!(serde_json::from_str::<OwnData>(&json).unwrap(), own);
         for shape in ["[1]", "[2]", "[3]", "[4096]"] {
             let points = json.replace("[3,32,48]", shape);
-            assert_eq!(serde_json::to_string(&serde_json::from_str::<Own>(&points).unwrap()).unwrap(), points);
+            assert_eq!(serde_json::to_string(&serde_json::from_str::<OwnData>(&points).unwrap()).unwrap(), points);
         }
         for shape in ["[]", "[0]", "[4097]", "[2,32,32]", "[3,0,32]", "[3,32,1025]", "[1,3,32,32]"] {
             let wrong = json.replace("[3,32,48]", shape);
-            assert!(serde_json::from_str::<Own>(&wrong).is_err(), "{shape}");
+            assert!(serde_json::from_str::<OwnData>(&wrong).is_err(), "{shape}");
         }
     }
 

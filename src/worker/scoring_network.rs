@@ -1,4 +1,5 @@
-//! What sees the images of a data set: the scoring network with its weights, and one trained on the data set's own labels.
+//! The network that scores the images of a data set: a shipped one, Inception, or a classifier trained on the data
+//! set's own labels.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use sweep_data::{Real, inception, regular, root};
+use sweep_data::{Real, inception, regular, shared_folders};
 use sweep_metrics::nets::augment::Augment;
 use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::inception::Inception;
@@ -17,41 +18,45 @@ use sweep_spec::dataset::Dataset;
 use sweep_spec::scoring::ScoringNetwork;
 use sweep_system::whole::{self, NewFile, Survives};
 
-/// Changes when the same labelled images would give another classifier.
+/// Increase it when the same labelled images would give a different classifier.
 const RECIPE: u32 = 2;
-/// Bytes of its weights at most.
+/// Largest size of the classifier's weights, in bytes.
 const WEIGHTS: u64 = 1 << 28;
-/// All randomness of its training derives from this.
+/// The seed of its training.
 const SEED: u64 = 1;
-/// Batches at most, and passes over the images at most.
+/// Largest number of batches, and of passes over the images.
 const STEPS: u64 = 4000;
 const PASSES: u64 = 20;
-/// Images that it is not trained on at most, to see what it has learnt; and the share of all that they are.
+/// Images held out to measure the classifier's error: at most this many, and at most one in `SHARE`.
 const HELD_OUT: usize = 5000;
 const SHARE: usize = 10;
 
-/// Why nothing sees the images of a data set.
+/// Why there is no scoring network for a data set.
 #[derive(Debug, thiserror::Error)]
-pub enum SightError {
-    /// The network.
+pub enum ScoringNetworkError {
+    /// The network cannot be read or trained.
     #[error(transparent)]
     Net(#[from] NetError),
     /// The weights of the Inception network.
     #[error(
-        "the Inception network is not in {}: run `sweep data fetch inception`, name a file with SWEEP_INCEPTION, or take \
-         `classifier: self`, which is trained on the data set's own labels",
+        "the Inception network is not in {}: run `sweep data fetch inception`, name its file in SWEEP_INCEPTION, or \
+         set `classifier: self`, which is trained on the data set's own labels",
         .0.display()
     )]
     Missing(PathBuf),
-    /// `classifier: self`, and there is none yet.
-    #[error("the classifier of {dataset}'s own labels is not in {}: `sweep data prepare FILE` trains it, as `sweep run` does", path.display())]
+    /// `classifier: self`, but it is not trained yet.
+    #[error(
+        "the classifier trained on the labels of {dataset} is not in {}: \
+         run `sweep data prepare FILE`, or `sweep run`, to train it",
+        path.display()
+    )]
     Untrained {
         /// The data set.
         dataset: &'static str,
         /// Where it should be.
         path: PathBuf,
     },
-    /// The weights cannot be kept.
+    /// The weights cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
@@ -61,24 +66,24 @@ pub enum SightError {
     },
 }
 
-/// The network that sees `dataset`, whose samples are `real`, with the weights that are in the program or under `root`; a large one runs
-/// on `device`.
+/// Opens the network that scores `dataset`, whose samples are `real`. The weights are in the program or under `root`. A
+/// large network runs on `device`.
 ///
 /// # Errors
 ///
-/// Where the weights are missing or damaged; the text says how to get them.
+/// If the weights are missing or damaged; the message says how to get them.
 pub fn open(
     which: ScoringNetwork,
     dataset: &Dataset,
     real: &dyn Real,
     root: &Path,
     device: Device,
-) -> Result<Network, SightError> {
+) -> Result<Network, ScoringNetworkError> {
     match which {
         ScoringNetwork::Shipped => Ok(Network::Classifier(Classifier::shipped(dataset)?)),
         ScoringNetwork::Inception => {
             let [channels, height, width] = *dataset.shape() else { return Err(NetError::None(dataset.name()).into()) };
-            let path = inception::locate(root).ok_or_else(|| SightError::Missing(inception::home(root)))?;
+            let path = inception::locate(root).ok_or_else(|| ScoringNetworkError::Missing(inception::home(root)))?;
             let network = Inception::read(&path, device).map_err(NetError::from)?;
             Ok(Network::Inception(network, [channels, height, width]))
         }
@@ -88,9 +93,9 @@ pub fn open(
             let bytes = match regular::read(&path, WEIGHTS) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(SightError::Untrained { dataset: dataset.name(), path });
+                    return Err(ScoringNetworkError::Untrained { dataset: dataset.name(), path });
                 }
-                Err(source) => return Err(SightError::Io { path, source }),
+                Err(source) => return Err(ScoringNetworkError::Io { path, source }),
             };
             let name = format!("self-{}", dataset.name());
             let design = Design { shape: examples.shape(), classes: examples.classes() };
@@ -99,38 +104,38 @@ pub fn open(
     }
 }
 
-/// What became of [`learn`].
+/// What [`train_classifier`] did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Learnt {
+pub struct TrainedClassifier {
     /// The weights.
     pub path: PathBuf,
-    /// How many of how many images that it was not trained on it is wrong about.
+    /// Wrong answers on held-out images, and the number of these images.
     pub errors: (usize, usize),
 }
 
-/// Trains a classifier of the data set's own labels, unless there is one under `root`.
+/// Trains a classifier on the data set's own labels, unless there already is one under `root`.
 ///
 /// # Errors
 ///
-/// Where there are no labels, or the weights cannot be written.
-pub fn learn(
+/// If there are no labels, or the weights cannot be written.
+pub fn train_classifier(
     dataset: &Dataset,
     real: &dyn Real,
     root: &Path,
     progress: impl FnMut(Progress),
-) -> Result<Option<Learnt>, SightError> {
+) -> Result<Option<TrainedClassifier>, ScoringNetworkError> {
     let examples = Labelled::of(dataset, real)?;
     let path = examples.path(root);
     let design = Design { shape: examples.shape(), classes: examples.classes() };
     match regular::read(&path, WEIGHTS).map(|bytes| Classifier::read("self", &bytes, design.clone())) {
         Ok(Ok(_)) => return Ok(None),
-        Ok(Err(error)) => tracing::warn!("the classifier in {} is trained again: {error}", path.display()),
+        Ok(Err(error)) => tracing::warn!("training the classifier in {} again: {error}", path.display()),
         Err(_) => {}
     }
-    let refused = |source| SightError::Io { path: path.clone(), source };
-    // Before training, so that a folder that cannot be written to costs no minutes.
-    fs::create_dir_all(root::classifiers(root)).map_err(refused)?;
-    whole::sweep_up(&root::classifiers(root));
+    let refused = |source| ScoringNetworkError::Io { path: path.clone(), source };
+    // Before training, so a folder that is not writable fails at once.
+    fs::create_dir_all(shared_folders::classifiers(root)).map_err(refused)?;
+    whole::sweep_up(&shared_folders::classifiers(root));
     let mut file = NewFile::beside(&path).map_err(refused)?;
 
     let order = Permutation::new(examples.count() as u32, &Stream::new(SEED, Purpose::Classifier, 0));
@@ -153,10 +158,10 @@ pub fn learn(
         Classifier::read("self", &bytes, design)?.errors(&examples, others.iter().map(|&pick| pick as usize))?;
     file.write_all(&bytes).and_then(|()| file.put(Survives::PowerCut)).map_err(refused)?;
     let errors = (errors, others.len());
-    Ok(Some(Learnt { path, errors }))
+    Ok(Some(TrainedClassifier { path, errors }))
 }
 
-/// The images of a data set with their classes.
+/// The images of a data set with their labels.
 struct Labelled<'a> {
     dataset: Dataset,
     real: &'a dyn Real,
@@ -174,10 +179,10 @@ impl<'a> Labelled<'a> {
         Ok(Labelled { dataset: *dataset, real, shape: [channels, height, width], classes: frequencies.len(), content })
     }
 
-    /// Where its classifier belongs.
+    /// The path of its classifier.
     fn path(&self, root: &Path) -> PathBuf {
         let name = format!("{}-{}-{RECIPE}.safetensors", self.dataset.name(), self.content);
-        root::classifiers(root).join(name)
+        shared_folders::classifiers(root).join(name)
     }
 }
 
@@ -206,7 +211,7 @@ mod tests {
     use sweep_data::{Images, Resident};
     use sweep_metrics::nets::unwatched;
 
-    /// Photographs of one of two colours, with a little noise.
+    /// Photographs of two colours, with a little noise.
     fn coloured(n: usize) -> Resident {
         let mut noise = vec![0.0; n * 3072];
         Stream::new(4, Purpose::Reference, 0).fill_uniform(&mut noise);
@@ -223,41 +228,41 @@ mod tests {
     }
 
     #[test]
-    fn a_classifier_of_the_own_labels_is_trained_once_and_sees() {
+    fn a_classifier_is_trained_once_on_a_data_sets_own_labels() {
         let root = tempfile::tempdir().unwrap();
         let (real, dataset) = (coloured(200), Dataset::Cifar10);
         let open = || open(ScoringNetwork::OwnLabels, &dataset, &real, root.path(), Device::Cpu);
         let error = open().unwrap_err().to_string();
-        assert!(error.contains("`sweep data prepare FILE` trains it"), "{error}");
+        assert!(error.contains("run `sweep data prepare FILE`"), "{error}");
 
         let mut last = None;
-        let learnt = learn(&dataset, &real, root.path(), |progress| last = Some(progress)).unwrap().unwrap();
+        let learnt = train_classifier(&dataset, &real, root.path(), |progress| last = Some(progress)).unwrap().unwrap();
         assert_eq!(last.map(|last| (last.step, last.steps)), Some((40, 40)));
         assert_eq!(learnt.errors, (0, 20));
-        assert_eq!(learn(&dataset, &real, root.path(), |_| ()).unwrap(), None, "there is one");
+        assert_eq!(train_classifier(&dataset, &real, root.path(), |_| ()).unwrap(), None, "it exists already");
         let network = open().unwrap();
         assert_eq!((network.name(), network.classes()), ("self-cifar10", 2));
         let outputs = network.run(&real.reference(50), &mut unwatched).unwrap();
         assert_eq!((outputs.logits.len(), outputs.features.size()), (100, vec![50, 128]));
 
-        // Other images, another classifier.
+        // Other images need another classifier.
         let others = coloured(210);
         assert!(matches!(
             super::open(ScoringNetwork::OwnLabels, &dataset, &others, root.path(), Device::Cpu),
-            Err(SightError::Untrained { .. })
+            Err(ScoringNetworkError::Untrained { .. })
         ));
         let damaged = learnt.path;
         fs::write(&damaged, "nothing").unwrap();
-        assert!(matches!(open(), Err(SightError::Net(_))));
-        assert!(learn(&dataset, &real, root.path(), |_| ()).unwrap().is_some(), "it is made again");
+        assert!(matches!(open(), Err(ScoringNetworkError::Net(_))));
+        assert!(train_classifier(&dataset, &real, root.path(), |_| ()).unwrap().is_some(), "it is trained again");
         assert!(open().is_ok());
     }
 
     #[test]
-    fn without_labels_there_is_none() {
+    fn no_classifier_without_labels() {
         let points = sweep_data::Mixture::new(&sweep_spec::dataset::Gaussians::RING).unwrap();
         let root = tempfile::tempdir().unwrap();
-        let error = learn(&Dataset::Stl10, &points, root.path(), |_| ()).unwrap_err().to_string();
+        let error = train_classifier(&Dataset::Stl10, &points, root.path(), |_| ()).unwrap_err().to_string();
         assert!(error.starts_with("stl10 has no labels"), "{error}");
     }
 }

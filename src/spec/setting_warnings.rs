@@ -1,4 +1,4 @@
-//! Settings that train, but seldom well: warnings.
+//! Warnings about settings that can be trained but seldom work well.
 
 use super::arch::{Activation, NoiseDistribution, Norm, Written};
 use super::error::Mistakes;
@@ -9,15 +9,15 @@ use super::settings::{Place, Settings};
 use super::value::Hidden;
 
 impl Settings {
-    /// Warns of what was most likely not meant.
-    pub(super) fn doubt(&self, variant: &Place, warnings: &mut Mistakes) {
-        self.doubt_output(variant, warnings);
-        self.doubt_norm(variant, warnings);
-        self.doubt_noise(variant, warnings);
+    /// Warns about settings that are most likely mistakes.
+    pub(super) fn warn(&self, variant: &Place, warnings: &mut Mistakes) {
+        self.warn_of_squashed_logits(variant, warnings);
+        self.warn_of_batch_norm(variant, warnings);
+        self.warn_of_uniform_noise(variant, warnings);
     }
 
-    /// Warns of a discriminator whose slopes are penalised sample by sample, and which looks at its samples together.
-    fn doubt_norm(&self, variant: &Place, warnings: &mut Mistakes) {
+    /// Warns about batch normalisation in a discriminator with a gradient penalty, which is defined per sample.
+    fn warn_of_batch_norm(&self, variant: &Place, warnings: &mut Mistakes) {
         let written = match self.get(&DISCRIMINATOR) {
             Some(Hidden::Layers(network)) => {
                 network.layers().iter().any(|layer| layer.any(&|layer| *layer == Written::BatchNorm))
@@ -30,23 +30,25 @@ impl Settings {
         if penalty && (written || batch) {
             let name = if written { DISCRIMINATOR.name } else { DISCRIMINATOR_NORM.name };
             let place = self.place(&[name, OBJECTIVE.name], variant);
-            let message = "a gradient penalty is of each sample by itself, and batch normalisation ties those of a batch together";
-            warnings.advise(&*place.path, &place.span, message, "take layer normalisation, or none");
+            let message = "a gradient penalty treats each sample separately, but batch normalisation mixes the samples \
+                of a batch";
+            warnings.advise(&*place.path, &place.span, message, "use layer normalisation, or none");
         }
     }
 
-    /// Warns of noise that a discriminator tells from an encoder's codes, which are normal, whatever the samples.
-    fn doubt_noise(&self, variant: &Place, warnings: &mut Mistakes) {
+    /// Warns about uniform noise with an encoder: a discriminator can tell it from the encoder's normally distributed
+    /// codes without looking at the samples.
+    fn warn_of_uniform_noise(&self, variant: &Place, warnings: &mut Mistakes) {
         let codes = self.objective().is_some_and(|objective| objective.declares().critic == Critic::Joint);
         if codes && self.get(&NOISE_DISTRIBUTION) == Some(NoiseDistribution::Uniform) {
             let place = self.place(&[NOISE_DISTRIBUTION.name, OBJECTIVE.name], variant);
-            let message = "the encoder's codes are normal, and what lies outside of [−1, 1] gives them away";
-            warnings.advise(&*place.path, &place.span, message, "take `noise_distribution: normal`");
+            let message = "the encoder's codes are normally distributed, so values outside [−1, 1] give them away";
+            warnings.advise(&*place.path, &place.span, message, "use `noise_distribution: normal`");
         }
     }
 
-    /// Warns of a discriminator whose logits are squashed: the losses do that themselves.
-    fn doubt_output(&self, variant: &Place, warnings: &mut Mistakes) {
+    /// Warns about a discriminator that squashes its logits, which the losses already do.
+    fn warn_of_squashed_logits(&self, variant: &Place, warnings: &mut Mistakes) {
         let Some(Hidden::Layers(network)) = self.get(&DISCRIMINATOR) else { return };
         let Some(Written::Activation(last @ (Activation::Sigmoid | Activation::Softplus))) = network.layers().last()
         else {
@@ -55,8 +57,8 @@ impl Settings {
         if !self.reconstructs() {
             let (place, at) = (self.place(&[DISCRIMINATOR.name], variant), network.layers().len() - 1);
             let span = network.place(&[at]).unwrap_or(&place.span);
-            let message = format!("losses are of logits, and this network ends in `{last}`");
-            let help = "leave it out, unless you mean it to come before that of the loss";
+            let message = format!("losses expect logits, but this network ends in `{last}`");
+            let help = "remove it, unless you want it in addition to the one in the loss";
             warnings.advise(format!("{}[{at}]", place.path), span, message, help);
         }
     }

@@ -1,27 +1,30 @@
-//! Samples that are drawn: without end, or once and for all jobs.
+//! Samples that are drawn from a distribution: endlessly, or a fixed number for all jobs.
 
 use super::Real;
 use sweep_numerics::random::{Purpose, Stream};
 
-/// The samples of [`Purpose::Reference`] that scores compare with, others as they are, and those that are there where there are only so many.
+/// Indices into [`Purpose::Reference`]: for samples that scores compare with, for other samples like them, and for the
+/// training samples of a limited data set.
 const COMPARED: u64 = 0;
 const OTHERS: u64 = 1;
 const FIXED: u64 = 2;
 
-/// A distribution that samples are drawn from. They depend on these numbers and on nothing else; fewer are the beginning of more.
+/// A distribution that samples are drawn from. A draw depends only on the given numbers; a shorter draw is the start of
+/// a longer one.
 pub(super) trait Draw: Send + Sync {
-    /// Values in one sample.
+    /// Returns the number of values per sample.
     fn width(&self) -> usize;
 
     /// Fills `out`, `[n, features]`, with samples.
     fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]);
 
-    /// How often each class occurs, or each class of what is stacked, where samples have such.
+    /// Returns how often each class occurs (for stacked images, each class of a digit). `None` if samples have no
+    /// classes.
     fn shares_of_labels(&self) -> Option<Vec<f64>> {
         None
     }
 
-    /// `n` samples that are the same for all jobs.
+    /// Returns `n` samples that are the same for all jobs.
     fn common(&self, index: u64, n: usize) -> Vec<f32> {
         let mut out = vec![0.0; n * self.width()];
         self.draw(0, Purpose::Reference, index, &mut out);
@@ -35,7 +38,11 @@ impl<D: Draw> Real for D {
     }
 
     fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
-        debug_assert!(out.len().is_multiple_of(self.width()), "a batch of {} values is no batch of samples", out.len());
+        debug_assert!(
+            out.len().is_multiple_of(self.width()),
+            "a batch of {} values is not a whole number of samples",
+            out.len()
+        );
         self.draw(seed, Purpose::Data, index, out);
     }
 
@@ -52,21 +59,22 @@ impl<D: Draw> Real for D {
     }
 }
 
-/// So many draws, from which batches are drawn with replacement. Scores compare with the distribution itself, not with these.
+/// A fixed number of draws, from which batches are drawn with replacement. Scores compare with the distribution itself,
+/// not with these.
 pub(super) struct Limited<D> {
     of: D,
     fixed: Vec<f32>,
 }
 
 impl<D: Draw> Limited<D> {
-    /// `n` draws: the first of more.
+    /// Draws `n` samples. They are the first of any larger number.
     fn new(of: D, n: u32) -> Self {
         Limited { fixed: of.common(FIXED, n as usize), of }
     }
 }
 
-/// Samples of this distribution, all or so many.
-pub(super) fn drawn<D: Draw + 'static>(of: D, limit: Option<u32>) -> Box<dyn Real> {
+/// Returns samples of this distribution: endless, or `limit` of them.
+pub(super) fn draws<D: Draw + 'static>(of: D, limit: Option<u32>) -> Box<dyn Real> {
     match limit {
         Some(n) => Box::new(Limited::new(of, n)),
         None => Box::new(of),
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_draws_are_all_there_is() {
+    fn a_limited_data_set_contains_only_its_draws() {
         let mixture = Mixture::new(&Gaussians { dims: 3, ..Gaussians::RING }).unwrap();
         let all = Limited::new(mixture.clone(), 40);
         assert_eq!((all.len(), all.fixed.len()), (Some(40), 120));
@@ -133,7 +141,7 @@ mod tests {
             batch.chunks(3).for_each(|point| *counts.entry(bits(point)).or_default() += 1);
         }
         assert!(counts.keys().eq(&there), "each is drawn, and nothing else");
-        // 500 of each are expected: five standard deviations.
+        // 500 of each are expected, within five standard deviations.
         assert!(counts.values().all(|&n| (f64::from(n) - 500.0).abs() < 5.0 * 500.0f64.sqrt()), "{counts:?}");
         let batch = |seed, index| {
             let mut out = vec![0.0; 60];
@@ -143,7 +151,7 @@ mod tests {
         assert_eq!(batch(1, 2), batch(1, 2));
         assert_ne!(batch(1, 2), batch(1, 3));
         assert_ne!(batch(1, 2), batch(2, 2));
-        // What scores compare with is of the distribution, as without a limit, and not what is trained on.
+        // Scores compare with the distribution, as without a limit, and not with the training samples.
         assert_eq!(all.reference(70), mixture.reference(70));
         assert_eq!(all.others(70, 70), mixture.others(70, 70));
         assert!(all.reference(70).chunks(3).all(|point| !there.contains(&bits(point))));

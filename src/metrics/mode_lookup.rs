@@ -1,19 +1,21 @@
-//! Which mode of a mixture a sample hits: the nearest, if it is near enough.
+//! Finds which mode of a mixture a sample hits: the nearest one, if it is near enough.
 //!
-//! Near is the Mahalanobis distance, |x − m| over σ where all coordinates have one σ. Coordinates without noise (of manifolds) have no
-//! distance of their own by that: they count with the σ of the others, so that a sample beside its manifold by less than the noise is near.
-//! Near enough is a radius within which 1 − e^(−4.5) = 0.98889 of a mode's own samples lie, which is 3σ in the plane. Within 3σ lie 0.9973 of a
-//! mode on the line, 0.971 in space, 0.087 in 16 dimensions and none to speak of in 700: a radius that does not grow would say of a perfect
-//! generator that it makes nothing.
+//! Distance is the Mahalanobis distance: |x − m| over σ if all coordinates have the same σ. Coordinates without noise
+//! (of manifolds) have no such distance. They use the σ of the other coordinates, so a sample counts as near if it is
+//! off its manifold by less than the noise.
+//!
+//! Near enough means within a radius that contains 1 − e^(−4.5) = 0.98889 of a mode's own samples, which is 3σ in the
+//! plane. A fixed radius of 3σ would contain 0.9973 of a mode on the line, 0.971 in three dimensions, 0.087 in 16
+//! dimensions and practically nothing in 700. With it, a perfect generator would seem to hit nothing.
 
 use sweep_spec::dataset::{Covariance, Gaussians};
 
 /// The radius in the plane, in σ.
 const RADIUS: f64 = 3.0;
-/// Decimals of other radii: they are in protocols, which have to be the same on every machine.
+/// Other radii are rounded to four decimals: they appear in protocols, which must be the same on every machine.
 const DECIMALS: f64 = 1e4;
 
-/// How far from a mode a sample may be and still hit it, in σ.
+/// Returns how far from a mode a sample may be and still hit it, in σ.
 pub(crate) fn radius(mixture: &Gaussians) -> f64 {
     match mixture.noise_dims() {
         2 => RADIUS,
@@ -21,10 +23,11 @@ pub(crate) fn radius(mixture: &Gaussians) -> f64 {
     }
 }
 
-/// The distance from the origin beyond which a standard normal of so many dimensions has this share.
+/// Returns the distance from the origin beyond which this share of a standard normal distribution in `dims` dimensions
+/// lies.
 fn beyond(dims: f64, share: f64) -> f64 {
-    // Its density is r^(d − 1) exp(−r²/2), but for what does not depend on r, and is largest at √(d − 1), about which it falls faster than
-    // exp(−(r − √(d − 1))²/2).
+    // The density is proportional to r^(d − 1) exp(−r²/2). Its maximum is at √(d − 1), and away from it, it falls
+    // faster than exp(−(r − √(d − 1))²/2).
     let (peak, steps) = ((dims - 1.0).sqrt(), 40_000);
     let density = |r: f64| {
         let bend = if dims == 1.0 { 0.0 } else { (dims - 1.0) * (r / peak).ln() };
@@ -32,7 +35,7 @@ fn beyond(dims: f64, share: f64) -> f64 {
     };
     let low = (peak - 12.0).max(0.0);
     let width = (peak + 12.0 - low) / f64::from(steps);
-    // By the middles of narrow strips, so that the error is of the square of their width.
+    // The midpoint rule: its error is quadratic in the strip width.
     let strips: Vec<f64> = (0..steps).map(|at| density(low + (f64::from(at) + 0.5) * width)).collect();
     let mut left = share * strips.iter().sum::<f64>();
     for (at, strip) in strips.iter().enumerate().rev() {
@@ -44,24 +47,24 @@ fn beyond(dims: f64, share: f64) -> f64 {
     low
 }
 
-/// The modes of a mixture, ready to be looked up.
+/// The modes of a mixture, indexed for lookup.
 pub(crate) struct Nearest {
-    /// `[modes, dims]`, in the order of one coordinate; in σ where coordinates have different ones.
+    /// `[modes, dims]`, sorted by one coordinate. In units of σ if the coordinates have different σ.
     means: Vec<f64>,
     dims: usize,
-    /// Which mode of the mixture each is.
+    /// The index of each of them in the mixture.
     modes: Vec<usize>,
-    /// The coordinate along which they are the farthest apart, and where each is on it.
+    /// The coordinate along which the modes are farthest apart, and the position of each mode on it.
     axis: usize,
     along: Vec<f64>,
-    /// σ of each coordinate, where these are different.
+    /// σ of each coordinate, if they differ.
     sigmas: Option<Vec<f64>>,
-    /// The square of the radius, in the unit of `means`.
+    /// The square of the radius, in the units of `means`.
     reach: f64,
 }
 
 impl Nearest {
-    /// The modes of `mixture`.
+    /// Indexes the modes of `mixture`.
     pub(crate) fn new(mixture: &Gaussians) -> Nearest {
         let (dims, mut means) = (mixture.dims, mixture.means());
         let radius = radius(mixture);
@@ -88,7 +91,7 @@ impl Nearest {
         Nearest { means, dims, modes, axis, along, sigmas, reach }
     }
 
-    /// The mode that each of `points` `[n, dims]` hits; none of a point that is not finite.
+    /// Returns the mode that each of `points` `[n, dims]` hits. `None` for a point that is not finite, or hits none.
     pub(crate) fn hits(&self, points: &[f32]) -> impl Iterator<Item = Option<usize>> {
         let mut here = vec![0.0_f64; self.dims];
         points.chunks_exact(self.dims).map(move |point| {
@@ -104,8 +107,8 @@ impl Nearest {
         })
     }
 
-    /// The nearest mode, the first of several, and the square of its distance: outwards on both sides along the axis, until what is left is
-    /// farther by that coordinate alone.
+    /// Returns the nearest mode, the first if there are several, and its squared distance. Searches outwards in both
+    /// directions along the axis, until all remaining modes are farther away by that coordinate alone.
     fn nearest(&self, point: &[f64]) -> Option<(usize, f64)> {
         let here = point[self.axis];
         let right = self.along.partition_point(|&x| x < here);
@@ -138,7 +141,8 @@ impl Nearest {
     }
 }
 
-/// The square of the distance of two points; something above `most` where it is more than that. Sums only grow, so what is left out decides nothing.
+/// Returns the squared distance between two points, or something above `most` if it is larger. Partial sums only grow,
+/// so stopping early does not change the decision.
 fn square(a: &[f64], b: &[f64], most: f64) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -190,7 +194,7 @@ mod tests {
         assert_eq!(radius(&Gaussians::MANIFOLDS), radius(&Gaussians::normal(700)));
     }
 
-    /// By looking at every mode, from its definition.
+    /// Finds the mode by checking every mode, from the definition.
     fn brute(point: &[f32], mixture: &Gaussians) -> Option<(usize, f64)> {
         let variances = match mixture.covariance {
             Covariance::Even(variance) => vec![variance; mixture.dims],
@@ -203,7 +207,7 @@ mod tests {
         (0..squares.len()).min_by(|&a, &b| squares[a].total_cmp(&squares[b])).map(|mode| (mode, squares[mode]))
     }
 
-    /// Mixtures of few or many modes, some with coordinates in common, and points near them.
+    /// Mixtures of few or many modes, some with shared coordinates, and points near them.
     fn cases() -> impl Strategy<Value = (Gaussians, Vec<f32>)> {
         let places = prop_oneof![(-3i8..4).prop_map(f64::from), -3.0..3.0f64];
         let layout = (1..9usize, 1..30usize, prop::collection::vec(places, 300), 0..5u8);
@@ -238,28 +242,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_nearest_mode_is_the_nearest_of_all((mixture, points) in cases()) {
+        fn the_nearest_mode_matches_brute_force((mixture, points) in cases()) {
             let nearest = Nearest::new(&mixture);
             let limit = radius(&mixture).powi(2);
             for (point, found) in points.chunks_exact(mixture.dims).zip(nearest.hits(&points)) {
                 let (mode, square) = brute(point, &mixture).unwrap();
-                // Where two are as near, or one is just so far, rounding decides.
+                // For ties, and points exactly at the limit, rounding decides.
                 if (square - limit).abs() > 1e-9 * limit {
                     prop_assert_eq!(found.is_some(), square < limit, "{} {:?}", mixture, point);
                 }
                 if let Some(found) = found.filter(|&found| found != mode) {
                     let alone = |mode: usize| {
                         let means = mixture.means()[mode * mixture.dims..][..mixture.dims].to_vec();
-                        brute(point, &Gaussians { layout: Layout::Means(Box::leak(means.into())), ..mixture }).unwrap().1
+                        let layout = Layout::Means(Box::leak(means.into()));
+                        brute(point, &Gaussians { layout, ..mixture }).unwrap().1
                     };
-                    prop_assert!((alone(found) - square).abs() < 1e-9 * (1.0 + square), "{} {:?} {}", mixture, point, found);
+                    let apart = (alone(found) - square).abs();
+                    prop_assert!(apart < 1e-9 * (1.0 + square), "{} {:?} {}", mixture, point, found);
                 }
             }
         }
 
-        /// To the bit: what was the score of a mixture of the plane stays so.
+        /// Checks to the bit that scores of mixtures in the plane stay the same.
         #[test]
-        fn of_the_plane_hits_are_what_a_look_at_each_mode_in_turn_gives(
+        fn hits_in_the_plane_match_a_scan_of_all_modes(
             xs in prop::collection::vec(-6.0..6.0f32, 60),
             which in 0..4usize,
         ) {
@@ -268,7 +274,7 @@ mod tests {
             let mixture = [ring(8, 0.02), ring(40, 0.5), Gaussians::GRID, grid][which];
             let nearest = Nearest::new(&mixture);
             let (centres, variance) = (mixture.centres(), mixture.variances()[0]);
-            // Halves of what a grid has lie between its modes.
+            // On half-steps of the grid, points lie between modes.
             for point in xs.chunks_exact(2).flat_map(|p| [[p[0], p[1]], [(2.0 * p[0]).round() / 2.0, p[1].round()]]) {
                 let squared = |centre: &[f64; 2]| {
                     let (dx, dy) = (f64::from(point[0]) - centre[0], f64::from(point[1]) - centre[1]);
@@ -282,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_hits_nothing() {
+    fn points_that_are_not_finite_hit_nothing() {
         let nearest = Nearest::new(&Gaussians { dims: 3, ..Gaussians::GRID });
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for at in 0..3 {

@@ -1,4 +1,4 @@
-//! Effects become calls.
+//! Turns effects into calls.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Driver<'_> {
             }
             Effect::Measure { ticket, slot, jobs } => self.measure(ticket, slot, jobs)?,
             Effect::Answered { question, failure } => self.answered.push((question, failure)),
-            // What they had reported before counts: it is written before.
+            // What the jobs reported before the cancellation counts, so it is written first.
             Effect::Cancelled { jobs } => self.cancel(jobs)?,
             Effect::Early(verdicts) => self.stop_early(verdicts)?,
             Effect::Ingest { ticket, records, offset } => {
@@ -63,14 +63,15 @@ impl Driver<'_> {
                     self.end(&attempt, slot, outcome, message, rest)?;
                 }
             }
-            // Before it hears of it, the database has, unless that is locked; and what was to be sent before is sent before.
+            // The database learns of it before the worker does, unless the database is locked. Earlier orders go out
+            // first.
             Effect::Control { ticket, without } => {
                 self.record().await?;
                 if let Some(attempt) = self.attempts.get(&ticket) {
                     attempt.control(without)?;
                 }
             }
-            // What was to be sent before is sent before.
+            // Earlier orders go out first.
             Effect::Stop { slot } => {
                 self.record().await?;
                 self.executor.stop(slot);
@@ -89,7 +90,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Sends an order of which nothing is recorded.
+    /// Sends an order that is not recorded in the database.
     fn measure(&mut self, ticket: Ticket, slot: usize, jobs: Vec<(JobId, Job)>) -> Result<(), RunError> {
         let Some(place) = &self.places[slot] else { return Ok(()) };
         let orders = Orders::new(self.orders.home.probes(), self.orders.data.clone(), 0);
@@ -142,7 +143,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// What attempts at `slot` that have failed have said on stderr may be seen later than that they have.
+    /// Adds last words that arrived late: what a failed attempt at `slot` wrote to stderr may be seen after its
+    /// failure.
     pub(super) fn add_late_words(&mut self, slot: usize) -> Result<(), RunError> {
         for (order, stderr) in self.executor.late_words(slot) {
             let Some(of) = self.wordless.remove(&(slot, order)) else { continue };
@@ -153,18 +155,20 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Puts into the database what is to be in it, then sends the orders that it knows of now, or will, where it is locked.
+    /// Writes waiting rows to the database, then sends the orders that it now knows of. If the database is locked,
+    /// sends them anyway.
     pub(super) async fn record(&mut self) -> Result<(), RunError> {
         if !self.unsent.is_empty() {
             self.check_hold()?;
         }
         let mut new = Vec::new();
         for unsent in std::mem::take(&mut self.unsent) {
-            // Nobody sends orders to where nothing ever was.
+            // A slot that was never there gets no orders.
             let Some(place) = self.places[unsent.slot].clone() else { continue };
             let number = self.made.get(&unsent.cohort.id).copied().unwrap_or(0) + 1;
             self.made.insert(unsent.cohort.id, number);
-            // Never the same twice, nor before those of a machine whose clock is ahead: a rebuild takes them in this order.
+            // Times are unique and never go back, even past those of a machine whose clock is ahead: a rebuild sorts
+            // attempts by them.
             self.latest = now().max(self.latest + APART);
             let start = NewAttempt {
                 cohort: Arc::clone(&unsent.cohort),

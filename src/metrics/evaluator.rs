@@ -1,57 +1,58 @@
-//! What looks at the samples of a data set, and what formulas can be made from there.
+//! Evaluates the samples of a data set, to produce what formulas are computed from.
 
 use std::rc::Rc;
 
 use tch::Tensor;
 
 use super::classes::{Classes, frequencies};
+use super::evaluated::{Evaluated, Hits, Shares};
 use super::features::{Features, RealFeatures, TRAINING_FEATURES};
 use super::formula::{Formula, Protocol, formula};
 use super::log_likelihood::Density;
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
-use super::seen::{Hits, Seen, Shares};
 use super::statistics::Statistics;
-use super::{MetricError, Order, Reference, modes, nearest, reference_samples};
+use super::{MetricError, Order, Reference, mode_lookup, modes, reference_samples};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_tensor::file::Named;
 
-/// Digits in an image of three.
+/// Digits in a stacked image.
 const DIGITS: i64 = 3;
-/// Where shares of classes come from.
+/// The origin of the shares of classes.
 const TRAINING: &str = "training set";
 
-/// Whoever looks, ready for the scores that are asked for.
+/// Evaluates samples, prepared for the scores that are requested.
 #[derive(Debug)]
-pub(crate) enum Judge {
-    /// Nobody: nothing is asked for.
+pub(crate) enum Evaluator {
+    /// No score is requested.
     Nothing,
-    /// Of points, whose modes may be known.
+    /// Evaluates points. Their modes are given if they are known.
     Points(Option<Gaussians>, RealFeatures),
-    /// Of images, by what a network makes of them. Their labels' shares, and the features of real ones, are there where a score needs them.
+    /// Evaluates images with a network. Shares of labels and features of real images are present if a score needs them.
     Images(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
-    /// Of images of three digits, by what a network makes of each digit: their features are those of the three, one after another. The shares
-    /// of what is stacked, and the features of real ones, are there where a score needs them.
+    /// Evaluates images of three stacked digits, each digit with a network. The features of an image are those of its
+    /// three digits, concatenated. Shares of the stacked labels and features of real images are present if a score
+    /// needs them.
     Digits(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
 }
 
-impl Judge {
-    /// As [`Scorer::new`](super::Scorer::new).
+impl Evaluator {
+    /// Like [`Scorer::new`](super::Scorer::new).
     pub(crate) fn new(
         dataset: &Dataset,
         score: &Score,
         network: Option<Rc<Network>>,
         reference: Reference,
         watch: &mut Watch,
-    ) -> Result<Judge, MetricError> {
+    ) -> Result<Evaluator, MetricError> {
         let network = || network.clone().ok_or(MetricError::Blind(dataset.name()));
         let points = |mixture| {
             let named = |name: &str, samples| (name.to_owned(), tensor(samples, dataset.features()));
             let mut known = Named::from([named("features", &reference.samples)]);
             known.extend(reference.training.as_ref().map(|samples| named(TRAINING_FEATURES, samples)));
             let real = RealFeatures::new(&mut known, score, score.wasserstein_samples as usize)?;
-            Ok(Judge::Points(mixture, real))
+            Ok(Evaluator::Points(mixture, real))
         };
         let of_labels = |metric: &&_| matches!(formula(**metric), Formula::Labels(_) | Formula::Shares(_));
         let labels = |network: &Network| match score.metrics.iter().find(of_labels) {
@@ -61,7 +62,7 @@ impl Judge {
             None => Ok(None),
         };
         match dataset {
-            _ if score.metrics.is_empty() => Ok(Judge::Nothing),
+            _ if score.metrics.is_empty() => Ok(Evaluator::Nothing),
             Dataset::Gaussians(mixture) => points(Some(*mixture)),
             Dataset::Toy(_) => points(None),
             Dataset::Own(_) if !dataset.is_images() => points(None),
@@ -72,7 +73,7 @@ impl Judge {
                     _ => Some(real_features(&reference, &network, DIGITS, score, watch)?),
                 };
                 let shares = labels(&network)?.map(|digits| modes::stacked_shares(&digits));
-                Ok(Judge::Digits(network, shares, real))
+                Ok(Evaluator::Digits(network, shares, real))
             }
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
                 let network = network()?;
@@ -81,42 +82,42 @@ impl Judge {
                     _ => Some(real_features(&reference, &network, 1, score, watch)?),
                 };
                 let labels = labels(&network)?;
-                Ok(Judge::Images(network, labels, real))
+                Ok(Evaluator::Images(network, labels, real))
             }
         }
     }
 
-    /// What there is of `samples`, row-major, for the scores that `score` asks for.
-    pub(crate) fn see<'a>(
+    /// Evaluates `samples` (row-major) for the scores that `score` lists.
+    pub(crate) fn evaluate<'a>(
         &'a self,
         score: &'a Score,
         samples: &'a [f32],
         order: Order,
         seed: u64,
         watch: &mut Watch,
-    ) -> Result<Seen<'a>, MetricError> {
+    ) -> Result<Evaluated<'a>, MetricError> {
         match self {
-            Judge::Nothing => Ok(Seen::default()),
-            Judge::Points(mixture, real) => {
-                let features = real.beside(tensor(samples, real.width()), order, score, Protocol::new(), seed)?;
+            Evaluator::Nothing => Ok(Evaluated::default()),
+            Evaluator::Points(mixture, real) => {
+                let features = real.combine(tensor(samples, real.width()), order, score, Protocol::new(), seed)?;
                 let hits = mixture.map(|mixture| Hits {
                     counts: modes::hit_gaussians(samples, &mixture),
                     samples: samples.len() / mixture.dims,
                     shares: Some(mixture.weights.map_or(Shares::Even, Shares::Weights)),
                     bounded: true,
-                    how: Protocol::from_iter([("radius_sigma".to_owned(), nearest::radius(&mixture).into())]),
+                    how: Protocol::from_iter([("radius_sigma".to_owned(), mode_lookup::radius(&mixture).into())]),
                 });
                 let density = mixture.map(|mixture| Density { points: samples, mixture });
-                Ok(Seen { features: Some(features), hits, density, classes: None })
+                Ok(Evaluated { features: Some(features), hits, density, classes: None })
             }
-            Judge::Images(network, labels, real) => {
+            Evaluator::Images(network, labels, real) => {
                 let Outputs { logits, features } = network.run(samples, watch)?;
                 let features = seen_features(real.as_ref(), features, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
                 let labels = labels.as_deref().map(|labels| (labels, TRAINING));
-                Ok(Seen { features, ..Classes::seen(posterior, order, score, labels, how(network)) })
+                Ok(Evaluated { features, ..Classes::seen(posterior, order, score, labels, how(network)) })
             }
-            Judge::Digits(network, shares, real) => {
+            Evaluator::Digits(network, shares, real) => {
                 let Outputs { logits, features } = network.run(samples, watch)?;
                 let features = seen_features(real.as_ref(), joined(&features, DIGITS)?, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
@@ -124,19 +125,20 @@ impl Judge {
                 let samples = posterior.len() / DIGITS as usize;
                 let shares = shares.as_deref().map(|shares| Shares::Labels(shares.into(), TRAINING));
                 let hits = Hits { counts, samples, shares, bounded: false, how: how(network) };
-                Ok(Seen { features, hits: Some(hits), ..Seen::default() })
+                Ok(Evaluated { features, hits: Some(hits), ..Evaluated::default() })
             }
         }
     }
 }
 
-/// What protocols say of what sees images.
+/// Returns what protocols say about the network.
 fn how(network: &Network) -> Protocol {
     let of = |name: &str, value: &str| (name.to_owned(), value.into());
     Protocol::from_iter([of("network", network.name()), of("checksum", network.checksum())])
 }
 
-/// Features of the real samples, ready for the scores that `score` asks for. The network sees so many `parts` of each, one after another.
+/// Prepares the features of the real samples for the scores that `score` lists. The network evaluates this many `parts`
+/// of each sample, one after another.
 fn real_features(
     reference: &Reference,
     network: &Network,
@@ -146,7 +148,7 @@ fn real_features(
 ) -> Result<RealFeatures, MetricError> {
     let mut statistics = Statistics::of(&reference.samples, network, reference.statistics.as_deref(), watch)?;
     let before = statistics.known.len();
-    // Kept as they were seen.
+    // The statistics on disk have one row per part, so join them here.
     let seen = statistics.known["features"].shallow_clone();
     statistics.known.insert("features".to_owned(), joined(&seen, parts)?);
     let real = RealFeatures::new(&mut statistics.known, score, score.wasserstein_samples as usize)?;
@@ -157,7 +159,7 @@ fn real_features(
     Ok(real)
 }
 
-/// `features` of generated samples, which a network has seen, beside those of `real` ones.
+/// Combines `features` of generated samples with those of `real` ones.
 fn seen_features<'a>(
     real: Option<&'a RealFeatures>,
     features: Tensor,
@@ -169,16 +171,16 @@ fn seen_features<'a>(
     let Some(real) = real else { return Ok(None) };
     let mut how = how(network);
     how.insert("features".to_owned(), features.size()[1].into());
-    Ok(Some(real.beside(features, order, score, how, seed)?))
+    Ok(Some(real.combine(features, order, score, how, seed)?))
 }
 
-/// The features of so many rows in one: `[n · parts, features]` as `[n, parts · features]`.
+/// Joins this many rows into one: `[n · parts, features]` becomes `[n, parts · features]`.
 fn joined(features: &Tensor, parts: i64) -> Result<Tensor, MetricError> {
     let [rows, width] = features.size()[..] else { unreachable!("a network gives a row an image") };
     Ok(features.f_reshape([rows / parts, parts * width])?)
 }
 
-/// Points `[n, width]`.
+/// Returns points as a tensor `[n, width]`.
 fn tensor(points: &[f32], width: usize) -> Tensor {
     Tensor::from_slice(points).reshape([(points.len() / width) as i64, width as i64])
 }

@@ -1,8 +1,8 @@
-//! Folders that hold parts of a data set, or something beside its pictures, and no classes.
+//! Recognises folders that are parts of a data set, or belong to its pictures, rather than classes.
 
 use std::path::Path;
 
-/// How such folders are called, the one to train on first: parts, then pictures and what belongs to each of them.
+/// Names of such folders. The one to train on comes first; then parts, pictures, and what accompanies pictures.
 const WORDS: [&str; 22] = [
     "train",
     "training",
@@ -28,7 +28,8 @@ const WORDS: [&str; 22] = [
     "thumbnails",
 ];
 
-/// The place in [`WORDS`] of a folder's name, by itself or with more after it that begins no word: `train2017`, `test_images`, `trainA`.
+/// Returns the index in [`WORDS`] of a folder's name. It may be followed by something that does not continue the word:
+/// `train2017`, `test_images`, `trainA`.
 fn word(name: &str) -> Option<usize> {
     let lower = name.to_lowercase();
     let fits = |word: &str| {
@@ -41,7 +42,8 @@ fn word(name: &str) -> Option<usize> {
     WORDS.iter().position(|word| fits(word).is_some())
 }
 
-/// The place in [`WORDS`] of the word that a folder's name ends with, and what stands before it but numbers: `faces_train`, `1_val`.
+/// Returns the index in [`WORDS`] of the word that a folder's name ends with, and what precedes it apart from numbers:
+/// `faces_train`, `1_val`.
 fn ending(name: &str) -> Option<(usize, String)> {
     let lower = name.to_lowercase();
     let text = lower.trim_end_matches(|c: char| !c.is_alphabetic());
@@ -50,8 +52,8 @@ fn ending(name: &str) -> Option<(usize, String)> {
     Some((place, before.chars().filter(|c| !c.is_numeric()).collect()))
 }
 
-/// Those of `names` that are parts: several that begin with words of parts, or that differ in nothing else, as `bullet_train` and
-/// `litmus_test` do not.
+/// Returns those of `names` that are parts. There must be several that start with such words, or that differ only in
+/// them. `bullet_train` and `litmus_test` don't.
 fn parts<'a>(names: &[&'a str]) -> Vec<(usize, &'a str)> {
     let begin: Vec<_> = names.iter().filter_map(|name| Some((word(name)?, *name))).collect();
     if begin.len() > 1 {
@@ -65,32 +67,35 @@ fn parts<'a>(names: &[&'a str]) -> Vec<(usize, &'a str)> {
     ends.iter().filter_map(differs).collect()
 }
 
-/// What is wrong with a folder, and what to do, where folders of these `names` with pictures lie in it, beside a `first` picture of its own if
-/// there is one; the `top` folder is the one that a user names.
+/// Returns what is wrong with a folder, and what to do. `names` are its subfolders with pictures, and `first` is a
+/// picture in the folder itself, if there is one. `top` says whether it is the folder that the user named.
 pub(super) fn refusal(folder: &Path, top: bool, first: Option<&str>, names: &[&str]) -> Option<(String, String)> {
     let mut parts = parts(names);
     parts.sort_unstable();
     let at = |name: &str| folder.join(name).display().to_string();
-    // A class can be called `train` among cars and buses.
+    // A single class may be called `train`, next to cars and buses.
     if let [(_, part), _, ..] = parts[..] {
         let (found, more) = (&names[..names.len().min(6)], if names.len() > 6 { ", …" } else { "" });
         let found = found.join(", ");
         let what =
             format!("expected folders that are classes, found {found}{more}: these look like parts of a data set");
-        return Some((what, format!("name the one to use: {}", at(part))));
+        return Some((what, format!("set the path to the one to use: {}", at(part))));
     }
     match (top, first, names) {
         (false, _, _) | (true, _, []) | (true, None, [_, _, ..]) => None,
         (true, None, [only]) => {
-            let what = format!(
-                "expected pictures, or several folders that are classes, found one folder with pictures, {only}"
-            );
-            Some((what, format!("name it: {}", at(only))))
+            let what =
+                format!("expected pictures, or several class folders, found a single folder with pictures, {only}");
+            Some((what, format!("set the path to it: {}", at(only))))
         }
         (true, Some(first), [folder, ..]) => {
-            let what =
-                format!("expected pictures, or folders that are classes, found both, such as {first} and {folder}");
-            Some((what, "move the pictures elsewhere if the folders are classes, or name one folder".to_owned()))
+            let what = format!("expected either pictures or class folders, found both, such as {first} and {folder}");
+            Some((
+                what,
+                "move the pictures elsewhere if the folders are classes, or set the path to one \
+                folder"
+                    .to_owned(),
+            ))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Making a cache: piece by piece, each on disk before the journal says so, so that whatever ends it costs one piece at most.
+//! Makes a cache, piece by piece. Each piece is on disk before the journal lists it, so an interruption costs at most
+//! one piece.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,12 +15,12 @@ use crate::{DataError, regular};
 use sweep_spec::id::DataId;
 use sweep_system::whole::{self, Survives};
 
-/// So many may be damaged in any data set.
+/// This many samples may be damaged in any data set.
 const FEW: usize = 3;
-/// And so many of a large one: one in a hundred.
+/// In a large data set, one in this many may be damaged.
 const SHARE: usize = 100;
 
-/// How many of `sources` at the beginning, each of so many samples, are still what `input` has.
+/// Returns how many of the first `sources`, each with its number of samples, still match `input`.
 fn same(input: &dyn Input, sources: &[(usize, String)], events: Events<'_>) -> Result<usize, DataError> {
     let total = sources.iter().map(|(samples, _)| samples).sum();
     events(PrepareEvent::Comparing { name: &input.name(), total });
@@ -37,18 +38,18 @@ fn same(input: &dyn Input, sources: &[(usize, String)], events: Events<'_>) -> R
 /// A line of the journal.
 #[derive(Serialize, Deserialize)]
 struct Entry {
-    /// Samples that were read for it, damaged ones included.
+    /// Samples read for the piece, including damaged ones.
     read: usize,
     piece: Piece,
     damaged: Vec<Damaged>,
-    /// The checksum of what was read for it.
+    /// The checksum of the input that was read for it.
     source: String,
 }
 
-/// What the files were like from which all pieces so far were read, or with which they were compared.
+/// The state of the files from which all pieces so far were read, or with which they were compared.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
-    /// How samples lie: of others, nothing can be used.
+    /// The layout of samples. If it differs, nothing can be reused.
     layout: String,
     exact: String,
     settled: bool,
@@ -71,7 +72,7 @@ impl Head {
 }
 
 /// A cache that is being made.
-pub(super) struct Making {
+pub(super) struct CacheWriter {
     folder: Folder,
     samples: File,
     labels: File,
@@ -79,13 +80,13 @@ pub(super) struct Making {
     manifest: Manifest,
     /// Samples of the input that are done.
     read: usize,
-    /// The checksum of what was read for each piece.
+    /// The checksum of the input that was read for each piece.
     sources: Vec<String>,
 }
 
-impl Making {
-    /// As far as an earlier process got. What it read is taken over where the files are provably those that it read; else they are read again
-    /// and compared, up to the first piece that is another.
+impl CacheWriter {
+    /// Continues from where an earlier process stopped. Pieces are reused if the files are provably unchanged.
+    /// Otherwise the files are read again and compared, up to the first piece that differs.
     pub(super) fn resume(input: &dyn Input, folder: Folder, events: Events<'_>) -> Result<Self, DataError> {
         let broken = |source| DataError::Write { path: folder.path().to_owned(), source };
         let (earlier, head) = (Head::read(&folder), Head::of(input));
@@ -105,7 +106,7 @@ impl Making {
                 input.labelled().classes,
             );
             let (folder, read, sources) = (folder.clone(), 0, Vec::new());
-            Ok(Making { folder, samples, labels, journal, manifest, read, sources })
+            Ok(CacheWriter { folder, samples, labels, journal, manifest, read, sources })
         };
         let mut making = open().map_err(broken)?;
         let believed = head.settled && earlier.is_some_and(|earlier| earlier == head);
@@ -117,8 +118,8 @@ impl Making {
         Ok(making)
     }
 
-    /// Takes over what the journal says and the files hold, as far as it is what `compare` finds again, and cuts off the rest: a line without
-    /// its end, a piece without its line.
+    /// Reuses what the journal lists and the files contain, as far as `compare` confirms it. Cuts off the rest, such as
+    /// a line without its end or a piece without its line.
     fn replay(
         &mut self,
         total: usize,
@@ -143,7 +144,7 @@ impl Making {
         cut().map_err(broken)
     }
 
-    /// The sound lines at the beginning of the journal whose pieces are there, each with its length.
+    /// Returns the valid lines at the start of the journal whose pieces exist, each with its length.
     fn entries(&self, total: usize) -> io::Result<Vec<(usize, Entry)>> {
         let bytes = self.manifest.sample_bytes() as u64;
         let (samples, labels) = (self.samples.metadata()?.len(), self.labels.metadata()?.len());
@@ -151,7 +152,7 @@ impl Making {
         let (mut entries, mut read, mut count) = (Vec::new(), 0, 0u64);
         loop {
             let mut line = Vec::new();
-            // No piece has a longer line than its samples are many.
+            // No piece can have a longer line: its number of samples is limited.
             let length = reader.by_ref().take(1 << 24).read_until(b'\n', &mut line)?;
             let Ok(entry) = serde_json::from_slice::<Entry>(&line) else { break };
             if !line.ends_with(b"\n")
@@ -170,7 +171,7 @@ impl Making {
         Ok(entries)
     }
 
-    /// One more piece is done.
+    /// Records one more finished piece.
     fn take(&mut self, entry: Entry) {
         self.read += entry.read;
         self.manifest.pieces.push(entry.piece);
@@ -178,7 +179,7 @@ impl Making {
         self.sources.push(entry.source);
     }
 
-    /// Reads what is missing.
+    /// Reads the remaining samples.
     pub(super) fn run(&mut self, input: &dyn Input, events: Events<'_>) -> Result<Manifest, DataError> {
         let (total, part) = (input.len(), part(input));
         let (name, path, classes) = (input.name(), input.path(), input.labelled().classes);
@@ -212,7 +213,7 @@ impl Making {
         Ok(manifest)
     }
 
-    /// The samples must be on disk before the journal says that they are.
+    /// Appends a piece. The samples must be on disk before the journal lists them.
     fn append(&mut self, samples: &[u8], labels: &[u8], entry: &Entry) -> io::Result<()> {
         self.samples.write_all(samples)?;
         self.labels.write_all(labels)?;
@@ -224,14 +225,14 @@ impl Making {
         self.journal.sync_data()
     }
 
-    /// An error where too many samples are damaged: then something else is wrong.
+    /// Returns an error if too many samples are damaged, because then something else is wrong.
     fn bearable(&self, input: &dyn Input) -> Result<(), DataError> {
         let (damaged, total) = (self.manifest.damaged.len(), input.len());
         if damaged <= FEW.max(total / SHARE) && 2 * damaged < total {
             return Ok(());
         }
         let first = self.manifest.damaged.iter().take(FEW);
-        // Whatever mends it changes the files, which are then read again.
+        // Repairing them changes the files, so they will be read again anyway.
         fs::remove_dir_all(self.folder.path())
             .map_err(|source| DataError::Write { path: self.folder.path().to_owned(), source })?;
         Err(DataError::Damaged {
@@ -243,19 +244,20 @@ impl Making {
         })
     }
 
-    /// Checks what has been written and gives it its name.
+    /// Checks what was written, then renames the folder to its final name.
     pub(super) fn finish(self, manifest: &Manifest, folder: &Folder, content: DataId) -> Result<(), DataError> {
         let broken = |source| DataError::Write { path: self.folder.path().to_owned(), source };
         let write = || whole::write(&self.folder.manifest(), &serde_json::to_vec_pretty(manifest)?, Survives::PowerCut);
         write().map_err(broken)?;
         if Mapped::open_in(&self.folder, content).and_then(|mapped| mapped.check()).is_err() {
-            // Half a piece of another time, or a disk that forgets.
+            // Half a piece from earlier, or an unreliable disk.
             fs::remove_dir_all(self.folder.path()).map_err(broken)?;
-            let what = "what was written is not what is read back; it has been removed: run the same command again";
+            let what = "the data read back differ from what was written, so they were removed: run the same command \
+                again";
             return Err(DataError::Cache { path: self.folder.0, what: what.to_owned() });
         }
         if Mapped::open_in(folder, content).is_ok() {
-            // The same samples from elsewhere.
+            // The same samples exist already, made from elsewhere.
             return fs::remove_dir_all(self.folder.path()).map_err(broken);
         }
         if folder.path().exists() {
